@@ -1,0 +1,240 @@
+"""The command `credit-movements`."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import KafkaException
+from rich.console import Console
+from rich.table import Table
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_exponential,
+)
+
+from credit_movements.clients import UnreachableError
+from credit_movements.export_request import NoOutcomeError, request, request_and_wait
+from credit_movements.logs import set_up_logs
+from credit_movements.occupancy import OccupiedError
+from credit_movements.processes import ServiceFailedError
+from credit_movements.provision import SetupError, set_up
+from credit_movements.publishing import PUBLISHABLE, BadLineError, NotDeliveredError, publish, read_records
+from credit_movements.settings import Settings, SettingsError, described_settings, load_settings
+from schemas.codec import UnregisteredSchemaError
+from schemas.registry import RegistryUnavailableError
+from schemas.topics import RATES, topic_named
+from streams.deck import read_deck
+from streams.rates import BadRateError
+
+logger = logging.getLogger(__name__)
+console = Console()
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+USAGE_ERROR = 2
+# What ends a command with one line instead of a traceback: everything that is not a bug of ours.
+_TOLD_IN_ONE_LINE = (
+    BadLineError,
+    BadRateError,
+    ClickHouseError,
+    KafkaException,
+    NoOutcomeError,
+    NotDeliveredError,
+    OccupiedError,
+    RegistryUnavailableError,
+    ServiceFailedError,
+    SettingsError,
+    SetupError,
+    UnreachableError,
+    UnregisteredSchemaError,
+)
+
+
+def _settings_help() -> str:
+    lines = [f"{name} ({default or 'none'}): {meaning}" for name, default, meaning in described_settings()]
+    return "Settings (environment variables, with their defaults):\n\n" + "\n\n".join(lines)
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog=_settings_help(),
+    help="Rates usage into signed credit movements, stores them, and exports them to the customer who asks.",
+)
+rates_app = typer.Typer(no_args_is_help=True, help="Rate decks: the prices, as CSV files.")
+app.add_typer(rates_app, name="rates")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the running `up`.  [default: CREDIT_DATA_DIR]", show_default=False),
+]
+
+
+@app.command()
+def rate() -> None:
+    """Run a rater: usage events and top-ups in, credit movements out."""
+    from credit_movements.workers.rater import run_rater
+
+    _work(run_rater)
+
+
+@app.command()
+def sink() -> None:
+    """Run a sink: credit movements into ClickHouse."""
+    from credit_movements.workers.sink import run_sink
+
+    _work(run_sink)
+
+
+@app.command()
+def setup(data_dir: DataDir = None) -> None:
+    """Make the topics, subjects and tables that are missing. Safe to repeat."""
+    set_up(_load(data_dir))
+    console.print("Topics, subjects and tables are as the contract wants them.")
+
+
+@rates_app.command("lint")
+def lint_deck(file: Path) -> None:
+    """Check a rate deck and say what is wrong with it, line by line."""
+    deck_rates = _linted(file)
+    cards = len({each.rate_card_id for each in deck_rates})
+    console.print(f"{file}: {len(deck_rates)} rates on {cards} rate cards, nothing wrong.")
+
+
+@rates_app.command("publish")
+def publish_deck(file: Path, data_dir: DataDir = None) -> None:
+    """Publish a rate deck, if nothing is wrong with it. In force for events read 3 seconds later."""
+    deck_rates = _linted(file)
+    settings = _load(data_dir)
+    count = publish(settings, RATES, [vars(each) for each in deck_rates])
+    console.print(f"{count} rates published.")
+
+
+@app.command("publish")
+def publish_file(
+    topic: Annotated[str, typer.Argument(help=", ".join(each.name for each in PUBLISHABLE))],
+    file: Annotated[typer.FileText, typer.Argument(help="JSON Lines, a record a line; - for standard input")],
+    data_dir: DataDir = None,
+) -> None:
+    """Publish records to a topic, as any other client would."""
+    if topic not in {each.name for each in PUBLISHABLE}:
+        _fail(
+            f"{topic!r} is no topic to publish to: one of {', '.join(each.name for each in PUBLISHABLE)}", USAGE_ERROR
+        )
+    records = read_records(topic_named(topic), file)
+    count = publish(_load(data_dir), topic_named(topic), records)
+    console.print(f"{count} records published to {topic}.")
+
+
+@app.command("request-export")
+def request_export(
+    account: str,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome and show it.")] = False,
+    time_zone: Annotated[str | None, typer.Option(help="IANA name, for the period and the printed times.")] = None,
+    requested_by: Annotated[str | None, typer.Option(help="Id of the user who asks.")] = None,
+    wait_seconds: Annotated[float, typer.Option(help="How long to wait.")] = 900.0,
+    data_dir: DataDir = None,
+) -> None:
+    """Ask for an export of an account's movements, as the dashboard does."""
+    settings = _load(data_dir)
+    if not wait:
+        record = request(settings, account, time_zone, requested_by)
+        console.print(f"Export {record['request_id']} requested.")
+        return
+    with console.status("Waiting for the export …") as status:
+        outcome = request_and_wait(
+            settings, account, time_zone, requested_by, wait_seconds, lambda s: status.update(f"Waiting … {s:.0f} s")
+        )
+    if outcome["status"] != "completed":
+        _fail(f"The export failed ({outcome['error_code']}): {outcome['error_message']}")
+    console.print(f"{outcome['file_name']}: {outcome['row_count']} movements, {outcome['size_bytes']} bytes")
+    console.print(outcome["download_url"], soft_wrap=True, highlight=False)
+
+
+@app.command()
+def balance(account: str, data_dir: DataDir = None) -> None:
+    """Show an account's balance, as ClickHouse has it now."""
+    from credit_movements.clients import clickhouse
+    from sinks.balance import read_balance
+
+    found = read_balance(clickhouse(_load(data_dir)), account)
+    if not found:
+        console.print(f"Account {account!r} has no movements.", markup=False)
+    table = Table("Currency", "Balance", "Movements", "Newest movement (UTC)")
+    for each in found:
+        table.add_row(
+            each.currency, f"{each.amount.normalize():f}", str(each.movements), f"{each.as_of:%Y-%m-%d %H:%M:%S}"
+        )
+    if found:
+        console.print(table)
+
+
+def main() -> NoReturn:
+    """Run the command; a mistake of the user's or an outage ends it with one line."""
+    try:
+        app()
+    except _TOLD_IN_ONE_LINE as error:
+        _fail(_one_line(error))
+    sys.exit(0)
+
+
+def _linted(file: Path) -> list[Any]:
+    try:
+        deck = read_deck(file)
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}", USAGE_ERROR)
+    for fault in deck.faults:
+        errors.print(f"{file}: {fault}", markup=False)
+    if deck.faults:
+        _fail(f"{file}: {len(deck.faults)} faults, nothing published.")
+    return deck.rates
+
+
+def _work(run: Callable[[Settings, threading.Event], None]) -> None:
+    """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
+    settings = _load(None)
+    set_up_logs(settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    attempts = Retrying(
+        retry=retry_if_exception_type(UnreachableError),
+        wait=wait_exponential(multiplier=0.5, max=15),
+        stop=stop_when_event_set(stop),
+        sleep=sleep_using_event(stop),
+        before_sleep=before_sleep_log(logger, logging.WARNING),
+        reraise=True,
+    )
+    try:
+        attempts(run, settings, stop)
+    except UnreachableError:
+        if not stop.is_set():
+            raise
+    logger.info("ended")
+
+
+def _load(data_dir: Path | None) -> Settings:
+    return load_settings(data_dir)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, KafkaException):
+        return f"Kafka: {error.args[0].str()}"
+    if isinstance(error, ServiceFailedError):
+        return str(error)
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _fail(line: str, status: int = 1) -> NoReturn:
+    errors.print(f"credit-movements: {line}", markup=False)
+    sys.exit(status)

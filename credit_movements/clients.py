@@ -1,0 +1,157 @@
+"""Every client of Kafka, the registry and ClickHouse is made here, with the properties that the guarantees rest on."""
+
+import logging
+import socket
+import uuid
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.schema_registry import SchemaRegistryClient
+
+from credit_movements.settings import Settings, required, variable
+from schemas.codec import RecordCodec
+from schemas.registry import SubjectSchemas
+from schemas.topics import CREDIT_MOVEMENTS, Topic
+
+kafka_log = logging.getLogger("kafka")
+
+_REACH_SECONDS = 5.0
+# A rater that dies holds up its partitions' readers until this has passed, unless it comes back with the same id.
+_TRANSACTION_TIMEOUT_MS = 15_000
+_QUEUE_MESSAGES = 500_000
+_FETCH = {
+    "fetch.wait.max.ms": "50",
+    "fetch.message.max.bytes": str(4 * 1024 * 1024),
+    "queued.min.messages": "100000",
+    "queued.max.messages.kbytes": str(128 * 1024),
+}
+
+
+class UnreachableError(Exception):
+    """A server does not answer: one line that names the setting, the address and what would do."""
+
+
+def kafka_common(settings: Settings) -> dict[str, Any]:
+    """What all Kafka clients have in common."""
+    return {
+        "bootstrap.servers": required(settings, "kafka_bootstrap_servers"),
+        "client.id": "credit-movements",
+        # Of a broker that is away librdkafka tells by the error callback as well; once is enough.
+        "log.connection.close": "false",
+        **settings.kafka_config,
+    }
+
+
+def group_consumer(settings: Settings, group_id: str, **properties: str | bool) -> Consumer:
+    """A consumer of a worker's group: it commits by itself alone, and sees what committed transactions wrote."""
+    return Consumer(
+        {
+            **kafka_common(settings),
+            **_FETCH,
+            "group.id": group_id,
+            "session.timeout.ms": settings.kafka_session_timeout_ms,
+            "heartbeat.interval.ms": settings.kafka_session_timeout_ms // 4,
+            "partition.assignment.strategy": "range",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            **properties,
+        },
+        logger=kafka_log,
+    )
+
+
+def reading_consumer(settings: Settings, purpose: str) -> Consumer:
+    """A consumer that is assigned partitions by hand and commits nothing."""
+    return group_consumer(settings, f"credit-movements-{purpose}-reader", **{"auto.offset.reset": "error"})
+
+
+def transactional_producer(settings: Settings) -> Producer:
+    """The rater's producer."""
+    transactional_id = settings.rater_id or f"{socket.gethostname()}-{uuid.uuid4()}"
+    return Producer(
+        {
+            **producer_properties(settings),
+            "transactional.id": f"rater-{transactional_id}",
+            "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+        },
+        logger=kafka_log,
+    )
+
+
+def producer_properties(settings: Settings) -> dict[str, Any]:
+    """A producer that neither loses nor repeats, and puts a key where Java would."""
+    return {
+        **kafka_common(settings),
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+        "batch.num.messages": 100_000,
+        "batch.size": 1024 * 1024,
+        "queue.buffering.max.messages": _QUEUE_MESSAGES,
+    }
+
+
+def admin(settings: Settings) -> AdminClient:
+    return AdminClient(kafka_common(settings), logger=kafka_log)
+
+
+def check_kafka(settings: Settings) -> None:
+    """Raises UnreachableError unless Kafka answers."""
+    try:
+        admin(settings).list_topics(timeout=_REACH_SECONDS)
+    except KafkaException as failure:
+        servers = settings.kafka_bootstrap_servers
+        raise UnreachableError(
+            f"{variable('kafka_bootstrap_servers')}: cannot reach {servers}: {failure.args[0].str()}."
+            " Start Kafka, or start `credit-movements up` and leave the variable out."
+        ) from failure
+
+
+def log_identity(settings: Settings) -> str:
+    """What tells this `credit-movements` log from any other: Kafka's id of the topic.
+
+    Raises UnreachableError, and SettingsError where the topic does not exist.
+    """
+    # The client must outlive its answers.
+    kafka = admin(settings)
+    try:
+        described = kafka.describe_topics(TopicCollection([CREDIT_MOVEMENTS.name]), request_timeout=_REACH_SECONDS)
+        return str(described[CREDIT_MOVEMENTS.name].result().topic_id)
+    except KafkaException as failure:
+        raise UnreachableError(
+            f"Kafka has no topic {CREDIT_MOVEMENTS.name} or does not answer: {failure.args[0].str()}."
+            " Run `credit-movements setup`."
+        ) from failure
+
+
+def registry(settings: Settings) -> SchemaRegistryClient:
+    return SchemaRegistryClient(
+        {"url": required(settings, "schema_registry_url"), "timeout": _REACH_SECONDS, "max.retries": 1}
+    )
+
+
+def codec(settings: Settings, topic: Topic) -> RecordCodec:
+    return RecordCodec(topic, SubjectSchemas(registry(settings)))
+
+
+def clickhouse(settings: Settings) -> Client:
+    """Raises UnreachableError where ClickHouse does not answer."""
+    dsn = required(settings, "clickhouse_dsn")
+    try:
+        return clickhouse_connect.get_client(dsn=dsn, connect_timeout=_REACH_SECONDS, autogenerate_session_id=False)
+    except (ClickHouseError, OSError) as error:
+        raise UnreachableError(
+            f"{variable('clickhouse_dsn')}: cannot use ClickHouse: {_first_line(error)}."
+            " Start it, or start `credit-movements up` and leave the variable out."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,167 @@
+"""All settings: environment variables with the prefix CREDIT_, their meaning and defaults in one place."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
+
+from credit_movements.running import running_up
+
+PREFIX = "CREDIT_"
+# Not for people: what the embedded servers and the tests are handed.
+_INTERNAL_PREFIXES = (f"{PREFIX}EMBEDDED_", f"{PREFIX}TEST_")
+_LINK_SECRET_BYTES = 32
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing: one line that names it and says what would do."""
+
+
+def _seconds_or_iso(value: object) -> object:
+    """Durations are written as ISO 8601 (P7D, PT10M) or as a number of seconds."""
+    if isinstance(value, str) and value.strip().isdigit():
+        return timedelta(seconds=int(value))
+    return value
+
+
+def _above_zero(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than 0: ISO 8601 such as P7D or PT10M, or a number of seconds")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator(_above_zero)]
+# A variable that is set to nothing, as compose files do it, is a variable left out.
+Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """The settings of every command. None: taken from a running `up`, where one is found."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=False, extra="ignore", frozen=True)
+
+    kafka_bootstrap_servers: Text = Field(None, description="Kafka, as host:port,host:port")
+    kafka_config: dict[str, str] = Field(
+        default_factory=dict, description="further librdkafka properties as JSON, for TLS and SASL"
+    )
+    kafka_session_timeout_ms: int = Field(30_000, ge=1_000, description="after which Kafka gives up a silent worker")
+    schema_registry_url: Text = Field(None, description="a Confluent Schema Registry, as http://user:pw@host:port")
+    clickhouse_dsn: Secret = Field(None, description="ClickHouse, as http://user:password@host:port/database")
+    data_dir: Path = Field(Path(".credit-movements"), description="folder for what a worker keeps on its own disk")
+
+    topic_partitions: int = Field(
+        12, ge=1, le=1000, description="partitions of each topic kept by account; never change it"
+    )
+    topic_replication_factor: int = Field(1, ge=1, description="copies of each topic; 3 in production")
+    default_rate_card: str = Field("default", description="card of an account without a plan; empty: it has no rate")
+    event_max_age: Duration = Field(
+        timedelta(days=35), description="older events are refused, and ids remembered as long"
+    )
+    event_max_ahead: Duration = Field(timedelta(hours=1), description="events later than their record are refused")
+    max_seconds_quantity: int = Field(72 * 3600, ge=1, description="most seconds that one event may have")
+    max_count_quantity: int = Field(10_000, ge=1, description="most fragments or messages that one event may have")
+    rater_id: Text = Field(None, description="transactional id of a rater, its own for each; default: host and random")
+    batch_size: int = Field(20_000, ge=1, le=1_000_000, description="most messages that rater and sink take at once")
+
+    export_storage_url: Text = Field(
+        None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"
+    )
+    export_link_secret: Secret = Field(None, description="at least 32 bytes, signs the download links")
+    export_link_ttl: Duration = Field(timedelta(days=7), description="how long a download link works")
+    export_give_up_after: Duration = Field(timedelta(minutes=10), description="of an outage, then the export fails")
+    export_concurrency: int = Field(4, ge=1, le=64, description="exports that one worker writes side by side")
+    public_url: Text = Field(None, description="what download links begin with, as https://billing.example.com")
+
+    http_host: str = Field("127.0.0.1", description="where the workers' pages listen")
+    rater_http_port: Port = Field(18082, description="rater: /healthz /readyz /metrics; 0: any free port")
+    sink_http_port: Port = Field(18083, description="sink: /healthz /readyz /metrics; 0: any free port")
+    export_http_port: Port = Field(18080, description="exporter: /downloads /healthz /readyz /metrics")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
+
+
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def load_settings(data_dir: Path | None = None) -> Settings:
+    """The settings of the environment; what it leaves open comes from the `up` that runs with the data folder, if any.
+
+    Raises SettingsError.
+    """
+    _refuse_unknown(os.environ)
+    given = {} if data_dir is None else {"data_dir": data_dir}
+    settings = _validated(given)
+    found = running_up(settings.data_dir)
+    fields = {field: found[variable(field)] for field in Settings.model_fields if variable(field) in found}
+    settings = _validated(
+        {**{field: text for field, text in fields.items() if variable(field) not in os.environ}, **given}
+    )
+    _check_secret(settings)
+    return settings
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {variable(field) for field in Settings.model_fields}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_INTERNAL_PREFIXES):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`credit-movements --help` lists all."
+            raise SettingsError(f"{name}: there is no such setting; {hint}")
+
+
+def _validated(given: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(**given)
+    except SourceError as error:
+        raise SettingsError(f"{variable('kafka_config')}: must be a JSON object of texts: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = variable(str(first["loc"][0]))
+        described = Settings.model_fields[str(first["loc"][0])].description
+        raise SettingsError(f"{name}: {_plain(first['msg'])} ({described})") from None
+
+
+def required(settings: Settings, field: str) -> str:
+    """The text of a setting that the command cannot do without. Raises SettingsError."""
+    value = getattr(settings, field)
+    if value is None:
+        raise SettingsError(
+            f"{variable(field)} is not set and no running `credit-movements up` was found in {settings.data_dir}:"
+            f" set it ({Settings.model_fields[field].description}), or start `credit-movements up`"
+        )
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def described_settings() -> Iterator[tuple[str, str, str]]:
+    """(variable, default, meaning) of every setting."""
+    for name, field in Settings.model_fields.items():
+        yield variable(name), _default(field), field.description or ""
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.get_default(call_default_factory=True)
+    if isinstance(value, timedelta):
+        return f"P{value.days}D" if value.seconds == 0 else f"PT{int(value.total_seconds()) // 60}M"
+    return "" if value is None or value == {} else str(value)
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _check_secret(settings: Settings) -> None:
+    secret = settings.export_link_secret
+    if secret is not None and len(secret.get_secret_value().encode()) < _LINK_SECRET_BYTES:
+        raise SettingsError(
+            f"{variable('export_link_secret')}: shorter than {_LINK_SECRET_BYTES} bytes; `openssl rand -hex 32` makes one"
+        )

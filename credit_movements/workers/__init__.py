@@ -1,0 +1,1 @@
+"""One worker each: made of its parts, run until a signal."""

@@ -1,0 +1,64 @@
+"""`credit-movements rate`: a rater with its clients."""
+
+import threading
+
+from prometheus_client import CollectorRegistry
+
+from credit_movements import clients
+from credit_movements.health import health_page
+from credit_movements.settings import Settings
+from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES
+from streams.events import SOURCES
+from streams.ledger import Ledger
+from streams.log_reader import LogReader
+from streams.metrics import RaterMetrics
+from streams.price_feed import PriceFeed
+from streams.rater import Rater, RaterOptions
+from streams.rating import Limits
+
+GROUP = "rater"
+
+
+def run_rater(settings: Settings, stop: threading.Event) -> None:
+    """Rate until `stop` is set. Raises UnreachableError at the start, KafkaException where it cannot go on."""
+    metrics = CollectorRegistry()
+    rater = make_rater(settings, metrics)
+    with health_page(
+        settings.http_host,
+        settings.rater_http_port,
+        metrics,
+        lambda: None if rater.is_ready else "rates and plans are being read, or partitions prepared",
+    ):
+        rater.run(stop)
+
+
+def make_rater(settings: Settings, metrics: CollectorRegistry) -> Rater:
+    log_id = clients.log_identity(settings)
+    movements = clients.codec(settings, CREDIT_MOVEMENTS)
+    feed = PriceFeed(
+        clients.reading_consumer(settings, "price"),
+        clients.codec(settings, RATES),
+        clients.codec(settings, ACCOUNT_PLANS),
+        settings.default_rate_card or None,
+    )
+    return Rater(
+        consumer=clients.group_consumer(settings, GROUP, **{"auto.offset.reset": "error"}),
+        ledger=Ledger(clients.transactional_producer(settings), movements),
+        feed=feed,
+        log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
+        codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
+        options=RaterOptions(
+            partitions=settings.topic_partitions,
+            seen_folder=settings.data_dir / "seen",
+            log_id=log_id,
+            limits=Limits(
+                settings.event_max_age,
+                settings.event_max_ahead,
+                settings.max_seconds_quantity,
+                settings.max_count_quantity,
+            ),
+            remember=settings.event_max_age,
+            batch_size=settings.batch_size,
+        ),
+        metrics=RaterMetrics(metrics),
+    )

@@ -1,0 +1,45 @@
+"""`credit-movements sink`: a sink with its clients."""
+
+import threading
+import time
+
+from prometheus_client import CollectorRegistry
+
+from credit_movements import clients
+from credit_movements.health import health_page
+from credit_movements.settings import Settings
+from schemas.topics import CREDIT_MOVEMENTS
+from sinks.metrics import SinkMetrics
+from sinks.sink import CONSUMER_SETTINGS, Sink
+
+GROUP = str(CONSUMER_SETTINGS["group.id"])
+
+
+def run_sink(settings: Settings, stop: threading.Event) -> None:
+    """Store movements until `stop` is set.
+
+    Raises UnreachableError at the start, KafkaException and UndecodableMovementError where it cannot go on.
+    """
+    metrics = CollectorRegistry()
+    client = clients.clickhouse(settings)
+    consumer = clients.group_consumer(settings, GROUP, **CONSUMER_SETTINGS)
+    sink = Sink(
+        consumer=consumer,
+        client=client,
+        codec=clients.codec(settings, CREDIT_MOVEMENTS),
+        metrics=SinkMetrics(metrics),
+        log_id=clients.log_identity(settings),
+        monotonic_seconds=time.monotonic,
+        messages_a_poll=settings.batch_size,
+    )
+    with health_page(settings.http_host, settings.sink_http_port, metrics, lambda: _not_ready(sink)):
+        try:
+            sink.run(stop)
+        finally:
+            consumer.close()
+            client.close()
+
+
+def _not_ready(sink: Sink) -> str | None:
+    waiting = [f"{what}: {why}" for what, why in sink.health.waiting_for.items()]
+    return "; ".join(waiting) or None

@@ -1,0 +1,39 @@
+"""Why a record could not be used, and the headers that say so on its dead letter."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The named exits, in the order of the checks (the contract's rule 3.6).
+
+    `QUANTITY_OUT_OF_RANGE` is checked twice: a negative one here, one beyond the limit of its unit once the rate is known.
+    """
+
+    UNDECODABLE = "undecodable"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    INVALID_EVENT = "invalid_event"
+    WRONG_PARTITION = "wrong_partition"
+    QUANTITY_OUT_OF_RANGE = "quantity_out_of_range"
+    CONFLICT = "conflict"
+    NO_RATE = "no_rate"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+
+    @property
+    def may_pass_later(self) -> bool:
+        """Whether the same bytes can be rated later, when a schema, rate or plan has been published."""
+        return self in {Reason.UNKNOWN_SCHEMA, Reason.NO_RATE, Reason.CURRENCY_MISMATCH}
+
+
+Headers = list[tuple[str, bytes]]
+
+
+def dead_letter_headers(reason: Reason, detail: str, topic: str, partition: int, offset: int) -> Headers:
+    """The `dlq.*` headers: UTF-8 texts, the reason and where the record lay."""
+    return [
+        ("dlq.reason", reason.value.encode()),
+        ("dlq.detail", detail.encode()),
+        ("dlq.source.topic", topic.encode()),
+        ("dlq.source.partition", str(partition).encode()),
+        ("dlq.source.offset", str(offset).encode()),
+    ]

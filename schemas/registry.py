@@ -1,0 +1,60 @@
+"""The schemas of the contract's own subjects, as a schema registry has them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import httpx2
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+_SUBJECT_NOT_FOUND: Final = 40401
+_SCHEMA_NOT_FOUND: Final = 40403
+
+
+class RegistryUnavailableError(Exception):
+    """The registry cannot be reached or is not well: try again later. Never a reason to refuse a record."""
+
+
+class SubjectSchemas:
+    """What the registry says of one subject at a time; keeps nothing."""
+
+    def __init__(self, client: SchemaRegistryClient) -> None:
+        self._client = client
+
+    def versions(self, subject: str) -> dict[int, str]:
+        """Schema id → schema text of every version of `subject`; empty where there is no such subject.
+
+        Raises RegistryUnavailableError.
+        """
+        registered: dict[int, str] = {}
+        with _outages_named():
+            try:
+                numbers = self._client.get_versions(subject)
+            except SchemaRegistryError as error:
+                if error.error_code == _SUBJECT_NOT_FOUND:
+                    return registered
+                raise
+            for number in numbers:
+                version = self._client.get_version(subject, number)
+                if version.schema_id is not None and version.schema.schema_str is not None:
+                    registered[version.schema_id] = version.schema.schema_str
+        return registered
+
+    def id_of(self, subject: str, text: str) -> int | None:
+        """The id under which `text` is registered for `subject`, or None. Raises RegistryUnavailableError."""
+        with _outages_named():
+            try:
+                return self._client.lookup_schema(subject, Schema(text, "AVRO")).schema_id
+            except SchemaRegistryError as error:
+                if error.error_code in {_SUBJECT_NOT_FOUND, _SCHEMA_NOT_FOUND}:
+                    return None
+                raise
+
+
+@contextmanager
+def _outages_named() -> Iterator[None]:
+    try:
+        yield
+    except (SchemaRegistryError, httpx2.HTTPError) as error:
+        raise RegistryUnavailableError(f"schema registry: {error}") from error

@@ -1,0 +1,97 @@
+"""Every topic of the contract: its record, its key, and how it is kept."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+DEAD_LETTER_SUFFIX = ".dlq"
+EVENTS_RETENTION = timedelta(days=40)
+DEAD_LETTERS_RETENTION = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One Kafka topic. `record` names the Avro record of its values; None means the bytes of another topic, untouched.
+
+    `retention` of None keeps records for ever. `partitioned_by_account` topics all have the same partition count
+    (a setting, fixed for ever at the first set-up); the others have one partition, so that they have one order.
+    """
+
+    name: str
+    record: str | None
+    key: str
+    partitioned_by_account: bool = True
+    retention: timedelta | None = EVENTS_RETENTION
+    compacted: bool = False
+    log_append_time: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The registry subject of the topic's values (TopicNameStrategy)."""
+        return f"{self.name}-value"
+
+    def partitions(self, account_partitions: int) -> int:
+        return account_partitions if self.partitioned_by_account else 1
+
+    def config(self) -> dict[str, str]:
+        """The topic settings that the contract asks of the broker."""
+        retention_ms = -1 if self.retention is None else int(self.retention.total_seconds() * 1000)
+        return {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "retention.ms": str(retention_ms),
+            "message.timestamp.type": "LogAppendTime" if self.log_append_time else "CreateTime",
+        }
+
+
+USAGE_EVENTS = Topic("usage-events", "UsageEvent", "account_id", log_append_time=True)
+TOP_UP_EVENTS = Topic("top-up-events", "TopUpEvent", "account_id", log_append_time=True)
+RATES = Topic(
+    "rates",
+    "Rate",
+    "rate_card_id|usage_type|destination_prefix|effective_from",
+    partitioned_by_account=False,
+    retention=None,
+    compacted=True,
+)
+ACCOUNT_PLANS = Topic(
+    "account-plans",
+    "AccountPlan",
+    "account_id@effective_from",
+    partitioned_by_account=False,
+    retention=None,
+    compacted=True,
+)
+CREDIT_MOVEMENTS = Topic("credit-movements", "CreditMovement", "account_id", retention=None)
+EXPORT_REQUESTS = Topic("export-requests", "ExportRequest", "account_id", log_append_time=True)
+EXPORT_NOTIFICATIONS = Topic("export-notifications", "ExportNotification", "account_id")
+
+RECORD_TOPICS = (
+    USAGE_EVENTS,
+    TOP_UP_EVENTS,
+    RATES,
+    ACCOUNT_PLANS,
+    CREDIT_MOVEMENTS,
+    EXPORT_REQUESTS,
+    EXPORT_NOTIFICATIONS,
+)
+
+
+def dead_letter_topic(source: Topic) -> Topic:
+    """Where what `source` brought and nobody could use is kept, in the partition that it came from."""
+    return Topic(
+        source.name + DEAD_LETTER_SUFFIX,
+        None,
+        source.key,
+        partitioned_by_account=source.partitioned_by_account,
+        retention=DEAD_LETTERS_RETENTION,
+    )
+
+
+DEAD_LETTER_TOPICS = tuple(
+    dead_letter_topic(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS, RATES, ACCOUNT_PLANS, EXPORT_REQUESTS)
+)
+ALL_TOPICS = RECORD_TOPICS + DEAD_LETTER_TOPICS
+
+
+def topic_named(name: str) -> Topic:
+    """The topic of that name. Raises KeyError where the contract has none."""
+    return {topic.name: topic for topic in ALL_TOPICS}[name]

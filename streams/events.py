@@ -1,0 +1,65 @@
+"""Decoded usage events and top-ups of one poll, as one table."""
+
+import polars as pl
+
+from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
+
+# What an event has of the log: `row` is its place in the poll, `recorded_at` its Kafka timestamp in microseconds.
+POSITION_COLUMNS: dict[str, type[pl.DataType]] = {
+    "row": pl.UInt32,
+    "partition": pl.Int64,
+    "offset": pl.Int64,
+    "recorded_at": pl.Int64,
+}
+EVENT_COLUMNS: dict[str, type[pl.DataType]] = {
+    **POSITION_COLUMNS,
+    "source_topic": pl.String,
+    "event_id": pl.String,
+    "account_id": pl.String,
+    "interaction_id": pl.String,
+    "usage_type": pl.String,
+    "quantity": pl.Int64,
+    "destination": pl.String,
+    "occurred_at": pl.Int64,
+    "user_id": pl.String,
+    "amount_nanos": pl.Int64,
+    "currency": pl.String,
+}
+SOURCES: tuple[Topic, ...] = (USAGE_EVENTS, TOP_UP_EVENTS)
+
+
+def events_table(decoded: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """One table with EVENT_COLUMNS from the decoded records of each source topic, which bring POSITION_COLUMNS with them.
+
+    A usage event has no amount and currency; a top-up has no usage type, destination and user, and a quantity of 0.
+    The rows are in the order of the poll.
+    """
+    tables = [_with_all_columns(records, topic) for topic, records in decoded.items()]
+    return pl.concat([pl.DataFrame(schema=EVENT_COLUMNS), *tables]).sort("row")
+
+
+def events_of_movements(movements: pl.DataFrame) -> pl.DataFrame:
+    """What the events said that these movements (columns of CreditMovement) were made from: the columns that count as
+    an event's identity and content."""
+    is_top_up = pl.col("source_topic") == TOP_UP_EVENTS.name
+    return movements.select(
+        "source_topic",
+        pl.col("movement_id").alias("event_id"),
+        "account_id",
+        "interaction_id",
+        pl.when(~is_top_up).then("description").alias("usage_type"),
+        "quantity",
+        "destination",
+        "occurred_at",
+        "user_id",
+        pl.when(is_top_up).then("credit_movement_nanos").alias("amount_nanos"),
+        pl.when(is_top_up).then("currency").alias("currency"),
+    )
+
+
+def _with_all_columns(records: pl.DataFrame, topic: str) -> pl.DataFrame:
+    constants: dict[str, str | int | None] = {"source_topic": topic, "quantity": 0}
+    return records.select(
+        (pl.col(name) if name in records.columns else pl.lit(constants.get(name))).cast(dtype).alias(name)
+        for name, dtype in EVENT_COLUMNS.items()
+    )

@@ -1,0 +1,120 @@
+"""The rater's way out: movements, dead letters and offsets in one Kafka transaction."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import polars as pl
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from schemas.codec import RecordCodec
+from schemas.dead_letters import Reason, dead_letter_headers
+from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
+from streams.poll import position_of
+
+logger = logging.getLogger(__name__)
+
+_GIVE_UP_AFTER_SECONDS = 120
+
+
+class AbortedError(Exception):
+    """The transaction was aborted: nothing of it counts, and the events are to be read again."""
+
+
+class Ledger:
+    """Writes what became of a batch. `producer` is transactional and used by this object alone."""
+
+    def __init__(self, producer: Producer, movements: RecordCodec) -> None:
+        self._producer = producer
+        self._movements = movements
+        self._next_offsets: dict[int, int] = {}
+
+    def open(self) -> None:
+        """Fence any predecessor with the same transactional id. Raises KafkaException, RegistryUnavailableError."""
+        self._movements.own_id()
+        self._producer.init_transactions()
+
+    def begin(self) -> None:
+        """Begin the transaction of one batch."""
+        self._next_offsets = {}
+        self._producer.begin_transaction()
+
+    def append(self, movements: pl.DataFrame) -> None:
+        """Queue movements (columns of CreditMovement), each to the partition number that its event came from."""
+        encoded = movements.select("account_id", "source_partition").with_columns(
+            value=pl.Series(self._movements.encode(movements), dtype=pl.Binary)
+        )
+        for (partition,), lines in encoded.partition_by("source_partition", as_dict=True).items():
+            keys, values = lines["account_id"].to_list(), lines["value"].to_list()
+            messages: list[dict[str, Any]] = [
+                {"key": key, "value": value} for key, value in zip(keys, values, strict=True)
+            ]
+            messages[-1]["callback"] = self._note_offset
+            self._queue(messages, int(partition))
+
+    def bury(self, message: Message, reason: Reason, detail: str) -> None:
+        """Queue a dead letter: the bytes as they came, beside the headers that they had and ours."""
+        (topic, partition), offset = position_of(message)
+        headers = [*(message.headers() or []), *dead_letter_headers(reason, detail, topic, partition, offset)]
+        while True:
+            try:
+                self._producer.produce(
+                    dead_letter_topic(topic_named(topic)).name,
+                    key=message.key(),
+                    value=message.value(),
+                    partition=partition,
+                    headers=headers,
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def commit(self, offsets: Iterable[TopicPartition], consumer: Consumer) -> dict[int, int]:
+        """Commit the batch and the offsets with it.
+
+        Returns, for each partition of `credit-movements` written to, the offset after the last movement. Raises AbortedError
+        where the batch is to be read again, and KafkaException where this rater must end (it was fenced, or a bug).
+        """
+        try:
+            group = consumer.consumer_group_metadata()
+            self._patiently(lambda: self._producer.send_offsets_to_transaction(list(offsets), group))
+            self._producer.flush()
+            self._patiently(self._producer.commit_transaction)
+        except KafkaException as failure:
+            self._abort(failure)
+        return dict(self._next_offsets)
+
+    def _abort(self, failure: KafkaException) -> None:
+        error = failure.args[0]
+        if error.fatal() or not error.txn_requires_abort():
+            raise failure
+        logger.warning("the transaction is aborted and its events are read again: %s", error.str())
+        self._patiently(self._producer.abort_transaction)
+        raise AbortedError(error.str()) from failure
+
+    def _patiently(self, step: Any) -> None:
+        attempts = Retrying(
+            retry=retry_if_exception(_can_be_retried),
+            wait=wait_exponential(multiplier=0.1, max=5),
+            stop=stop_after_delay(_GIVE_UP_AFTER_SECONDS),
+            reraise=True,
+        )
+        attempts(step)
+
+    def _queue(self, messages: list[dict[str, Any]], partition: int) -> None:
+        # A full queue takes a part, raises nothing, and marks the rest.
+        while messages:
+            self._producer.produce_batch(CREDIT_MOVEMENTS.name, messages, partition=partition)
+            messages = [message for message in messages if message.pop("_error", None) is not None]
+            self._producer.poll(0.1 if messages else 0)
+
+    def _note_offset(self, error: Any, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        if error is None and partition is not None and offset is not None:
+            self._next_offsets[partition] = offset + 1
+
+
+def _can_be_retried(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable())

@@ -1,0 +1,18 @@
+"""What a rater counts."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class RaterMetrics:
+    """Counters by source topic; for each topic consumed = movements + duplicates + dead letters."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.consumed = Counter("credit_events_consumed", "Events read", ["topic"], registry=registry)
+        self.movements = Counter("credit_movements", "Events that became movements", ["topic"], registry=registry)
+        self.duplicates = Counter("credit_duplicates", "Events seen before, dropped", ["topic"], registry=registry)
+        self.dead_letters = Counter("credit_dead_letters", "Records refused", ["topic", "reason"], registry=registry)
+        self.aborts = Counter("credit_transactions_aborted", "Batches read again", registry=registry)
+        self.batch_seconds = Histogram(
+            "credit_rater_batch_seconds", "Time to rate and commit a batch", registry=registry
+        )
+        self.remembered = Gauge("credit_remembered_ids", "Ids that a duplicate would be known by", registry=registry)

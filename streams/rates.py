@@ -1,0 +1,155 @@
+"""Rates and account plans: what they are, and what makes one of them bad."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+TIME_UNITS = frozenset({"seconds", "minutes"})
+UNIT_SIZES = {"seconds": 1, "minutes": 60, "fragments": 1, "messages": 1}
+TOP_UP = "top-up"
+
+MAX_PREFIX_DIGITS = 18
+# Far above any real increment, and low enough that two of them never overflow 64 bits.
+MAX_INCREMENT = 10**15
+MAX_AMOUNT_NANOS = 10**18 - 1
+_MAX_ID_CHARACTERS = 128
+_NO_ID = f"must be 1 to {_MAX_ID_CHARACTERS} characters"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros_of(at: datetime) -> int:
+    """Microseconds since the epoch of an aware datetime."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+# ClickHouse's DateTime64 and Python's datetime both hold these.
+EARLIEST_MICROS = micros_of(datetime(1900, 1, 1, tzinfo=UTC))
+LATEST_MICROS = micros_of(datetime(2299, 1, 1, tzinfo=UTC))
+
+
+class BadRateError(ValueError):
+    """A rate or plan that breaks a rule of the contract. `faults`: (field, what is wrong with it), at least one."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One price, as the record Rate of the contract has it. Times are microseconds, `value_per_unit_nanos` nanos."""
+
+    rate_card_id: str
+    usage_type: str
+    destination_prefix: str
+    destination_name: str
+    unit: str
+    unit_size: int
+    initial_increment: int
+    increment: int
+    value_per_unit_nanos: int
+    currency: str
+    effective_from: int
+    effective_to: int | None
+
+    @property
+    def key(self) -> str:
+        """The record's key: card|type|prefix|effective_from."""
+        names = (self.rate_card_id, self.usage_type, self.destination_prefix)
+        return "|".join([*names, rfc3339(self.effective_from)])
+
+    @classmethod
+    def checked(cls, record: Mapping[str, Any]) -> "Rate":
+        """A rate from a record's fields. Raises BadRateError."""
+        rate = cls(**record)
+        if faults := _faults(rate):
+            raise BadRateError(faults)
+        return rate
+
+    def changes(self, other: "Rate") -> bool:
+        """Whether `other`, of the same key, differs in more than its end: a published key never does."""
+        return replace(other, effective_to=None) != replace(self, effective_to=None)
+
+
+@dataclass(frozen=True)
+class AccountPlan:
+    """The card an account is on from `effective_from` (microseconds)."""
+
+    account_id: str
+    rate_card_id: str
+    effective_from: int
+
+    @property
+    def key(self) -> str:
+        """The record's key: account_id@effective_from."""
+        return f"{self.account_id}@{rfc3339(self.effective_from)}"
+
+    @classmethod
+    def checked(cls, record: Mapping[str, Any]) -> "AccountPlan":
+        """A plan from a record's fields. Raises BadRateError."""
+        plan = cls(**record)
+        faults = _id_faults("rate_card_id", plan.rate_card_id) + _time_faults("effective_from", plan.effective_from)
+        if not _is_id(plan.account_id):
+            faults.append(("account_id", _NO_ID))
+        if faults:
+            raise BadRateError(faults)
+        return plan
+
+
+def rfc3339(micros: int) -> str:
+    """A time as the keys write it: RFC 3339 with `Z` and six decimals."""
+    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _faults(rate: Rate) -> list[tuple[str, str]]:
+    """Everything that is wrong with one rate alone: (field, message)."""
+    faults = [*_id_faults("rate_card_id", rate.rate_card_id), *_id_faults("usage_type", rate.usage_type)]
+    if rate.usage_type == TOP_UP:
+        faults.append(("usage_type", f"'{TOP_UP}' is what top-ups are called"))
+    if not re.fullmatch(rf"[0-9]{{0,{MAX_PREFIX_DIGITS}}}", rate.destination_prefix):
+        faults.append(("destination_prefix", f"must be at most {MAX_PREFIX_DIGITS} digits, without + or 00"))
+    if not re.fullmatch(r"[A-Z]{3}", rate.currency):
+        faults.append(("currency", f"'{rate.currency}' is no ISO 4217 code such as EUR"))
+    if not 0 <= rate.value_per_unit_nanos <= MAX_AMOUNT_NANOS:
+        faults.append(("value_per_unit", "must be 0 or more and below 1,000,000,000"))
+    return [*faults, *_unit_faults(rate), *_period_faults(rate)]
+
+
+def _id_faults(field: str, value: str) -> list[tuple[str, str]]:
+    if not _is_id(value):
+        return [(field, _NO_ID)]
+    return [(field, "must not contain '|'")] if "|" in value else []
+
+
+def _is_id(value: str) -> bool:
+    return 1 <= len(value) <= _MAX_ID_CHARACTERS
+
+
+def _unit_faults(rate: Rate) -> list[tuple[str, str]]:
+    size = UNIT_SIZES.get(rate.unit)
+    if size is None:
+        return [("unit", f"unknown unit '{rate.unit}': one of {', '.join(UNIT_SIZES)}")]
+    faults = []
+    if rate.unit_size != size:
+        faults.append(("unit_size", f"must be {size} for {rate.unit}"))
+    for field, increment in (("initial_increment", rate.initial_increment), ("increment", rate.increment)):
+        if not 1 <= increment <= MAX_INCREMENT:
+            faults.append((field, f"must be from 1 to {MAX_INCREMENT}"))
+        elif increment % size:
+            faults.append((field, f"{increment} is no multiple of the unit size {size}"))
+    return faults
+
+
+def _period_faults(rate: Rate) -> list[tuple[str, str]]:
+    faults = _time_faults("effective_from", rate.effective_from) + _time_faults("effective_to", rate.effective_to)
+    if rate.effective_to is not None and rate.effective_to <= rate.effective_from:
+        faults.append(("effective_to", "must be after effective_from"))
+    return faults
+
+
+def _time_faults(field: str, micros: int | None) -> list[tuple[str, str]]:
+    if micros is None or EARLIEST_MICROS <= micros <= LATEST_MICROS:
+        return []
+    return [(field, "lies beyond the times that can be stored")]

@@ -1,0 +1,160 @@
+"""What one partition has seen, in memory and on disk: a projection of `credit-movements` that can always be rebuilt.
+
+New entries gather in memory in sorted runs, merged eight by eight. When they are many, one run of them all is written to a
+file, together with the offset of `credit-movements` up to which the files know everything. After a crash the rest is read
+from the log again; a folder that is lost, torn or of another log is thrown away and all of it is read again.
+"""
+
+import json
+import logging
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from xxhash import xxh3_64_hexdigest
+
+from streams.fingerprints import ALGORITHM, Hashes
+from streams.seen_runs import Run, look_up, merged
+from streams.sorted_keys import Ints
+
+logger = logging.getLogger(__name__)
+
+_RUNS_TO_MERGE = 8
+_MANIFEST = "manifest.json"
+MAX_ENTRIES_IN_MEMORY = 250_000
+
+
+class SeenStore:
+    """The ids of one partition's movements, each with the hash of its content.
+
+    `reached_offset` is the offset of `credit-movements` below which every movement is known here, `newest_at` the newest
+    Kafka timestamp (microseconds) of the partition's events: an id whose `occurred_at` lies more than `keep` before it is
+    forgotten.
+    """
+
+    def __init__(self, folder: Path, log_id: str, keep: timedelta, max_in_memory: int = MAX_ENTRIES_IN_MEMORY) -> None:
+        self._folder = folder
+        self._log_id = log_id
+        self._keep_micros = keep // timedelta(microseconds=1)
+        self._max_in_memory = max_in_memory
+        self._memory: list[Run] = []
+        self._files: list[tuple[str, Run]] = []
+        self._saved_offset = 0
+        self.reached_offset = 0
+        self.newest_at = 0
+        self._load()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._runs()))
+
+    def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
+        """For each id hash whether it was seen, and the hash of the content it was seen with."""
+        return look_up(self._runs(), ids, self._forget_before())
+
+    def add(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:
+        """Remember movements that are committed to the log, and that all below `reached_offset` is known now."""
+        self.reached_offset = reached_offset
+        if len(ids) == 0:
+            return
+        self._memory.append(Run.of(ids, content, occurred_at))
+        self._memory = self._levelled(self._memory)
+        if sum(map(len, self._memory)) >= self._max_in_memory:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is in memory to files."""
+        if self._memory:
+            self._files.append(self._written(merged(self._memory, self._forget_before())))
+            self._memory = []
+        if self.reached_offset == self._saved_offset:
+            return
+        obsolete: list[str] = []
+        while len(self._files) >= _RUNS_TO_MERGE and self._last_are_alike(self._files):
+            last = self._files[-_RUNS_TO_MERGE:]
+            obsolete += [name for name, _ in last]
+            self._files[-_RUNS_TO_MERGE:] = [self._written(merged([run for _, run in last], self._forget_before()))]
+        self._write_manifest()
+        for name in obsolete:
+            (self._folder / name).unlink(missing_ok=True)
+
+    def _runs(self) -> list[Run]:
+        return [*(run for _, run in self._files), *self._memory]
+
+    def _forget_before(self) -> int:
+        return self.newest_at - self._keep_micros
+
+    def _levelled(self, runs: list[Run]) -> list[Run]:
+        while len(runs) >= _RUNS_TO_MERGE and len(runs[-_RUNS_TO_MERGE]) < _RUNS_TO_MERGE * len(runs[-1]):
+            runs = [*runs[:-_RUNS_TO_MERGE], merged(runs[-_RUNS_TO_MERGE:], self._forget_before())]
+        return runs
+
+    @staticmethod
+    def _last_are_alike(files: list[tuple[str, Run]]) -> bool:
+        return len(files[-_RUNS_TO_MERGE][1]) < _RUNS_TO_MERGE * max(1, len(files[-1][1]))
+
+    def _written(self, run: Run) -> tuple[str, Run]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{_checksum(run)}-{len(run)}.npy"
+        with (self._folder / f"{name}.new").open("wb") as file:
+            np.save(file, run.data)
+            _to_disk(file.fileno())
+        os.replace(self._folder / f"{name}.new", self._folder / name)
+        return name, self._mapped(name)
+
+    def _mapped(self, name: str) -> Run:
+        return Run(np.load(self._folder / name, mmap_mode="r"))
+
+    def _write_manifest(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        manifest = {
+            "algorithm": ALGORITHM,
+            "log_id": self._log_id,
+            "reached_offset": self.reached_offset,
+            "newest_at": self.newest_at,
+            "runs": [name for name, _ in self._files],
+        }
+        new = self._folder / f"{_MANIFEST}.new"
+        with new.open("w") as file:
+            json.dump(manifest, file)
+            file.flush()
+            _to_disk(file.fileno())
+        os.replace(new, self._folder / _MANIFEST)
+        self._saved_offset = self.reached_offset
+
+    def _load(self) -> None:
+        try:
+            manifest = json.loads((self._folder / _MANIFEST).read_text())
+            self._adopt(manifest)
+        except FileNotFoundError:
+            self._start_over()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("%s is unusable and is rebuilt from the log: %s", self._folder, error)
+            self._start_over()
+
+    def _adopt(self, manifest: dict[str, Any]) -> None:
+        if (manifest["algorithm"], manifest["log_id"]) != (ALGORITHM, self._log_id):
+            raise ValueError("it was made for another log or with another hash")
+        files = []
+        for name in manifest["runs"]:
+            run = self._mapped(name)
+            if run.data.dtype != np.uint64 or run.data.ndim != 2 or not name.startswith(_checksum(run)):
+                raise ValueError(f"{name} is not what was written")
+            files.append((name, run))
+        self._files = files
+        self._saved_offset = self.reached_offset = int(manifest["reached_offset"])
+        self.newest_at = int(manifest["newest_at"])
+
+    def _start_over(self) -> None:
+        for leftover in self._folder.glob("*"):
+            leftover.unlink()
+
+
+def _checksum(run: Run) -> str:
+    return xxh3_64_hexdigest(np.ascontiguousarray(run.data).data)
+
+
+def _to_disk(file_number: int) -> None:
+    os.fsync(file_number)
