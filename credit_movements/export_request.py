@@ -5,9 +5,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from credit_movements import clients
+from credit_movements.log_ends import log_ends
 from credit_movements.publishing import publish
 from credit_movements.settings import Settings
 from schemas.codec import UndecodableError
@@ -58,9 +59,8 @@ def request_and_wait(
 
 
 def _begin_at_end(consumer: Consumer, partition: int) -> None:
-    place = TopicPartition(EXPORT_NOTIFICATIONS.name, partition)
-    _, end = consumer.get_watermark_offsets(place, timeout=10)
-    consumer.assign([TopicPartition(EXPORT_NOTIFICATIONS.name, partition, end if end >= 0 else OFFSET_END)])
+    place = (EXPORT_NOTIFICATIONS.name, partition)
+    consumer.assign([TopicPartition(*place, log_ends(consumer, [place])[place])])
 
 
 def _next_notification(

@@ -48,7 +48,9 @@ class Keeper:
 
     def kill(self) -> None:
         """Ends the service with SIGKILL if it still runs, and says so."""
-        if not self._child.wait_or_kill(seconds=0):
+        # What was ended with SIGKILL to begin with needs an instant to be gone.
+        is_killed_by_plan = self.service.stop_seconds == 0
+        if not self._child.wait_or_kill(seconds=1.0 if is_killed_by_plan else 0):
             logger.warning("%s did not end in time and was killed", self.service.name)
 
     def _start(self) -> None:

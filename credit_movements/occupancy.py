@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,16 +44,26 @@ def data_folder_claimed(folder: Path, option: str = "--data-dir") -> Iterator[No
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK_FILE).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locked(lock.fileno()):
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             raise OccupiedError(
                 f"{option}: {folder} is in use by another `credit-movements` (process {owner}). "
                 f"Stop it, or choose another folder with {option}."
-            ) from error
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _locked(file_descriptor: int) -> bool:
+    """Tries for half a second: who only looks whether the folder is in use holds the lock for an instant."""
+    for _ in range(5):
+        try:
+            fcntl.flock(file_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False

@@ -17,7 +17,7 @@ _OLD_LOG_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Service:
-    """A process to keep running. `environment` is added to this process's own.
+    """A process to keep running. `environment` is added to this process's own; a variable of None is taken out.
 
     `ready` is asked again and again until it says True; it must answer within a second or so, and must not raise
     because the process is not there yet. `restart` says whether the process may be started again after it died: not
@@ -27,7 +27,7 @@ class Service:
 
     name: str
     command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     ready: Callable[[], bool] = lambda: True
     restart: bool = True
     stop_seconds: float = 5.0
@@ -53,9 +53,10 @@ class Child:
         log_dir.mkdir(parents=True, exist_ok=True)
         _put_old_log_aside(self.log_path)
         with self.log_path.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 tethered(service.command),
-                env={**os.environ, **service.environment},
+                env=_environment(service.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -116,10 +117,14 @@ class Child:
         return ServiceFailedError("\n  | ".join([f"{what}. The end of {self.log_path}:", *lines]))
 
     def last_lines(self, count: int = 10) -> list[str]:
-        """The end of the log file."""
+        """The end of what it wrote since it was started."""
         with self.log_path.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
+            log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - 8192))
             return log.read().decode(errors="replace").splitlines()[-count:]
+
+
+def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in {**os.environ, **changes}.items() if value is not None}
 
 
 def _signal_name(number: int) -> str:

@@ -110,6 +110,11 @@ def load_settings(data_dir: Path | None = None) -> Settings:
     return settings
 
 
+def settings_of(variables: Mapping[str, str]) -> Settings:
+    """The settings that these variables give; the process's own environment says what they leave open."""
+    return _validated({name.removeprefix(PREFIX).lower(): text for name, text in variables.items()})
+
+
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = {variable(field) for field in Settings.model_fields}
     for name in sorted(environment):

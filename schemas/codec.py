@@ -136,6 +136,8 @@ class RecordCodec:
     ) -> list[pl.DataFrame]:
         try:
             batch: pa.RecordBatch = pyruhvro.deserialize_array(bodies, self._own_text)
+            # It checks UTF-8 over all strings of a column in one: two halves of a character pass that are two strings.
+            batch.validate(full=True)
         except ValueError:
             if len(bodies) <= _SMALLEST_FAST_BATCH:
                 return self._decode_slow(bodies, rows, writer, refusals)

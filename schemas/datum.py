@@ -78,4 +78,4 @@ def _has_one_encoding(schema: Schema) -> bool:
 def _is_plain(avro_type: Any) -> bool:
     if isinstance(avro_type, list):
         return all(_is_plain(each) for each in avro_type)
-    return avro_type in {"null", "string", "long"}
+    return isinstance(avro_type, str) and avro_type in {"null", "string", "long"}

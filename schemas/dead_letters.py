@@ -1,6 +1,8 @@
 """Why a record could not be used, and the headers that say so on its dead letter."""
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class Reason(StrEnum):
@@ -37,3 +39,10 @@ def dead_letter_headers(reason: Reason, detail: str, topic: str, partition: int,
         ("dlq.source.partition", str(partition).encode()),
         ("dlq.source.offset", str(offset).encode()),
     ]
+
+
+def read_headers(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> dict[str, str]:
+    """The `dlq.*` headers of a dead letter, as a Kafka client gives its headers. Where a name comes twice (a dead letter
+    that was sent again and refused again), the last one counts."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return {name: bytes(value).decode() for name, value in pairs if name.startswith("dlq.")}

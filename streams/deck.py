@@ -120,12 +120,11 @@ def price_nanos(text: str) -> int:
         raise ValueError(f"'{text}' is no decimal number such as 0.035") from None
     if not price.is_finite():
         raise ValueError(f"'{text}' is no decimal number such as 0.035")
-    exponent = price.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)
-    if -exponent > _DECIMAL_PLACES:
-        raise ValueError(f"'{text}' has {-exponent} decimal places, at most {_DECIMAL_PLACES} can be charged exactly")
-    if price.adjusted() > _DECIMAL_PLACES:
+    if price.adjusted() >= _DECIMAL_PLACES:
         raise ValueError(f"'{text}' must be below 1,000,000,000")
+    places = -int(price.normalize().as_tuple().exponent)
+    if places > _DECIMAL_PLACES:
+        raise ValueError(f"'{text}' has {places} decimal places, at most {_DECIMAL_PLACES} can be charged exactly")
     return int(price.scaleb(_DECIMAL_PLACES))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from schemas.codec import RecordCodec
@@ -16,6 +16,14 @@ from streams.poll import position_of
 logger = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER_SECONDS = 120
+# The partitions are another rater's by now, or will be.
+_REBALANCED = {
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError._ASSIGNMENT_LOST,
+    KafkaError._MAX_POLL_EXCEEDED,
+}
 
 
 class AbortedError(Exception):
@@ -29,6 +37,7 @@ class Ledger:
         self._producer = producer
         self._movements = movements
         self._next_offsets: dict[int, int] = {}
+        self._writes = False
 
     def open(self) -> None:
         """Fence any predecessor with the same transactional id. Raises KafkaException, RegistryUnavailableError."""
@@ -36,12 +45,18 @@ class Ledger:
         self._producer.init_transactions()
 
     def begin(self) -> None:
-        """Begin the transaction of one batch."""
+        """Begin a batch. Its transaction begins with the first thing that is written."""
         self._next_offsets = {}
-        self._producer.begin_transaction()
+        self._writes = False
 
     def append(self, movements: pl.DataFrame) -> None:
-        """Queue movements (columns of CreditMovement), each to the partition number that its event came from."""
+        """Queue movements (columns of CreditMovement), each to the partition number that its event came from.
+
+        Raises KafkaException.
+        """
+        if len(movements) == 0:
+            return
+        self._begin_writing()
         encoded = movements.select("account_id", "source_partition").with_columns(
             value=pl.Series(self._movements.encode(movements), dtype=pl.Binary)
         )
@@ -55,6 +70,7 @@ class Ledger:
 
     def bury(self, message: Message, reason: Reason, detail: str) -> None:
         """Queue a dead letter: the bytes as they came, beside the headers that they had and ours."""
+        self._begin_writing()
         (topic, partition), offset = position_of(message)
         headers = [*(message.headers() or []), *dead_letter_headers(reason, detail, topic, partition, offset)]
         while True:
@@ -72,19 +88,39 @@ class Ledger:
                 return
 
     def commit(self, offsets: Iterable[TopicPartition], consumer: Consumer) -> dict[int, int]:
-        """Commit the batch and the offsets with it.
+        """Commit the batch and the offsets with it; the offsets alone, without a transaction, where nothing was written.
 
         Returns, for each partition of `credit-movements` written to, the offset after the last movement. Raises AbortedError
         where the batch is to be read again, and KafkaException where this rater must end (it was fenced, or a bug).
         """
+        if self._writes:
+            self._commit_transaction(list(offsets), consumer)
+        else:
+            # Tansu loses the offsets of a transaction that holds nothing else, and Kafka needs none for them.
+            self._commit_offsets(list(offsets), consumer)
+        return dict(self._next_offsets)
+
+    def _begin_writing(self) -> None:
+        if not self._writes:
+            self._producer.begin_transaction()
+            self._writes = True
+
+    def _commit_transaction(self, offsets: list[TopicPartition], consumer: Consumer) -> None:
         try:
             group = consumer.consumer_group_metadata()
-            self._patiently(lambda: self._producer.send_offsets_to_transaction(list(offsets), group))
+            self._patiently(lambda: self._producer.send_offsets_to_transaction(offsets, group))
             self._producer.flush()
             self._patiently(self._producer.commit_transaction)
         except KafkaException as failure:
             self._abort(failure)
-        return dict(self._next_offsets)
+
+    def _commit_offsets(self, offsets: list[TopicPartition], consumer: Consumer) -> None:
+        try:
+            self._patiently(lambda: consumer.commit(offsets=offsets, asynchronous=False))
+        except KafkaException as failure:
+            if failure.args[0].code() not in _REBALANCED:
+                raise
+            raise AbortedError(failure.args[0].str()) from failure
 
     def _abort(self, failure: KafkaException) -> None:
         error = failure.args[0]

@@ -1,0 +1,5 @@
+"""`python -m credit_movements`: the same as the command."""
+
+from credit_movements.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""Numbers that people call and write to: most at home, some anywhere in the world."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from credit_movements.demo.accounts import ACCOUNTS
+from credit_movements.demo.destinations import DESTINATIONS
+
+# Where the company's rate cards have a price for an MMS.
+_MMS_PREFIXES: Final = ("1", "31", "44", "49")
+_HOME_SHARE: Final = 0.72
+
+Generator = np.random.Generator
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def numbers(random: Generator, accounts: Ints, is_mms: pl.Series) -> pl.Series:
+    """A number for each of `accounts` (indexes), E.164 as a rule, a few as people type them."""
+    count = len(accounts)
+    chosen = np.where(
+        is_mms.to_numpy(),
+        _choose(random, accounts, _destination_shares(_MMS_PREFIXES)),
+        _choose(random, accounts, _destination_shares(("",))),
+    )
+    digits = pl.Series([each.prefix for each in DESTINATIONS]).gather(chosen)
+    rest = pl.Series(random.integers(10**11, 10**12, size=count)).cast(pl.String)
+    table = pl.DataFrame({"digits": digits, "rest": rest, "form": random.random(count), "more": chosen % 2})
+    number = pl.concat_str("digits", pl.col("rest").str.tail(11 + pl.col("more") - pl.col("digits").str.len_chars()))
+    typed = pl.concat_str(pl.lit("+"), "digits", pl.lit(" ("), pl.col("rest").str.tail(3), pl.lit(") 555-01.23"))
+    form = pl.col("form")
+    written = (
+        pl.when(form < 0.02)
+        .then(pl.concat_str(pl.lit("00"), number))
+        .when(form < 0.04)
+        .then(typed)
+        .when(form < 0.05)
+        .then(number)
+        .otherwise(pl.concat_str(pl.lit("+"), number))
+    )
+    return table.select(written.alias("number"))["number"]
+
+
+def _destination_shares(allowed: tuple[str, ...]) -> Floats:
+    """Of shape (accounts, destinations), each row adding up to 1."""
+    weights = np.array([each.traffic if each.prefix.startswith(allowed) else 0 for each in DESTINATIONS], np.float64)
+    abroad = weights / weights.sum()
+    rows = []
+    for account in ACCOUNTS:
+        home = weights * [each.prefix.startswith(account.home) for each in DESTINATIONS]
+        rows.append(_HOME_SHARE * home / home.sum() + (1 - _HOME_SHARE) * abroad if home.any() else abroad)
+    return np.array(rows)
+
+
+def _choose(random: Generator, accounts: Ints, shares: Floats) -> Ints:
+    """A destination for each row, by its account's shares: one search in all accounts' cumulated shares end to end."""
+    ends = np.minimum(np.cumsum(shares, axis=1), 1) + np.arange(len(shares))[:, None]
+    ends[:, -1] = np.arange(1, len(shares) + 1)
+    found: Ints = np.searchsorted(ends.ravel(), accounts + random.random(len(accounts)), side="right")
+    chosen: Ints = found - accounts * shares.shape[1]
+    return chosen

@@ -1,0 +1,65 @@
+"""The demo's traffic: published by a process of its own, while a progress bar shows what rater and sink have done."""
+
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from credit_movements.demo.company import Company
+from credit_movements.embedded.launch import tethered
+from credit_movements.settings import Settings
+from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+
+_POLL_SECONDS = 0.25
+_STALL_SECONDS = 120.0
+_ANSWER_SECONDS = 5.0
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+
+class DemoFailedError(Exception):
+    """The demo cannot go on: one line that says what did not happen."""
+
+
+def rate_and_store(
+    settings: Settings, environment: Mapping[str, str], company: Company, events: int, console: Console
+) -> None:
+    """Publish everything; return when all is rated and stored. Raises DemoFailedError."""
+    expected = [company.expected(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS)]
+    command = (sys.executable, "-m", "credit_movements.demo.publisher", str(company.now_micros), str(events))
+    with (
+        subprocess.Popen(tethered(command), env=dict(environment), stdin=subprocess.DEVNULL) as publisher,
+        Progress(*_COLUMNS, console=console) as progress,
+    ):
+        progress.add_task("events rated    ", total=sum(each.messages for each in expected))
+        progress.add_task("movements stored", total=sum(each.movements for each in expected))
+        last_change = time.monotonic()
+        while not progress.finished:
+            time.sleep(_POLL_SECONDS)
+            rated = counted(settings.rater_http_port, "credit_events_consumed")
+            stored = counted(settings.sink_http_port, "credit_sink_rows_inserted")
+            for task, done in zip(progress.tasks, (rated, stored), strict=True):
+                if done != task.completed:
+                    last_change = time.monotonic()
+                progress.update(task.id, completed=done)
+            if publisher.poll() not in (None, 0):
+                raise DemoFailedError(f"the publisher ended with status {publisher.returncode}")
+            if time.monotonic() - last_change > _STALL_SECONDS:
+                raise DemoFailedError(f"nothing was rated or stored for {_STALL_SECONDS:g} s: the logs may tell why")
+
+
+def counted(port: int, name: str, **labels: str) -> int:
+    """The sum of a worker's counter over all labels but those given; 0 while its page does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_ANSWER_SECONDS) as page:
+            text = page.read().decode()
+    except (urllib.error.URLError, TimeoutError):
+        return 0
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    wanted = [each for each in samples if each.name == f"{name}_total" and labels.items() <= each.labels.items()]
+    return int(sum(sample.value for sample in wanted))

@@ -1,0 +1,157 @@
+"""What the demo tells a person, and whether all its figures hold."""
+
+import csv
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from credit_movements.demo.company import Company, Outcomes
+from credit_movements.demo.judge import Judge
+from credit_movements.demo.scenario import DemoResult
+from credit_movements.demo.verdict import Verdict
+
+_FIRST_LINES = 8
+_FIRST_NUMBER = 4
+_MAX_WIDTH = 19
+_BAR_CHARACTERS = 40
+_TIMES = frozenset({"period_from", "period_to", "expires_at", "notified_at", "data_complete_until"})
+
+
+class Report:
+    """Prints the result section by section; `holds` is False as soon as one figure is not what it must be."""
+
+    def __init__(self, company: Company, result: DemoResult, console: Console) -> None:
+        self._company = company
+        self._result = result
+        self._console = console
+        self.holds = True
+
+    def show(self) -> None:
+        judge = Judge(self._company)
+        self._show_outcomes(judge.everything())
+        verdict = Judge(self._company).account(self._company.showcase_account_id)
+        self._show_balance(verdict)
+        self._show_notification()
+        self._show_file(verdict)
+
+    def _check(self, what: str, holds: bool) -> None:
+        self.holds = self.holds and holds
+        self._console.print(f"  [green]✓[/] {escape(what)}" if holds else f"  [bold red]✗ {escape(what)}[/]")
+
+    def _show_outcomes(self, expected: dict[str, Outcomes]) -> None:
+        found = self._result.outcomes
+        table = Table("What became of", *found, title="Every event ends as exactly one thing")
+        for column in table.columns[1:]:
+            column.justify = "right"
+        rows = {topic: dict(_outcome_rows(outcomes)) for topic, outcomes in found.items()}
+        for name in dict.fromkeys(name for of_topic in rows.values() for name in of_topic):
+            table.add_row(name, *(f"{rows[topic].get(name, 0):,}" for topic in found))
+        table.add_section()
+        table.add_row("sum", *(f"{outcomes.messages:,}" for outcomes in found.values()))
+        table.add_row("read by the rater", *(f"{self._result.read[topic]:,}" for topic in found))
+        self._console.print()
+        self._console.print(table)
+        total = sum(self._result.read.values())
+        self._console.print(f"  {total:,} events published, rated and stored in {self._result.seconds:.1f} s")
+        self._check(
+            "movements + duplicates + dead letters = events read",
+            all(outcomes.messages == self._result.read[topic] for topic, outcomes in found.items()),
+        )
+        self._check("each count is the one that an independent judge of the same events comes to", found == expected)
+
+    def _show_balance(self, verdict: Verdict) -> None:
+        account_id = self._company.showcase_account_id
+        self._console.print(f"\n[bold]Balance of {escape(account_id)}[/]")
+        for each in self._result.balances:
+            self._console.print(f"  {plain(each.amount)} {each.currency} after {each.movements:,} movements")
+        amounts = [each.amount for each in self._result.balances]
+        self._check(f"the judge's sum, to the nano: {plain(verdict.balance)}", amounts == [verdict.balance])
+
+    def _show_notification(self) -> None:
+        notifications = self._result.notifications
+        self._console.print("\n[bold]What the e-mail service gets[/] (topic export-notifications)")
+        for name, value in notifications[0].items():
+            if value is not None:
+                shown = f"{value} ({_utc(value)})" if name in _TIMES else value
+                self._console.print(f"  {name:20} {shown}", highlight=False, markup=False, soft_wrap=True)
+        ids = [each["export_id"] for each in notifications]
+        self._check("two clicks, one export, one notification", ids == [self._result.requests[0]["request_id"]])
+
+    def _show_file(self, verdict: Verdict) -> None:
+        path, notification = self._result.csv_file, self._result.notifications[0]
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+        table = Table(title=path.name, caption=f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown")
+        for number, name in enumerate(rows[0]):
+            longest = max(len(row[number]) for row in rows[: _FIRST_LINES + 1])
+            width = min(longest, _MAX_WIDTH)
+            table.add_column(
+                name,
+                no_wrap=True,
+                min_width=width,
+                max_width=width,
+                justify="right" if number >= _FIRST_NUMBER else "left",
+            )
+        for row in islice(rows, 1, _FIRST_LINES + 1):
+            table.add_row(*(escape(cell) for cell in row))
+        self._console.print()
+        self._console.print(table)
+        self._show_spend(rows[1:])
+        self._console.print(f"\n  The file: {path}", highlight=False, markup=False, soft_wrap=True)
+        lines = verdict.exported(notification["period_from"], notification["period_to"])
+        expected = [(_guarded(line.interaction_id), line.description, line.credit_movement) for line in lines]
+        found = [(row[1], row[2], Decimal(row[6])) for row in rows[1:]]
+        total = sum((amount for _, _, amount in found), Decimal(0))
+        self._check(f"sum of the file: {plain(total)}, the judge's: {plain(_sum(expected))}", total == _sum(expected))
+        self._check("each of its lines is the judge's, in order", found == expected)
+        self._check("size and SHA-256 are those of the notification", _fits(path, notification))
+
+    def _show_spend(self, rows: list[list[str]]) -> None:
+        spend: dict[str, Decimal] = defaultdict(Decimal)
+        for row in rows:
+            if (amount := Decimal(row[6])) < 0:
+                spend[row[2]] -= amount
+        largest = max(spend.values(), default=Decimal(1))
+        self._console.print("\n[bold]Where did the credit go?[/]")
+        for description, amount in sorted(spend.items(), key=lambda each: -each[1]):
+            bar = "█" * max(1, int(amount / largest * _BAR_CHARACTERS))
+            self._console.print(f"  {description:16} {amount:>12,.2f} {bar}", highlight=False, markup=False)
+
+
+def plain(amount: Decimal) -> str:
+    """A decimal without exponent and without trailing zeros."""
+    return f"{amount.normalize():f}"
+
+
+def _utc(micros: int) -> str:
+    return f"{datetime.fromtimestamp(micros // 10**6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _outcome_rows(outcomes: Outcomes) -> Iterator[tuple[str, int]]:
+    yield "movements", outcomes.movements
+    yield "duplicates, dropped", outcomes.duplicates
+    for reason, count in outcomes.dead_letters.items():
+        yield f"dead letters: {reason}", count
+
+
+def _guarded(text: str) -> str:
+    """As the CSV has a text that a spreadsheet would run as a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _sum(lines: list[tuple[str, str, Decimal]]) -> Decimal:
+    return sum((amount for _, _, amount in lines), Decimal(0))
+
+
+def _fits(path: Path, notification: dict[str, Any]) -> bool:
+    content = path.read_bytes()
+    return (len(content), hashlib.sha256(content).hexdigest()) == (notification["size_bytes"], notification["sha256"])

@@ -1,0 +1,79 @@
+"""`credit-movements demo`: the whole stack on free ports, the scenario, the report, the end."""
+
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from credit_movements.demo.company import Company, company
+from credit_movements.demo.report import Report
+from credit_movements.demo.scenario import DemoResult, play
+from credit_movements.occupancy import LOCK_FILE, data_folder_claimed
+from credit_movements.provision import set_up
+from credit_movements.publishing import publish
+from credit_movements.running import announced
+from credit_movements.settings import Settings, settings_of
+from credit_movements.stack import Ports, stack_environment, stack_stages
+from credit_movements.supervisor import Supervisor, Task
+from credit_movements.up import publish_deck
+from schemas.topics import ACCOUNT_PLANS
+
+_FILE_WIDTH = 120
+
+
+def run_demo(folder: Path, events: int) -> bool:
+    """Play the demo in `folder`, which is emptied first. True if every figure held; False after a Ctrl-C, too.
+
+    Raises OccupiedError, ServiceFailedError and DemoFailedError.
+    """
+    # Piped into a file there is no terminal to fit into.
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    folder = folder.absolute()
+    with data_folder_claimed(folder):
+        _empty(folder)
+        made = company(time.time_ns() // 1000, events=events)
+        ports = Ports.any_free()
+        environment = stack_environment(folder, ports)
+        settings = settings_of(environment)
+        results: list[DemoResult] = []
+        end = threading.Event()
+
+        def scenario() -> None:
+            results.append(play(settings, {**os.environ, **environment}, made, events, folder, console))
+            end.set()
+
+        stages = [
+            *stack_stages(folder, ports, environment, lambda: _set_up(settings, made, folder)),
+            Task("scenario", scenario),
+        ]
+        console.print(
+            f"Starting Kafka, a schema registry and ClickHouse on 127.0.0.1, logs in {folder / 'logs'}", highlight=False
+        )
+        with announced(folder, environment):
+            Supervisor(stages, folder / "logs").run(until=end)
+    if not results:
+        console.print("Interrupted.")
+        return False
+    report = Report(made, results[0], console)
+    report.show()
+    return report.holds
+
+
+def _set_up(settings: Settings, made: Company, folder: Path) -> None:
+    set_up(settings)
+    deck_file = folder / "rates.csv"
+    deck_file.write_text(made.rate_deck, encoding="utf-8")
+    publish_deck(settings, deck_file)
+    publish(settings, ACCOUNT_PLANS, made.plans.to_dicts())
+
+
+def _empty(folder: Path) -> None:
+    for child in folder.iterdir():
+        if child.is_dir():
+            shutil.rmtree(child)
+        elif child.name != LOCK_FILE:
+            child.unlink()

@@ -1,0 +1,130 @@
+"""What happens in the demo once the stack runs: traffic, one export asked for twice, and what came of it all."""
+
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from rich.console import Console
+
+from credit_movements import clients
+from credit_movements.demo.company import Company, Outcomes
+from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store
+from credit_movements.export_request import request
+from credit_movements.settings import Settings
+from schemas.dead_letters import read_headers
+from schemas.topics import EXPORT_NOTIFICATIONS, TOP_UP_EVENTS, USAGE_EVENTS, Topic, dead_letter_topic
+from sinks.balance import Balance, read_balance
+
+_EXPORT_SECONDS = 120.0
+# Long enough for a second notification to arrive, if there were one.
+_QUIET_SECONDS = 3.0
+_DOWNLOAD_SECONDS = 30.0
+_SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
+_COUNT_LINES = "SELECT source_topic, count() FROM credit_movements FINAL GROUP BY source_topic"
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What was found. `read`: topic name → events that the rater read; `outcomes`: topic name → what they became;
+    `requests` and `notifications`: the records of the export that was asked for twice."""
+
+    read: dict[str, int]
+    outcomes: dict[str, Outcomes]
+    seconds: float
+    balances: list[Balance]
+    requests: list[dict[str, Any]]
+    notifications: list[dict[str, Any]]
+    csv_file: Path
+
+
+def play(
+    settings: Settings,
+    environment: Mapping[str, str],
+    company: Company,
+    events: int,
+    folder: Path,
+    console: Console,
+) -> DemoResult:
+    """Play the demo on a running stack. Raises DemoFailedError."""
+    began = time.monotonic()
+    rate_and_store(settings, environment, company, events, console)
+    seconds = time.monotonic() - began
+    account_id = company.showcase_account_id
+    with console.status("The customer clicks «Export credit movements», twice …"):
+        requests = [request(settings, account_id, "Europe/Berlin", "user-1") for _ in range(2)]
+        notifications = _notifications(settings)
+        csv_file = _download(notifications[0], folder)
+    client = clients.clickhouse(settings)
+    try:
+        stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
+        balances = read_balance(client, account_id)
+    finally:
+        client.close()
+    return DemoResult(
+        read={
+            topic.name: counted(settings.rater_http_port, "credit_events_consumed", topic=topic.name)
+            for topic in _SOURCES
+        },
+        outcomes={topic.name: _outcomes(settings, topic, stored.get(topic.name, 0)) for topic in _SOURCES},
+        seconds=seconds,
+        balances=balances,
+        requests=requests,
+        notifications=notifications,
+        csv_file=csv_file,
+    )
+
+
+def _outcomes(settings: Settings, topic: Topic, movements: int) -> Outcomes:
+    """Movements from ClickHouse, duplicates from the rater, dead letters from their topic."""
+    letters = _read_to_end(settings, dead_letter_topic(topic))
+    reasons = Counter(read_headers(each.headers())["dlq.reason"] for each in letters)
+    duplicates = counted(settings.rater_http_port, "credit_duplicates", topic=topic.name)
+    return Outcomes(movements, duplicates, dict(sorted(reasons.items())))
+
+
+def _notifications(settings: Settings) -> list[dict[str, Any]]:
+    """All notifications, once the first one is there and no other has come for a while."""
+    codec = clients.codec(settings, EXPORT_NOTIFICATIONS)
+    deadline = time.monotonic() + _EXPORT_SECONDS
+    while time.monotonic() < deadline:
+        if _read_to_end(settings, EXPORT_NOTIFICATIONS):
+            time.sleep(_QUIET_SECONDS)
+            return [codec.decode_one(each.value()) for each in _read_to_end(settings, EXPORT_NOTIFICATIONS)]
+        time.sleep(0.2)
+    raise DemoFailedError(f"no export notification within {_EXPORT_SECONDS:g} s: the exporter's log may tell why")
+
+
+def _download(notification: Mapping[str, Any], folder: Path) -> Path:
+    """The file behind the link of a notification, fetched as the customer's browser would."""
+    if notification["status"] != "completed":
+        raise DemoFailedError(f"the export failed ({notification['error_code']}): {notification['error_message']}")
+    target = folder / str(notification["file_name"])
+    with urllib.request.urlopen(notification["download_url"], timeout=_DOWNLOAD_SECONDS) as answer:
+        target.write_bytes(answer.read())
+    return target
+
+
+def _read_to_end(settings: Settings, topic: Topic) -> list[Message]:
+    partitions = topic.partitions(settings.topic_partitions)
+    consumer = clients.reading_consumer(settings, "demo")
+    consumer.assign([TopicPartition(topic.name, number, 0) for number in range(partitions)])
+    messages: list[Message] = []
+    ends = 0
+    try:
+        while ends < partitions:
+            for message in consumer.consume(10_000, 0.5):
+                error = message.error()
+                if error is None:
+                    messages.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ends += 1
+                else:
+                    raise KafkaException(error)
+    finally:
+        consumer.close()
+    return messages

@@ -1,0 +1,37 @@
+"""What must become of an account's events: the lines of its ledger, and how the others end."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from credit_movements.demo.company import Outcomes
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the ledger, `occurred_at` in microseconds; units and value per unit are None for a top-up."""
+
+    movement_id: str
+    occurred_at: int
+    interaction_id: str
+    description: str
+    units_charged: int | None
+    value_per_unit: Decimal | None
+    credit_movement: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`outcomes`: topic name → counts."""
+
+    lines: list[Line]
+    outcomes: dict[str, Outcomes]
+
+    @property
+    def balance(self) -> Decimal:
+        return sum((line.credit_movement for line in self.lines), Decimal(0))
+
+    def exported(self, from_micros: int, to_micros: int) -> list[Line]:
+        """The lines of an export of the period [from, to), in their order."""
+        lines = [line for line in self.lines if from_micros <= line.occurred_at < to_micros and line.credit_movement]
+        return sorted(lines, key=lambda line: (line.occurred_at, line.movement_id))

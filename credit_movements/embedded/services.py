@@ -1,0 +1,59 @@
+"""The embedded servers as services to supervise: their commands, and how to know that they are ready."""
+
+import http.client
+import sys
+from pathlib import Path
+
+from credit_movements.embedded.serving import LOOPBACK
+from credit_movements.processes import Service
+
+CLICKHOUSE_USER = "default"
+CLICKHOUSE_PASSWORD_VARIABLE = "CREDIT_EMBEDDED_CLICKHOUSE_PASSWORD"
+_ANSWER_SECONDS = 1.0
+
+
+def registry_service(port: int) -> Service:
+    """The schema registry on 127.0.0.1:`port`."""
+    return Service(
+        name="registry",
+        command=(sys.executable, "-m", "credit_movements.embedded.registry", "--port", str(port)),
+        ready=lambda: answers_ok(port, "/subjects"),
+        stop_seconds=2.0,
+    )
+
+
+def clickhouse_service(path: Path, port: int, password: str) -> Service:
+    """ClickHouse on 127.0.0.1:`port`, its data in the folder `path`, which no other process may use."""
+    return Service(
+        name="clickhouse",
+        command=(
+            sys.executable,
+            "-m",
+            "credit_movements.embedded.clickhouse",
+            "--path",
+            str(path),
+            "--port",
+            str(port),
+        ),
+        # The server's time zone is the default of every DateTime without one: the same here as in production.
+        environment={CLICKHOUSE_PASSWORD_VARIABLE: password, "TZ": "UTC"},
+        ready=lambda: answers_ok(port, "/ping"),
+        stop_seconds=3.5,
+    )
+
+
+def clickhouse_dsn(port: int, password: str) -> str:
+    """The DSN for clickhouse-connect. `password` must need no escaping in a URL."""
+    return f"http://{CLICKHOUSE_USER}:{password}@{LOOPBACK}:{port}/default"
+
+
+def answers_ok(port: int, path: str) -> bool:
+    """Whether an HTTP server on 127.0.0.1:`port` answers 200 to GET `path` within a second."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

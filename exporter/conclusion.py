@@ -1,0 +1,92 @@
+"""How an export ends: its outcome is recorded, then its notification is published."""
+
+from collections.abc import Awaitable
+from datetime import timedelta
+
+from exporter.export import MadeFile
+from exporter.ledger import AcceptedRequest, Notification, RequestLedger
+from exporter.links import Link, LinkSigner
+from exporter.notifications import Failure, completed, failed
+from exporter.outages import waited_out
+from exporter.publisher import Outgoing, Publisher
+from exporter.storage import StorageUnavailableError
+from exporter.threads import in_thread
+from schemas.codec import RecordCodec
+from schemas.topics import EXPORT_NOTIFICATIONS
+
+
+class Conclusion:
+    """`public_url` is what links begin with; `codec` that of `export-notifications`."""
+
+    def __init__(
+        self,
+        ledger: RequestLedger,
+        publisher: Publisher,
+        codec: RecordCodec,
+        links: LinkSigner,
+        *,
+        public_url: str,
+        link_ttl: timedelta,
+        outage_limit_seconds: float,
+    ) -> None:
+        self._ledger = ledger
+        self._publisher = publisher
+        self._codec = codec
+        self._links = links
+        self._public_url = public_url.rstrip("/")
+        self._link_ttl_micros = link_ttl // timedelta(microseconds=1)
+        self._outage_limit_seconds = outage_limit_seconds
+
+    async def conclude(self, accepted: AcceptedRequest, result: MadeFile | Failure, ended_at_ms: int) -> Notification:
+        """Record the outcome and publish it. Gives the outcome that stands: another worker's, if that one was quicker."""
+        ours = self._notification(accepted, result, ended_at_ms)
+        # A failure has been waited for long enough.
+        limit_seconds = 0.0 if isinstance(result, Failure) else self._outage_limit_seconds
+        try:
+            standing = await self._recorded(accepted, ours, limit_seconds)
+        except StorageUnavailableError:
+            # The customer is told in time; the records follow when the storage is back.
+            await self.publish(accepted, ours)
+            return await self._recorded(accepted, ours, None)
+        await self.publish(accepted, standing)
+        return standing
+
+    async def publish(self, accepted: AcceptedRequest, notification: Notification) -> None:
+        """Publish until it is acknowledged. The notification's own time is its Kafka timestamp."""
+        partition = accepted.request.place.partition
+
+        def attempt() -> None:
+            self._publisher.publish(
+                Outgoing(
+                    EXPORT_NOTIFICATIONS.name,
+                    partition,
+                    key=accepted.request.account_id.encode(),
+                    value=self._codec.encode_one(notification),
+                    timestamp_ms=notification["notified_at"] // 1000,
+                )
+            )
+
+        await waited_out(lambda: in_thread(attempt), "a notification cannot be sent")
+
+    def _recorded(
+        self, accepted: AcceptedRequest, ours: Notification, within_seconds: float | None
+    ) -> Awaitable[Notification]:
+        def attempt() -> Notification:
+            # Accepted already, unless the storage was away then.
+            standing = self._ledger.accept(accepted)
+            return self._ledger.conclude(accepted, ours) if standing.request.place == accepted.request.place else ours
+
+        return waited_out(lambda: in_thread(attempt), "an outcome cannot be recorded", within_seconds=within_seconds)
+
+    def _notification(self, accepted: AcceptedRequest, result: MadeFile | Failure, ended_at_ms: int) -> Notification:
+        if isinstance(result, Failure):
+            return failed(accepted, result, notified_at_ms=ended_at_ms)
+        expires_at_micros = ended_at_ms * 1000 + self._link_ttl_micros
+        link = Link(accepted.keys.file, accepted.request.account_id, result.file_name, expires_at_micros)
+        return completed(
+            accepted,
+            result,
+            download_url=self._public_url + self._links.path(link),
+            expires_at_micros=expires_at_micros,
+            notified_at_ms=ended_at_ms,
+        )

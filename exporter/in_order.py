@@ -1,0 +1,36 @@
+"""Acknowledgements in the order of the log, whatever order the work is finished in."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Event = TypeVar("Event")
+
+
+class InOrderAcks(Generic[Event]):
+    """Acknowledges a record only when all earlier ones of its partition are done.
+
+    Faust commits the offset after the highest record of a run of acknowledged ones, and does not see a single missing record
+    right before that run: what is acknowledged out of order can take the commit past work that was never done.
+    """
+
+    def __init__(self, acknowledge: Callable[[Event], None]) -> None:
+        self._acknowledge = acknowledge
+        self._open: defaultdict[int, dict[int, Event]] = defaultdict(dict)
+        self._done: defaultdict[int, dict[int, Event]] = defaultdict(dict)
+
+    def begin(self, partition: int, offset: int, event: Event) -> bool:
+        """Take a record up. False if it is being worked on already: it was delivered again, after a rebalance."""
+        is_new = offset not in self._open[partition]
+        self._open[partition][offset] = event
+        return is_new
+
+    def done(self, partition: int, offset: int) -> None:
+        """The work for a record is done: acknowledge it and what waited for it, or let it wait for earlier ones."""
+        still_open, done = self._open[partition], self._done[partition]
+        done[offset] = still_open.pop(offset)
+        first_open = min(still_open, default=None)
+        for each in sorted(done):
+            if first_open is not None and each > first_open:
+                break
+            self._acknowledge(done.pop(each))

@@ -1,0 +1,142 @@
+"""The exporter's memory: which requests were accepted, and how they ended. Two small records each, in object storage.
+
+Both are written once, by conditional create: a worker that was paused, and one that took over from it, may both try, and
+whoever comes second gets what the first one wrote. So there is one period, one place in the log and one outcome for each
+request, whatever happens to the workers. The records stay for ever (a request id is known for ever); the files expire.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from exporter.requests import Ended, ExportRequest, LogPlace
+from exporter.storage import ExportStorage
+from exporter.window import Period
+
+Notification = dict[str, Any]
+
+_REQUESTS = "requests"
+_FILES = "files"
+# How far the storage's clock may lag behind the broker's. Generous: it only decides which outcomes are read at all.
+_CLOCK_SLACK_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class ExportKeys:
+    """The names of an export's objects: made of account and request together, by hash, so that no account's request can
+    touch another's file and no id needs escaping."""
+
+    account_hash: str
+    export_hash: str
+
+    @classmethod
+    def of(cls, account_id: str, request_id: str) -> "ExportKeys":
+        account = account_id.encode()
+        # The length goes first: no two pairs of ids run together to the same bytes.
+        both = len(account).to_bytes(8, "big") + account + request_id.encode()
+        return cls(hashlib.sha256(account).hexdigest(), hashlib.sha256(both).hexdigest())
+
+    @classmethod
+    def of_file(cls, file_key: str) -> "ExportKeys":
+        _, account_hash, name = file_key.split("/")
+        return cls(account_hash, name.removesuffix(".csv"))
+
+    @property
+    def request(self) -> str:
+        return f"{_REQUESTS}/{self.account_hash}/{self.export_hash}.request.json"
+
+    @property
+    def outcome(self) -> str:
+        return f"{_REQUESTS}/{self.account_hash}/{self.export_hash}.outcome.json"
+
+    @property
+    def file(self) -> str:
+        return f"{_FILES}/{self.account_hash}/{self.export_hash}.csv"
+
+
+@dataclass(frozen=True)
+class AcceptedRequest:
+    """A request that gets an export, with all that fixes the export's content, whoever makes it and however often.
+
+    `period` is None where it could not be told. `log_end_offset` is the end of the account's partition of the log
+    `request.place.log_id` when the export first began: what lies there and later belongs to the next export. It is None
+    where it could not be learnt in time.
+    """
+
+    request: ExportRequest
+    period: Period | None
+    log_end_offset: int | None
+
+    @property
+    def keys(self) -> ExportKeys:
+        return ExportKeys.of(self.request.account_id, self.request.request_id)
+
+
+class RequestLedger:
+    """All methods block and raise StorageUnavailableError."""
+
+    def __init__(self, storage: ExportStorage) -> None:
+        self._storage = storage
+
+    def accepted(self, request: ExportRequest) -> AcceptedRequest | None:
+        """What was accepted under this account and request id, if anything ever was."""
+        record = self._storage.read_record(ExportKeys.of(request.account_id, request.request_id).request)
+        return None if record is None else _accepted_from(record)
+
+    def accept(self, accepted: AcceptedRequest) -> AcceptedRequest:
+        """Accept a request. Gives what stands now: `accepted`, or what another worker wrote before."""
+        if self._storage.create_record(accepted.keys.request, asdict(accepted)):
+            return accepted
+        return self.accepted(accepted.request) or accepted
+
+    def outcome(self, accepted: AcceptedRequest) -> Notification | None:
+        """The notification that ended it, if it has ended."""
+        record = self._storage.read_record(accepted.keys.outcome)
+        return None if record is None else record["notification"]
+
+    def conclude(self, accepted: AcceptedRequest, notification: Notification) -> Notification:
+        """End an export. Gives the outcome that stands now: `notification`, or another worker's."""
+        record = {"place": asdict(accepted.request.place), "notification": notification}
+        if self._storage.create_record(accepted.keys.outcome, record):
+            return notification
+        return self.outcome(accepted) or notification
+
+    def ended_since(self, request: ExportRequest) -> list[Ended]:
+        """The ended exports of the request's account; those that ended long before the request was sent may be missing."""
+        return list(self._ended_since(request))
+
+    def _ended_since(self, request: ExportRequest) -> Iterator[Ended]:
+        account_hash = ExportKeys.of(request.account_id, request.request_id).account_hash
+        for stored in self._storage.list_objects(f"{_REQUESTS}/{account_hash}"):
+            is_outcome = stored.key.endswith(".outcome.json")
+            # An outcome is written right after its notification's time was taken.
+            if is_outcome and stored.modified_at_micros // 1000 + _CLOCK_SLACK_MS >= request.sent_at_ms:
+                record = self._storage.read_record(stored.key)
+                if record is not None:
+                    yield Ended(LogPlace(**record["place"]), record["notification"]["notified_at"] // 1000)
+
+    def delete_expired_files(self, now_micros: int, link_ttl_micros: int) -> int:
+        """Delete the files whose links have expired, and those that no outcome ever named. Gives how many.
+
+        `link_ttl_micros` is how long links last now: files younger than that are not looked at.
+        """
+        deleted = 0
+        for stored in self._storage.list_objects(_FILES):
+            if stored.modified_at_micros + link_ttl_micros > now_micros:
+                continue
+            outcome = self._storage.read_record(ExportKeys.of_file(stored.key).outcome)
+            expires_at = None if outcome is None else outcome["notification"]["expires_at"]
+            if expires_at is None or expires_at <= now_micros:
+                self._storage.delete(stored.key)
+                deleted += 1
+        return deleted
+
+
+def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:
+    request = record["request"]
+    return AcceptedRequest(
+        request=ExportRequest(**{**request, "place": LogPlace(**request["place"])}),
+        period=None if record["period"] is None else Period(**record["period"]),
+        log_end_offset=record["log_end_offset"],
+    )

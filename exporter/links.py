@@ -1,0 +1,62 @@
+"""Links to exported files: whoever has one can read that file until it expires, and nothing else.
+
+A link is `/downloads/<token>/<file name>`. The token carries object, account, file name and expiry, signed together, so
+nothing of it can be changed; verifying needs no memory of what was signed.
+"""
+
+import hashlib
+import json
+from dataclasses import astuple, dataclass
+from enum import Enum
+
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
+
+_ROOT = "/downloads/"
+_SALT = b"credit-movements/download-link/1"
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link allows: reading one object of one account until an instant (microseconds since the epoch, UTC)."""
+
+    object_key: str
+    account_id: str
+    file_name: str
+    expires_at_micros: int
+
+
+class LinkRefusal(Enum):
+    ALTERED = "This link is not valid. Please use the link exactly as you received it."
+    EXPIRED = "This link has expired. Please export again."
+
+
+class LinkSigner:
+    """Signs with a secret of at least 32 bytes; the same secret verifies."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._signer = Signer(secret, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+
+    def path(self, link: Link) -> str:
+        """The path of the link, to be put behind the public URL. The file name must need no escaping in a URL."""
+        body = json.dumps(astuple(link), ensure_ascii=False, separators=(",", ":")).encode()
+        return f"{_ROOT}{self._signer.sign(base64_encode(body)).decode()}/{link.file_name}"
+
+    def verify(self, target: str, now_micros: int) -> Link | LinkRefusal:
+        """What `target`, the request's path and query exactly as they came, allows at this moment."""
+        token, _, file_name = target.removeprefix(_ROOT).partition("/")
+        link = self._signed(token)
+        if link is None or target != f"{_ROOT}{token}/{link.file_name}" or file_name != link.file_name:
+            return LinkRefusal.ALTERED
+        return link if now_micros < link.expires_at_micros else LinkRefusal.EXPIRED
+
+    def _signed(self, token: str) -> Link | None:
+        _, _, signature = token.rpartition(".")
+        try:
+            # Base64 has several spellings of the same bytes: only the one that we write is ours.
+            if base64_encode(base64_decode(signature)).decode() != signature:
+                return None
+            body = base64_decode(self._signer.unsign(token))
+        except (BadData, ValueError):
+            return None
+        return Link(*json.loads(body))

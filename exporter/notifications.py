@@ -1,0 +1,87 @@
+"""The notification that ends an export, as the record ExportNotification. Pure."""
+
+from enum import Enum
+from uuid import UUID, uuid5
+
+from exporter.export import MadeFile
+from exporter.ledger import AcceptedRequest, Notification
+
+# Made once, at random; what makes our ids ours.
+_NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
+_MAX_ZONE_CHARACTERS = 128
+
+
+class Failure(Enum):
+    """Why an export failed: the code for programs, the message for customers. Details go to the log."""
+
+    UNKNOWN_TIME_ZONE = (
+        "unknown_time_zone",
+        "The time zone of this export is not known. Please choose another time zone and export again.",
+    )
+    TEMPORARILY_UNAVAILABLE = (
+        "temporarily_unavailable",
+        "The export could not be finished because of a problem on our side. Please export again later.",
+    )
+
+    @property
+    def code(self) -> str:
+        return self.value[0]
+
+    @property
+    def message(self) -> str:
+        return self.value[1]
+
+
+def notification_id(account_id: str, request_id: str) -> str:
+    """The same for an account and request, on every retry."""
+    return str(uuid5(_NAMESPACE, f"{len(account_id)}:{account_id}{request_id}"))
+
+
+def completed(
+    accepted: AcceptedRequest, made: MadeFile, *, download_url: str, expires_at_micros: int, notified_at_ms: int
+) -> Notification:
+    return {
+        **_common(accepted, notified_at_ms),
+        "status": "completed",
+        "file_name": made.file_name,
+        "download_url": download_url,
+        "expires_at": expires_at_micros,
+        "row_count": made.row_count,
+        "size_bytes": made.file.size_bytes,
+        "sha256": made.file.sha256,
+    }
+
+
+def failed(accepted: AcceptedRequest, failure: Failure, *, notified_at_ms: int) -> Notification:
+    return {
+        **_common(accepted, notified_at_ms),
+        "status": "failed",
+        "error_code": failure.code,
+        "error_message": failure.message,
+    }
+
+
+def _common(accepted: AcceptedRequest, notified_at_ms: int) -> Notification:
+    request, period = accepted.request, accepted.period
+    zone = "UTC" if request.time_zone is None else request.time_zone
+    return {
+        "notification_id": notification_id(request.account_id, request.request_id),
+        "export_id": request.request_id,
+        "account_id": request.account_id,
+        "requested_by": request.requested_by,
+        "period_from": None if period is None else period.from_micros,
+        "period_to": None if period is None else period.to_micros,
+        # As asked for, but an endless one must not make the notification too long to be sent.
+        "time_zone": zone[:_MAX_ZONE_CHARACTERS],
+        "file_name": None,
+        "download_url": None,
+        "expires_at": None,
+        "row_count": None,
+        "size_bytes": None,
+        "sha256": None,
+        # Not known here: the newest event of a quiet account tells nothing about how far rating has come.
+        "data_complete_until": None,
+        "error_code": None,
+        "error_message": None,
+        "notified_at": notified_at_ms * 1000,
+    }

@@ -1,0 +1,92 @@
+"""Outages are waited out: tried again with growing pauses, said in the log once a minute. Bugs are not outages."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from confluent_kafka import KafkaException
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.wait import wait_random_exponential
+
+from exporter.publisher import KafkaUnavailableError
+from exporter.storage import StorageUnavailableError
+from schemas.codec import UnregisteredSchemaError
+from schemas.registry import RegistryUnavailableError
+from sinks.reader import MovementsUnavailableError
+
+logger = logging.getLogger(__name__)
+
+_SHORTEST_WAIT_SECONDS = 0.2
+_LONGEST_WAIT_SECONDS = 15.0
+_LOG_EVERY_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+class SinkBehindError(Exception):
+    """ClickHouse does not have all rows yet that an export must have."""
+
+
+OUTAGES = (
+    KafkaException,
+    KafkaUnavailableError,
+    MovementsUnavailableError,
+    RegistryUnavailableError,
+    SinkBehindError,
+    StorageUnavailableError,
+    UnregisteredSchemaError,
+)
+
+
+async def waited_out(
+    attempt: Callable[[], Awaitable[T]],
+    what: str,
+    *,
+    within_seconds: float | None = None,
+    longest_wait_seconds: float = _LONGEST_WAIT_SECONDS,
+    quiet_seconds: float = 0.0,
+) -> T:
+    """The result of `attempt`, tried again while it meets an outage.
+
+    The outage is raised that is met `within_seconds` after the first one, or later: an attempt that works may take as long
+    as it likes. Without `within_seconds` it goes on until it is cancelled. `what` says in the log what cannot be done, from
+    `quiet_seconds` after the first outage on.
+    """
+    outage = _Outage(what, within_seconds, quiet_seconds)
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(OUTAGES),
+        wait=wait_random_exponential(_SHORTEST_WAIT_SECONDS, longest_wait_seconds),
+        stop=outage.has_lasted_too_long,
+        before_sleep=outage.log,
+        reraise=True,
+    )
+
+    async def attempted() -> T:
+        return await attempt()
+
+    return await retrying(attempted)
+
+
+class _Outage:
+    def __init__(self, what: str, within_seconds: float | None, quiet_seconds: float) -> None:
+        self._what = what
+        self._within_seconds = within_seconds
+        self._began_at_seconds: float | None = None
+        self._log_at_seconds = quiet_seconds
+
+    def has_lasted_too_long(self, _: RetryCallState) -> bool:
+        return self._within_seconds is not None and self._seconds() >= self._within_seconds
+
+    def log(self, state: RetryCallState) -> None:
+        lasted_seconds = self._seconds()
+        if lasted_seconds >= self._log_at_seconds:
+            self._log_at_seconds = lasted_seconds + _LOG_EVERY_SECONDS
+            error = state.outcome.exception() if state.outcome is not None else None
+            logger.warning("%s for %.0f s: %s; trying again", self._what, lasted_seconds, error)
+
+    def _seconds(self) -> float:
+        now_seconds = time.monotonic()
+        if self._began_at_seconds is None:
+            self._began_at_seconds = now_seconds
+        return now_seconds - self._began_at_seconds

@@ -1,0 +1,67 @@
+"""Records to Kafka, each acknowledged before anything that relies on it."""
+
+import threading
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from schemas.dead_letters import Headers
+
+_POLL_SECONDS = 0.1
+
+
+class KafkaUnavailableError(Exception):
+    """A record was not acknowledged. It may lie in the log all the same: send the same one again."""
+
+
+class ProducerBrokenError(Exception):
+    """The producer can never be used again: end the process and start anew."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One record to send. `timestamp_ms` of 0 lets the client or the broker say what time it is."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = field(default_factory=list)
+    timestamp_ms: int = 0
+
+
+class Publisher:
+    """Sends with a producer that was made with `acks=all`, so that an acknowledged record is there to stay."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+
+    def publish(self, record: Outgoing) -> None:
+        """Send and wait for the acknowledgement; blocks for the producer's `message.timeout.ms` at most.
+
+        Raises KafkaUnavailableError and ProducerBrokenError.
+        """
+        answered = threading.Event()
+        errors: list[KafkaError] = []
+
+        def on_delivery(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                errors.append(error)
+            answered.set()
+
+        self._producer.produce(
+            record.topic,
+            value=record.value,
+            key=record.key,
+            partition=record.partition,
+            headers=[*record.headers],
+            timestamp=record.timestamp_ms,
+            on_delivery=on_delivery,
+        )
+        # Whichever thread polls gets the answers of all: wait for one's own, not for what one's own poll brings.
+        while not answered.is_set():
+            self._producer.poll(_POLL_SECONDS)
+        if errors:
+            if errors[0].fatal():
+                raise ProducerBrokenError(f"{record.topic}: {errors[0]}")
+            raise KafkaUnavailableError(f"{record.topic}: {errors[0]}")

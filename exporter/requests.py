@@ -1,0 +1,101 @@
+"""What an export request is, when it is refused, and when it is a repeat. Pure: records and times in, decisions out."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.dead_letters import Reason
+from schemas.partitioner import account_partition
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MAX_ID_CHARACTERS = 128
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What ClickHouse's DateTime64(6) can hold, less the days that an export counts back.
+_EARLIEST_MICROS = (datetime(1900, 3, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LATEST_MICROS = (datetime(2299, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class LogPlace:
+    """Where a request lies: the log's identity (an embedded log begins at 0 again), its partition and offset there."""
+
+    log_id: str
+    partition: int
+    offset: int
+
+    def is_before(self, other: "LogPlace") -> bool:
+        """Whether it was read before `other`. All of another log was, since that log is gone."""
+        return self.log_id != other.log_id or (self.partition == other.partition and self.offset < other.offset)
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """One request of the log that is fit to be decided on. `sent_at_ms` is its Kafka timestamp."""
+
+    request_id: str
+    account_id: str
+    requested_at_micros: int
+    time_zone: str | None
+    requested_by: str | None
+    place: LogPlace
+    sent_at_ms: int
+
+
+@dataclass(frozen=True)
+class BadRequest:
+    """A record that no export can be made of: for the dead letters."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An export that has its outcome: where its request lies, and its notification's Kafka timestamp."""
+
+    place: LogPlace
+    ended_at_ms: int
+
+
+def checked_request(
+    record: dict[str, Any], place: LogPlace, sent_at_ms: int, *, partitions: int, tolerance: timedelta
+) -> ExportRequest | BadRequest:
+    """The request in a decoded ExportRequest record; `tolerance` is how far `requested_at` may lie from `sent_at_ms`."""
+    request = ExportRequest(
+        request_id=record["request_id"],
+        account_id=record["account_id"],
+        requested_at_micros=record["requested_at"],
+        time_zone=record["time_zone"],
+        requested_by=record["requested_by"],
+        place=place,
+        sent_at_ms=sent_at_ms,
+    )
+    wrong = _what_is_wrong(request, tolerance)
+    if wrong is not None:
+        return BadRequest(Reason.INVALID_EVENT, wrong)
+    home = account_partition(request.account_id, partitions)
+    if home != place.partition:
+        return BadRequest(Reason.WRONG_PARTITION, f"lies in partition {place.partition}, its account's is {home}")
+    return request
+
+
+def is_repeat(request: ExportRequest, ended: Iterable[Ended]) -> bool:
+    """Whether the request was sent before an earlier one of its account had ended: then that one answers it too."""
+    return any(each.place.is_before(request.place) and request.sent_at_ms <= each.ended_at_ms for each in ended)
+
+
+def _what_is_wrong(request: ExportRequest, tolerance: timedelta) -> str | None:
+    if not _UUID.fullmatch(request.request_id):
+        return "request_id is not a canonical UUID"
+    if not 1 <= len(request.account_id) <= _MAX_ID_CHARACTERS:
+        return f"account_id has {len(request.account_id)} characters"
+    if request.requested_by is not None and not 1 <= len(request.requested_by) <= _MAX_ID_CHARACTERS:
+        return f"requested_by has {len(request.requested_by)} characters"
+    if not _EARLIEST_MICROS <= request.requested_at_micros <= _LATEST_MICROS:
+        return "requested_at is beyond what can be stored"
+    distance = timedelta(microseconds=abs(request.requested_at_micros - request.sent_at_ms * 1000))
+    if distance > tolerance:
+        return f"requested_at lies {distance} from the record's Kafka timestamp"
+    return None

@@ -1,0 +1,59 @@
+"""What the exporter is told, and what it is given: the composition root makes both."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry
+
+from exporter.pages import ReadinessCheck
+from exporter.storage import ExportStorage
+from schemas.registry import SubjectSchemas
+
+
+@dataclass(frozen=True)
+class ExporterSettings:
+    """`log_id` is the identity of the log, the same for all workers on it. `public_url` is what links begin with.
+
+    The three times of the consumer group suit Apache Kafka; the embedded broker, where a join takes half the session
+    time-out, wants 2, 0.5 and 3 s.
+    """
+
+    bootstrap_servers: str
+    account_partitions: int
+    log_id: str
+    public_url: str
+    http_host: str = "127.0.0.1"
+    http_port: int = 18080
+    link_ttl: timedelta = timedelta(days=7)
+    outage_limit: timedelta = timedelta(minutes=10)
+    request_time_tolerance: timedelta = timedelta(minutes=5)
+    concurrent_exports: int = 4
+    expiry_sweep_interval: timedelta = timedelta(minutes=10)
+    group_session_timeout_seconds: float = 45.0
+    group_heartbeat_seconds: float = 3.0
+    group_rebalance_timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class ExporterParts:
+    """The outside world.
+
+    `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives the
+    end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed offset
+    there; both block, and raise KafkaException in an outage. `now_micros`: microseconds since the epoch, UTC. `checks` are what
+    else must be well before `/readyz` says so.
+    """
+
+    storage: ExportStorage
+    clickhouse: Callable[[], Client]
+    producer: Producer
+    schemas: SubjectSchemas
+    log_end_offset: Callable[[int], int]
+    sink_position: Callable[[int], int]
+    link_secret: bytes
+    now_micros: Callable[[], int]
+    metrics: CollectorRegistry
+    checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""Which instants an export covers, and what its file is called. Pure: the request's time and zone in, the period out.
+
+Times are integer microseconds since the epoch, UTC.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+PERIOD_DAYS = 30
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND_MICROS = 1_000_000
+_HOUR_MICROS = 3600 * _SECOND_MICROS
+
+
+@dataclass(frozen=True)
+class Period:
+    """The instants `from_micros <= t < to_micros`, told in the IANA zone `time_zone`."""
+
+    from_micros: int
+    to_micros: int
+    time_zone: str
+
+    @property
+    def file_name(self) -> str:
+        zone = ZoneInfo(self.time_zone)
+        first, last = (_local(micros, zone).date() for micros in (self.from_micros, self.to_micros))
+        return f"credit-movements_{first}_{last}.csv"
+
+
+@dataclass(frozen=True)
+class UnknownTimeZone:
+    """No period: nobody knows this zone."""
+
+    name: str
+
+
+def export_period(requested_at_micros: int, time_zone: str | None) -> Period | UnknownTimeZone:
+    """From the first instant of the local date 30 days before the request's local date, up to the request; half-open.
+
+    `time_zone` of None is UTC. `requested_at_micros` must lie where dates can be counted back (the years 1900 to 2299).
+    """
+    name = "UTC" if time_zone is None else time_zone
+    if name not in known_time_zones():
+        return UnknownTimeZone(name)
+    zone = ZoneInfo(name)
+    first_day = _local(requested_at_micros, zone).date() - timedelta(days=PERIOD_DAYS)
+    return Period(_first_instant(first_day, zone), requested_at_micros, name)
+
+
+@cache
+def known_time_zones() -> frozenset[str]:
+    """The IANA names, exactly as written there. `localtime` is not one: it is whatever the machine's owner chose."""
+    return frozenset(available_timezones() - {"localtime"})
+
+
+def utc_offsets(period: Period) -> list[tuple[int, int]]:
+    """(from this instant on, so far ahead of UTC is the local clock), both in microseconds, ascending, first at the start.
+
+    Sampled by the hour: no zone has changed its clock twice within one.
+    """
+    zone = ZoneInfo(period.time_zone)
+    offsets = [(period.from_micros, _offset_micros(period.from_micros, zone))]
+    for before in range(period.from_micros, period.to_micros, _HOUR_MICROS):
+        after = min(before + _HOUR_MICROS, period.to_micros)
+        offset = _offset_micros(after, zone)
+        if offset != offsets[-1][1]:
+            offsets.append((_change(before, after, zone), offset))
+    return offsets
+
+
+def _first_instant(day: date, zone: ZoneInfo) -> int:
+    """Of a day that begins twice, the first time; of one whose midnight is skipped, the moment the clock jumps."""
+    midnight = datetime.combine(day, time.min, tzinfo=zone)
+    instant = _micros(midnight)
+    if _local(instant, zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+        return instant
+    # In a gap, `fold` tells which side's offset is used: the jump lies between the two readings of this midnight.
+    return _change(_micros(midnight.replace(fold=1)), instant, zone)
+
+
+def _change(before: int, after: int, zone: ZoneInfo) -> int:
+    """The instant in (before, after] from which the offset of `after` holds, whole seconds from `before`."""
+    offset = _offset_micros(after, zone)
+    low, high = 0, -(-(after - before) // _SECOND_MICROS)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset_micros(before + middle * _SECOND_MICROS, zone) == offset:
+            high = middle
+        else:
+            low = middle
+    # Clocks change at whole seconds; `before` need not be one.
+    return (before + high * _SECOND_MICROS) // _SECOND_MICROS * _SECOND_MICROS
+
+
+def _offset_micros(micros: int, zone: ZoneInfo) -> int:
+    offset = _local(micros, zone).utcoffset()
+    assert offset is not None
+    return offset // timedelta(microseconds=1)
+
+
+def _local(micros: int, zone: ZoneInfo) -> datetime:
+    return (_EPOCH + timedelta(microseconds=micros)).astimezone(zone)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

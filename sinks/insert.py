@@ -1,0 +1,53 @@
+"""One block of movements into ClickHouse, and what its refusals mean."""
+
+from typing import Final
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+TABLE: Final = "credit_movements"
+
+# The block is on disk before the answer comes, and goes in whole, whatever months it spans. Nothing on deduplication:
+# its tokens lost rows of correct retries, and identical rows count once by the table's own key.
+# Merging equal keys inside the block as well would cost a third of the insert, and FINAL does it anyway.
+INSERT_SETTINGS: Final = {
+    "async_insert": 0,
+    "wait_end_of_query": 1,
+    "max_partitions_per_insert_block": 0,
+    "optimize_on_insert": 0,
+}
+
+# Refusals that last until somebody acts, by ClickHouse's name for them. The rows wait: they are not what is wrong.
+_REMEDIES: Final = {
+    "UNKNOWN_TABLE": "the table is not there: run `credit-movements setup`",
+    "UNKNOWN_DATABASE": "the database is not there: run `credit-movements setup`",
+    "AUTHENTICATION_FAILED": "user or password is wrong: set CREDIT_CLICKHOUSE_DSN",
+    "ACCESS_DENIED": "the user may not insert: GRANT INSERT ON credit_movements",
+    "NO_SUCH_COLUMN_IN_TABLE": "the table is older than this program: run `credit-movements setup`",
+    "TYPE_MISMATCH": "the table is not the one that the migrations make",
+    "CANNOT_CONVERT_TYPE": "the table is not the one that the migrations make",
+    "ILLEGAL_COLUMN": "the table is not the one that the migrations make",
+    "NOT_ENOUGH_SPACE": "its disk is full",
+    "TABLE_IS_READ_ONLY": "the table is read-only",
+}
+_LONGEST_TEXT: Final = 300
+
+
+def insert_movements(client: Client, columns: pa.Table) -> None:
+    """Insert all rows as one block. After any error it is unknown whether they are in: send the same rows again."""
+    client.insert_arrow(TABLE, columns, settings=INSERT_SETTINGS)
+
+
+def is_clickhouse_outage(error: BaseException) -> bool:
+    """Whether the server refused or could not be reached. Its driver's other errors are misuse, that is our bugs."""
+    return type(error) in {DatabaseError, OperationalError}
+
+
+def explain_refusal(error: BaseException) -> str:
+    """One line on what ClickHouse said, and what to do where waiting alone will not heal it."""
+    # Of a connection that failed the driver tells the whole request; what went wrong is in the cause.
+    text = " ".join(str(getattr(error.__cause__, "reason", error.__cause__) or error).split())
+    text = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
+    remedy = _REMEDIES.get(getattr(error, "name", None) or "")
+    return f"this will not pass by itself, {remedy} ({text})" if remedy else text

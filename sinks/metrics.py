@@ -1,0 +1,34 @@
+"""What the sink counts, for Prometheus. Partition labels are those of the log `credit-movements`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class SinkMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._rows = Counter("credit_sink_rows_inserted", "Movements inserted, repeated ones too", registry=registry)
+        self._inserts = Counter("credit_sink_inserts", "Blocks inserted", registry=registry)
+        self._retries = Counter(
+            "credit_sink_retries", "Failed tries at what is waited for", ["waiting_for"], registry=registry
+        )
+        self._committed = Gauge(
+            "credit_sink_committed_offset", "Next offset to read, as committed", ["partition"], registry=registry
+        )
+        self._lag = Gauge(
+            "credit_sink_lag_messages", "Messages after the committed offset", ["partition"], registry=registry
+        )
+
+    def inserted(self, rows: int) -> None:
+        self._rows.inc(rows)
+        self._inserts.inc()
+
+    def retried(self, waiting_for: str) -> None:
+        self._retries.labels(waiting_for).inc()
+
+    def place(self, partition: int, committed: int, lag: int) -> None:
+        self._committed.labels(partition).set(committed)
+        self._lag.labels(partition).set(lag)
+
+    def forget(self, partition: int) -> None:
+        """The partition is another worker's now: two must not report it."""
+        self._committed.remove(partition)
+        self._lag.remove(partition)

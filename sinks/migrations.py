@@ -1,0 +1,22 @@
+"""The tables of ClickHouse, brought up to date by numbered files. A file that was ever applied is never changed."""
+
+from pathlib import Path
+from typing import Final
+
+from clickhouse_migrations.clickhouse_cluster import ClickhouseCluster
+from clickhouse_migrations.connection import CLICKHOUSE_CONNECT
+from clickhouse_migrations.migration import MigrationStorage
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+def apply_migrations(dsn: str) -> list[str]:
+    """Apply what the database of `dsn` (`http://user:password@host:port/database`) lacks; creates the database too.
+
+    Gives the names of the files applied now, none if all were there. Raises clickhouse_connect's OperationalError where
+    ClickHouse cannot be reached, DatabaseError where it refuses, MigrationException where an applied file has changed.
+    """
+    cluster = ClickhouseCluster(db_url=dsn, driver=CLICKHOUSE_CONNECT)
+    applied = cluster.migrate(db_name=None, migration_path=MIGRATIONS)
+    names = MigrationStorage(MIGRATIONS).migration_filenames()
+    return [names[migration.version] for migration in applied]

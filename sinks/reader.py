@@ -1,0 +1,115 @@
+"""One account's movements out of ClickHouse, in the order of the CSV, in blocks: what the exporter reads.
+
+The rows of one question are fixed by the log: its period and its place there bound them, so asking again yields the same.
+
+ClickHouse sends a result while it still computes it, and a stream that ends early (a killed server, a limit met half-way)
+need not look broken to the client. Buffering on the server (`wait_end_of_query=1`) would show it, but keeps the whole result
+in the server's memory or on its disk. So the rows are counted by a question of their own first, and held against what came:
+the same on clickhouse-server and on chDB behind its HTTP face, and cheap, since counting reads no texts.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError
+
+_BLOCK_ROWS: Final = 65_536
+_SETTINGS: Final = {
+    # Under FINAL, filtering before rows are merged brings superseded rows back.
+    "optimize_move_to_prewhere_if_final": 0,
+    "use_skip_indexes_if_final": 0,
+    # Read in the order of the table instead of sorting it all, however slowly we take it: flat memory.
+    "optimize_read_in_order": 1,
+    "read_in_order_use_buffering": 0,
+    "max_block_size": _BLOCK_ROWS,
+}
+
+_ROWS_OF_SLICE: Final = """
+FROM credit_movements FINAL
+WHERE account_id = {account_id:String}
+  AND occurred_at >= fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC')
+  AND occurred_at < fromUnixTimestamp64Micro({to_micros:Int64}, 'UTC')
+  AND credit_movement != 0
+  AND (log_id != {log_id:String} OR (log_partition = {log_partition:Int32} AND log_offset < {log_end_offset:Int64}))
+"""
+_COUNT: Final = "SELECT count()" + _ROWS_OF_SLICE
+_SELECT: Final = f"""
+SELECT
+    account_id,
+    toUnixTimestamp64Micro(occurred_at) AS occurred_at_micros,
+    interaction_id,
+    toString(description) AS description,
+    toString(unit) AS unit,
+    units_charged,
+    reinterpretAsInt64(value_per_unit) AS value_per_unit_nanos,
+    reinterpretAsInt64(credit_movement) AS credit_movement_nanos
+{_ROWS_OF_SLICE}
+ORDER BY occurred_at, toString(movement_id)
+"""
+
+
+class MovementsUnavailableError(Exception):
+    """ClickHouse cannot be reached, refuses, or its answer was cut short: try again later."""
+
+
+class ForeignMovementError(AssertionError):
+    """A row of another account came: a bug, and never to be shown to anybody."""
+
+
+@dataclass(frozen=True)
+class MovementsSlice:
+    """The movements of `account_id` with `from_micros <= occurred_at < to_micros` (UTC), and of the log `log_id` only those of
+    its partition `log_partition` before `log_end_offset`. Movements that cost nothing are not among them."""
+
+    account_id: str
+    from_micros: int
+    to_micros: int
+    log_id: str
+    log_partition: int
+    log_end_offset: int
+
+
+def stream_movements(client: Client, wanted: MovementsSlice) -> Iterator[pl.DataFrame]:
+    """Blocks by (`occurred_at`, `movement_id` as text), with the columns that `exporter.csv_file` takes.
+
+    `client` serves one stream at a time. Raises MovementsUnavailableError, also at the end of a stream that was cut short,
+    and ForeignMovementError.
+    """
+    parameters = vars(wanted)
+    with _outages_named():
+        expected = int(client.query(_COUNT, parameters=parameters, settings=_SETTINGS).result_rows[0][0])
+    received = 0
+    for block in _blocks(client, parameters):
+        if not (block["account_id"] == wanted.account_id).all():
+            raise ForeignMovementError(f"movements of another account among those of {wanted.account_id!r}")
+        received += len(block)
+        yield block.drop("account_id")
+    if received != expected:
+        raise MovementsUnavailableError(f"ClickHouse sent {received} rows of {expected}")
+
+
+def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame]:
+    with (
+        _outages_named(),
+        client.query_arrow_stream(_SELECT, parameters=parameters, settings=_SETTINGS, use_strings=True) as stream,
+    ):
+        for batch in stream:
+            block = pl.from_arrow(batch)
+            assert isinstance(block, pl.DataFrame)
+            yield block
+
+
+@contextmanager
+def _outages_named() -> Iterator[None]:
+    try:
+        yield
+    except (ClickHouseError, HTTPError, OSError, pa.ArrowInvalid) as error:
+        raise MovementsUnavailableError(
+            f"ClickHouse: {str(error).splitlines()[0] if str(error) else error!r}"
+        ) from error

@@ -1,0 +1,65 @@
+"""An exporter as a process of its own, as the composition root would start it: `python -m ... <settings as JSON>`."""
+
+import json
+import logging
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+import clickhouse_connect
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from prometheus_client import CollectorRegistry
+
+from exporter.log_positions import LogPositions
+from exporter.service import run
+from exporter.settings import ExporterParts, ExporterSettings
+from exporter.storage import ExportStorage
+from schemas.registry import SubjectSchemas
+
+
+def main(options: dict[str, Any]) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    reading = {
+        "bootstrap.servers": options["broker"],
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "fetch.wait.max.ms": 50,
+    }
+    positions = LogPositions(Consumer({**reading, "group.id": "exporter-log-end"}), Consumer({**reading, "group.id": "sink"}))
+    settings = ExporterSettings(
+        bootstrap_servers=options["broker"],
+        account_partitions=options["partitions"],
+        log_id=options["log_id"],
+        public_url=f"http://127.0.0.1:{options['port']}",
+        http_port=options["port"],
+        link_ttl=timedelta(seconds=options["link_ttl_seconds"]),
+        outage_limit=timedelta(seconds=options["outage_limit_seconds"]),
+        expiry_sweep_interval=timedelta(seconds=options["expiry_sweep_seconds"]),
+        group_session_timeout_seconds=2.0,
+        group_heartbeat_seconds=0.5,
+        group_rebalance_timeout_seconds=3.0,
+    )
+    parts = ExporterParts(
+        storage=ExportStorage.open(options["storage_url"]),
+        clickhouse=lambda: clickhouse_connect.get_client(
+            dsn=options["clickhouse"], connect_timeout=3, send_receive_timeout=10, autogenerate_session_id=False
+        ),
+        producer=Producer(
+            {"bootstrap.servers": options["broker"], "enable.idempotence": True, "message.timeout.ms": 10_000}
+        ),
+        schemas=SubjectSchemas(SchemaRegistryClient({"url": options["registry"], "timeout": 3})),
+        log_end_offset=positions.end_offset,
+        sink_position=positions.sink_position,
+        link_secret=options["link_secret"].encode(),
+        now_micros=lambda: time.time_ns() // 1000,
+        metrics=CollectorRegistry(),
+    )
+    return run(settings, parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

@@ -1,0 +1,124 @@
+"""What the integration tests do to a running Kafka: publish as any client would, work a while, read what came of it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import Message, Producer, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from credit_movements import clients
+from credit_movements.log_ends import log_ends
+from credit_movements.settings import Settings
+from credit_movements.workers.rater import GROUP, make_rater
+from schemas.codec import RecordCodec
+from schemas.partitioner import account_partition
+from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic, topic_named
+
+DEADLINE_SECONDS = 60.0
+
+
+class Stack:
+    """A Kafka and a registry with all topics made."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._codecs: dict[str, RecordCodec] = {}
+        self._producer = Producer(clients.producer_properties(settings))
+
+    def codec(self, topic: Topic) -> RecordCodec:
+        if topic.name not in self._codecs:
+            self._codecs[topic.name] = clients.codec(self.settings, topic)
+        return self._codecs[topic.name]
+
+    def publish(self, topic: Topic, *records: dict[str, Any]) -> None:
+        """Publish records in their order, each to its account's partition."""
+        for record in records:
+            self.send(topic, self.codec(topic).encode_one(record), record["account_id"])
+        self.flush()
+
+    def publish_priced(self, topic: Topic, *records: dict[str, Any]) -> None:
+        """Publish rates or plans."""
+        for number, record in enumerate(records):
+            self._producer.produce(topic.name, key=str(number), value=self.codec(topic).encode_one(record), partition=0)
+        self.flush()
+
+    def send(
+        self, topic: Topic, value: bytes | None, account_id: str, partition: int | None = None, **more: Any
+    ) -> None:
+        if partition is None:
+            partition = account_partition(account_id, self.settings.topic_partitions)
+        self._producer.produce(topic.name, key=account_id, value=value, partition=partition, **more)
+
+    def flush(self) -> None:
+        assert self._producer.flush(DEADLINE_SECONDS) == 0
+
+    def read(self, topic: str) -> list[Message]:
+        """Every message of a topic, by partition and offset."""
+        count = topic_named(topic).partitions(self.settings.topic_partitions)
+        consumer = clients.reading_consumer(self.settings, "test")
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(count)])
+        messages: list[Message] = []
+        ends: set[int] = set()
+        while len(ends) < count:
+            for message in consumer.consume(10_000, 0.2):
+                if message.error() is None:
+                    messages.append(message)
+                else:
+                    ends.add(int(message.partition() or 0))
+        consumer.close()
+        return sorted(messages, key=lambda message: (message.partition() or 0, message.offset() or 0))
+
+    def records(self, topic: Topic) -> list[dict[str, Any]]:
+        """Every record of a topic, decoded."""
+        return [self.codec(topic).decode_one(message.value()) for message in self.read(topic.name)]
+
+    def lag(self) -> int:
+        """Events that the raters' group has not committed yet."""
+        names = (USAGE_EVENTS.name, TOP_UP_EVENTS.name)
+        places = [(name, number) for name in names for number in range(self.settings.topic_partitions)]
+        consumer = clients.group_consumer(self.settings, GROUP)
+        try:
+            committed = consumer.committed([TopicPartition(*place) for place in places], 10)
+            ends = log_ends(consumer, places)
+            return sum(ends[place] - max(at.offset, 0) for place, at in zip(places, committed, strict=True))
+        finally:
+            consumer.close()
+
+    @contextmanager
+    def rating(self) -> Iterator[CollectorRegistry]:
+        """A rater at work in a thread for the length of a block; what it raised is raised at the end."""
+        metrics = CollectorRegistry()
+        stop = threading.Event()
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                make_rater(self.settings, metrics).run(stop)
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield metrics
+        finally:
+            stop.set()
+            thread.join(DEADLINE_SECONDS)
+        if failures:
+            raise failures[0]
+
+    def rate_everything(self) -> None:
+        """Run a rater until nothing is left to rate."""
+        with self.rating():
+            eventually(lambda: self.lag() == 0)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
+    """Wait until it is so; fail if it never is."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.1)

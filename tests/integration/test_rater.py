@@ -1,0 +1,194 @@
+"""The rater on a real broker: from the public topics to the public topics."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Message
+
+from credit_movements.embedded.broker import broker_service
+from credit_movements.processes import running
+from credit_movements.provision import make_topics
+from credit_movements.settings import Settings
+from schemas.partitioner import account_partition
+from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
+from tests.conftest import free_port
+from tests.integration.stack import Stack, eventually
+
+DAY = 86_400 * 10**6
+YESTERDAY = time.time_ns() // 1000 - DAY
+
+
+@pytest.fixture
+def stack(registry: str, log_dir: Path, tmp_path: Path) -> Iterator[Stack]:
+    port = free_port()
+    with running(broker_service(port), log_dir):
+        settings = Settings(
+            kafka_bootstrap_servers=f"127.0.0.1:{port}", kafka_session_timeout_ms=2000, schema_registry_url=registry,
+            data_dir=tmp_path, topic_partitions=4, rater_id="test", rater_http_port=0,
+        )  # fmt: skip
+        make_topics(settings)
+        yield Stack(settings)
+
+
+def rate(**fields: Any) -> dict[str, Any]:
+    return {
+        "rate_card_id": "default", "usage_type": "call", "destination_prefix": "", "destination_name": "", "unit": "seconds",
+        "unit_size": 1, "initial_increment": 60, "increment": 60, "value_per_unit_nanos": 1000, "currency": "EUR",
+        "effective_from": 0, "effective_to": None,
+    } | fields  # fmt: skip
+
+
+def event(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"00000000-0000-4000-8000-{number:012x}", "account_id": f"acct-{number % 7}",
+        "interaction_id": f"call-{number}", "usage_type": "call", "quantity": 61, "destination": "+4915112345",
+        "occurred_at": YESTERDAY, "user_id": None,
+    } | fields  # fmt: skip
+
+
+def top_up(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"11111111-0000-4000-8000-{number:012x}", "account_id": f"acct-{number % 7}",
+        "interaction_id": f"payment-{number}", "amount_nanos": 10**10, "currency": "EUR", "occurred_at": YESTERDAY,
+    } | fields  # fmt: skip
+
+
+def header(message: Message, name: str) -> str:
+    (value,) = (value for key, value in message.headers() or [] if key == name)
+    assert isinstance(value, bytes)
+    return value.decode()
+
+
+def test_every_event_ends_as_a_movement_a_duplicate_or_a_dead_letter(stack: Stack) -> None:
+    events = [event(number) for number in range(500)]
+    stack.publish_priced(RATES, rate())
+    stack.publish(USAGE_EVENTS, *events, *events[:50], event(0, quantity=7), event(900, usage_type="fax"))
+    stack.publish(TOP_UP_EVENTS, *(top_up(number) for number in range(20)), top_up(3), top_up(99, currency="USD"))
+    with stack.rating() as metrics:
+        eventually(lambda: stack.lag() == 0)
+    movements = stack.records(CREDIT_MOVEMENTS)
+    assert Counter(line["description"] for line in movements) == {"call": 500, "top-up": 20}
+    assert {line["movement_id"] for line in movements} == {each["event_id"] for each in events} | {
+        top_up(number)["event_id"] for number in range(20)
+    }
+    assert sum(line["credit_movement_nanos"] for line in movements) == 20 * 10**10 - 500 * 120 * 1000
+    reasons = Counter(header(message, "dlq.reason") for message in stack.read("usage-events.dlq"))
+    assert reasons == {"conflict": 1, "no_rate": 1}
+    assert [header(message, "dlq.reason") for message in stack.read("top-up-events.dlq")] == ["currency_mismatch"]
+    counted = {
+        name: metrics.get_sample_value(f"credit_{name}_total", {"topic": "usage-events"})
+        for name in ("events_consumed", "movements", "duplicates")
+    }
+    assert counted == {"events_consumed": 552, "movements": 500, "duplicates": 50}
+
+
+def test_a_movement_lies_in_the_partition_of_its_event_and_tells_where_it_came_from(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate())
+    stack.publish(USAGE_EVENTS, *(event(number) for number in range(50)))
+    stack.rate_everything()
+    sources = {(message.partition(), message.offset()): message for message in stack.read("usage-events")}
+    for message in stack.read("credit-movements"):
+        line = stack.codec(CREDIT_MOVEMENTS).decode_one(message.value())
+        source = sources[line["source_partition"], line["source_offset"]]
+        assert stack.codec(USAGE_EVENTS).decode_one(source.value())["event_id"] == line["movement_id"]
+        assert (message.partition(), message.key()) == (source.partition(), source.key())
+
+
+def test_a_dead_letter_keeps_bytes_key_and_headers_and_names_its_place(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate())
+    good = stack.codec(USAGE_EVENTS).encode_one(event(1))
+    wrong = (account_partition("acct-1", 4) + 1) % 4
+    stack.send(USAGE_EVENTS, good + b"!", "acct-1", headers=[("trace", b"7")])
+    stack.send(USAGE_EVENTS, None, "acct-1")
+    stack.send(USAGE_EVENTS, good, "acct-1", partition=wrong)
+    stack.send(USAGE_EVENTS, good, "acct-1")
+    stack.flush()
+    stack.rate_everything()
+    letters = {
+        header(message, "dlq.reason") + header(message, "dlq.detail"): message
+        for message in stack.read("usage-events.dlq")
+    }
+    assert sorted(letters) == [
+        "undecodable1 bytes after the datum",
+        "undecodableno value",
+        f"wrong_partitionaccount 'acct-1' does not belong to partition {wrong}",
+    ]
+    letter = letters["undecodable1 bytes after the datum"]
+    assert (letter.key(), letter.value()) == (b"acct-1", good + b"!")
+    assert header(letter, "trace") == "7"
+    place = [header(letter, f"dlq.source.{name}") for name in ("topic", "partition", "offset")]
+    assert place == ["usage-events", str(account_partition("acct-1", 4)), "0"]
+    assert len(stack.records(CREDIT_MOVEMENTS)) == 1
+
+
+def test_a_rate_or_plan_published_while_it_runs_is_in_force_within_three_seconds(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate(), rate(rate_card_id="gold", value_per_unit_nanos=5))
+    with stack.rating():
+        stack.publish(USAGE_EVENTS, event(0))
+        eventually(lambda: stack.lag() == 0)
+        stack.publish_priced(ACCOUNT_PLANS, {"account_id": "acct-0", "rate_card_id": "gold", "effective_from": 0})
+        stack.publish_priced(RATES, rate(usage_type="fax", value_per_unit_nanos=7))
+        time.sleep(3)
+        stack.publish(USAGE_EVENTS, event(7), event(14, usage_type="fax", account_id="acct-1"))
+        eventually(lambda: stack.lag() == 0)
+    prices = {line["movement_id"][-2:]: line["value_per_unit_nanos"] for line in stack.records(CREDIT_MOVEMENTS)}
+    assert prices == {"00": 1000, "07": 5, "0e": 7}
+
+
+def test_duplicates_are_known_after_a_restart_with_and_without_the_store(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate())
+    events = [event(number) for number in range(100)]
+    stack.publish(USAGE_EVENTS, *events)
+    stack.rate_everything()
+    stack.publish(USAGE_EVENTS, *events)
+    stack.rate_everything()
+    for file in stack.settings.data_dir.glob("seen/*/*"):
+        file.unlink()
+    stack.publish(USAGE_EVENTS, *events, event(1, quantity=5))
+    stack.rate_everything()
+    assert len(stack.records(CREDIT_MOVEMENTS)) == 100
+    assert [header(message, "dlq.reason") for message in stack.read("usage-events.dlq")] == ["conflict"]
+
+
+def test_a_bad_rate_changes_nothing_and_is_buried_once(stack: Stack) -> None:
+    stack.publish_priced(
+        RATES,
+        rate(),
+        rate(value_per_unit_nanos=2),
+        rate(usage_type="sms", currency="USD"),
+        rate(increment=0, usage_type="x"),
+    )
+    stack.publish_priced(ACCOUNT_PLANS, {"account_id": "", "rate_card_id": "gold", "effective_from": 0})
+    for number in range(3):
+        stack.publish(USAGE_EVENTS, event(number))
+        stack.rate_everything()
+    assert {line["value_per_unit_nanos"] for line in stack.records(CREDIT_MOVEMENTS)} == {1000}
+    details = [header(message, "dlq.detail") for message in stack.read("rates.dlq")]
+    assert len(details) == 3
+    assert "a new price needs a new effective_from" in details[0]
+    assert details[1].startswith("currency: USD, but card 'default' is in EUR")
+    assert details[2].startswith("increment: must be from 1")
+    assert [header(message, "dlq.detail") for message in stack.read("account-plans.dlq")] == [
+        "account_id: must be 1 to 128 characters"
+    ]
+
+
+def test_two_raters_share_the_partitions_and_each_event_is_rated_once(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate())
+    other = Stack(
+        stack.settings.model_copy(update={"rater_id": "other", "data_dir": stack.settings.data_dir / "other"})
+    )
+    with stack.rating():
+        stack.publish(USAGE_EVENTS, *(event(number) for number in range(300)))
+        with other.rating():
+            stack.publish(USAGE_EVENTS, *(event(number) for number in range(200, 600)))
+            time.sleep(4)
+            stack.publish(USAGE_EVENTS, *(event(number) for number in range(500, 900)))
+            eventually(lambda: stack.lag() == 0)
+        stack.publish(USAGE_EVENTS, *(event(number) for number in range(900)))
+        eventually(lambda: stack.lag() == 0)
+    assert len(stack.records(CREDIT_MOVEMENTS)) == 900

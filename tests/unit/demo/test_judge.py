@@ -1,0 +1,152 @@
+"""The judge is right by hand, agrees with how the company was made, and with the rater's pure heart on every line."""
+
+import csv
+import io
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from credit_movements.demo.accounts import ACCOUNTS
+from credit_movements.demo.company import Company, company
+from credit_movements.demo.deck import deck
+from credit_movements.demo.judge import Judge
+from credit_movements.demo.verdict import Line
+from schemas.partitioner import account_partitions
+from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+from streams.deck import lint
+from streams.events import EVENT_COLUMNS, events_table
+from streams.fingerprints import content_hashes, id_hashes
+from streams.rates import AccountPlan
+from streams.rating import Limits, PriceList
+from streams.settlement import Seen, Settled, check_batch, refusals_of, settle
+
+NOW = 1_763_884_800_123_456  # 2025-11-23T08:00:00.123456Z
+HOUR = 3600 * 10**6
+PARTITIONS = 12
+
+
+@pytest.fixture(scope="module")
+def made() -> Company:
+    return company(NOW, seed=3, events=8_000)
+
+
+def _company_of(*events: dict[str, Any]) -> Company:
+    schema = {name: dtype for name, dtype in EVENT_COLUMNS.items() if name in _EVENT}
+    usage = pl.DataFrame([{**_EVENT, **event} for event in events], schema={**schema, "outcome": pl.String})
+    empty = company(NOW, events=2_000)
+    return replace(empty, usage_events=usage, top_up_events=empty.top_up_events.clear(), spoiled=[])
+
+
+_EVENT = {
+    "event_id": "00000000-0000-4000-8000-000000000001",
+    "account_id": "nobody-has-a-plan",
+    "interaction_id": "call-1",
+    "usage_type": "call",
+    "quantity": 61,
+    "destination": "+49 151 5550123",
+    "occurred_at": NOW - HOUR,
+    "user_id": None,
+    "outcome": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "units", "value", "movement"),
+    [
+        ({"quantity": 0}, 0, "0.000331667", "0"),
+        ({"quantity": 1}, 60, "0.000331667", "-0.01990002"),
+        ({"quantity": 60}, 60, "0.000331667", "-0.01990002"),
+        ({"quantity": 61}, 120, "0.000331667", "-0.03980004"),
+        ({"occurred_at": NOW - 20 * 24 * HOUR}, 120, "0.0002985", "-0.03582"),
+        ({"destination": "0049 30 1"}, 120, "0.000148333", "-0.01779996"),
+        ({"destination": "+49800"}, 120, "0", "0"),
+        ({"destination": None, "usage_type": "stt", "quantity": 61}, 2, "0.0145", "-0.029"),
+        ({"account_id": "acme-logistics", "quantity": 31}, 36, "0.000281917", "-0.010149012"),
+    ],
+)
+def test_a_charge_by_hand(event: dict[str, Any], units: int, value: str, movement: str) -> None:
+    [line] = Judge(_company_of(event)).account(event.get("account_id", "nobody-has-a-plan")).lines
+    assert (line.units_charged, line.value_per_unit) == (units, Decimal(value))
+    assert f"{line.credit_movement.normalize():f}" == movement
+
+
+def test_what_was_seen_counts_once_and_a_contradiction_is_refused() -> None:
+    verdict = Judge(_company_of({}, {}, {"quantity": 62})).account("nobody-has-a-plan")
+    assert len(verdict.lines) == 1
+    assert verdict.outcomes[USAGE_EVENTS.name].duplicates == 1
+    assert verdict.outcomes[USAGE_EVENTS.name].dead_letters == {"conflict": 1}
+
+
+def test_an_export_has_the_period_without_what_cost_nothing_in_order() -> None:
+    ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(5)]
+    times = [NOW - HOUR, NOW - 2 * HOUR, NOW - 2 * HOUR, NOW - 3 * HOUR, NOW]
+    events = [{"event_id": event_id, "occurred_at": at} for event_id, at in zip(ids, times, strict=True)]
+    verdict = Judge(_company_of(*events, {"event_id": ids[0][:-1] + "9", "quantity": 0})).account("nobody-has-a-plan")
+    assert [line.movement_id for line in verdict.exported(NOW - 3 * HOUR, NOW)] == [ids[3], ids[1], ids[2], ids[0]]
+
+
+def test_the_judge_agrees_with_how_the_company_was_made(made: Company) -> None:
+    judged = Judge(made).everything()
+    assert judged == {topic.name: made.expected(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS)}
+
+
+def test_the_judge_and_the_rater_agree_on_every_line(made: Company) -> None:
+    settled = _settled(made)
+    rated = {(row["account_id"], row["movement_id"]): _line(row) for row in settled.movements.to_dicts()}
+    judged = {
+        (account.account_id, line.movement_id): line
+        for account in ACCOUNTS
+        for line in Judge(made).account(account.account_id).lines
+    }
+    assert rated == judged
+
+
+def test_the_judge_and_the_rater_agree_on_every_refusal(made: Company) -> None:
+    settled = _settled(made)
+    judged = Judge(replace(made, spoiled=[])).everything().values()
+    assert Counter(check.reason.value for _, check, _ in refusals_of(settled)) == sum(
+        (Counter(outcomes.dead_letters) for outcomes in judged), Counter()
+    )
+    assert len(settled.duplicates) == sum(outcomes.duplicates for outcomes in judged)
+
+
+def _settled(made: Company) -> Settled:
+    events = events_table(
+        {
+            TOP_UP_EVENTS.name: _with_places(made.top_up_events, 0),
+            USAGE_EVENTS.name: _with_places(made.usage_events, len(made.top_up_events)),
+        }
+    )
+    plans = [AccountPlan.checked(plan) for plan in made.plans.to_dicts()]
+    prices = PriceList(lint(csv.reader(io.StringIO(deck(NOW)))).rates, plans, "default")
+    ids, content = id_hashes(events), content_hashes(events)
+    nothing = Seen(np.zeros(len(events), np.bool_), np.zeros(len(events), np.uint64))
+    return settle(events, check_batch(events, PARTITIONS, Limits()), ids, content, nothing, prices, Limits())
+
+
+def _with_places(events: pl.DataFrame, first_row: int) -> pl.DataFrame:
+    return events.drop("outcome").with_columns(
+        pl.int_range(first_row, first_row + len(events)).alias("row"),
+        pl.Series("partition", account_partitions(events["account_id"], PARTITIONS)),
+        pl.int_range(len(events)).alias("offset"),
+        pl.lit(NOW).alias("recorded_at"),
+    )
+
+
+def _line(row: dict[str, Any]) -> Line:
+    is_top_up = row["description"] == "top-up"
+    return Line(
+        row["movement_id"],
+        row["occurred_at"],
+        row["interaction_id"],
+        row["description"],
+        None if is_top_up else row["units_charged"],
+        None if is_top_up else Decimal(row["value_per_unit_nanos"]).scaleb(-9),
+        Decimal(row["credit_movement_nanos"]).scaleb(-9),
+        row["currency"],
+    )

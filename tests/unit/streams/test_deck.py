@@ -1,0 +1,88 @@
+"""What `rates lint` says of a deck."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.deck import COLUMNS, price_nanos, read_deck
+
+GOOD = "default,call,4915,Germany mobile,seconds,1,30,6,0.0015,EUR,2026-01-01T00:00:00Z,"
+
+
+def linted(tmp_path: Path, *lines: str, header: str = ",".join(COLUMNS)) -> list[str]:
+    path = tmp_path / "rates.csv"
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return [str(fault) for fault in read_deck(path).faults]
+
+
+def test_a_good_deck_has_no_faults_and_exact_prices(tmp_path: Path) -> None:
+    path = tmp_path / "rates.csv"
+    path.write_text("\n".join([",".join(COLUMNS), GOOD, "", GOOD.replace("4915", "")]), encoding="utf-8-sig")
+    deck = read_deck(path)
+    assert deck.faults == []
+    assert [(rate.destination_prefix, rate.value_per_unit_nanos) for rate in deck.rates] == [
+        ("4915", 1_500_000),
+        ("", 1_500_000),
+    ]
+    assert deck.rates[0].key == "default|call|4915|2026-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("seconds,1,30,6", "hours,1,30,6", "line 2, unit: unknown unit 'hours'"),
+        ("seconds,1,30,6", "minutes,60,60,90", "line 2, increment: 90 is no multiple of the unit size 60"),
+        ("seconds,1,30,6", "minutes,1,60,60", "line 2, unit_size: must be 60 for minutes"),
+        ("seconds,1,30,6", "seconds,1,0,6", "line 2, initial_increment: must be from 1"),
+        ("seconds,1,30,6", "seconds,1,x,6", "line 2, initial_increment: 'x' is no whole number"),
+        ("0.0015", "0.0000000015", "line 2, value_per_unit: '0.0000000015' has 10 decimal places"),
+        ("0.0015", "NaN", "line 2, value_per_unit: 'NaN' is no decimal number"),
+        ("0.0015", "-1", "line 2, value_per_unit: must be 0 or more"),
+        ("0.0015", "1E+999999999", "line 2, value_per_unit: '1E+999999999' must be below"),
+        (",EUR,", ",euro,", "line 2, currency: 'euro' is no ISO 4217 code"),
+        ("4915", "+4915", "line 2, destination_prefix: must be at most 18 digits"),
+        ("call", "top-up", "line 2, usage_type: 'top-up' is what top-ups are called"),
+        ("default", "a|b", "line 2, rate_card_id: must not contain '|'"),
+        ("00:00:00Z", "00:00:00", "line 2, effective_from: '2026-01-01T00:00:00' has no time zone"),
+        ("2026-01-01T00:00:00Z,", "2026-01-01T00:00:00Z,2025-01-01T00:00:00Z", "line 2, effective_to: must be after"),
+        ("2026-01-01T00:00:00Z,", "2026-01-01T00:00:00Z", "line 2: 11 columns, expected 12"),
+        ("default", '"default', "line 2: no CSV"),
+    ],
+)
+def test_a_fault_names_line_column_and_what_is_wrong(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    faults = linted(tmp_path, GOOD.replace(old, new))
+    assert len(faults) == 1
+    assert faults[0].startswith(fault)
+
+
+def test_lines_that_contradict_each_other(tmp_path: Path) -> None:
+    assert linted(
+        tmp_path,
+        GOOD,
+        GOOD,
+        GOOD.replace("2026-01-01", "2026-03-01"),
+        GOOD.replace("4915", "4916").replace("EUR", "USD"),
+    ) == [
+        "line 3, effective_from: the same card, type, prefix and start as line 2",
+        "line 4, effective_from: its period overlaps with that of line 3",
+        "line 5, currency: USD, but card 'default' is in EUR (line 2)",
+    ]
+
+
+def test_periods_that_touch_do_not_overlap(tmp_path: Path) -> None:
+    assert linted(tmp_path, GOOD + "2026-03-01T00:00:00Z", GOOD.replace("2026-01-01", "2026-03-01")) == []
+
+
+def test_other_columns_and_an_empty_file(tmp_path: Path) -> None:
+    assert linted(tmp_path, GOOD, header="card,type") == [f"line 1: the columns must be {','.join(COLUMNS)}"]
+    (tmp_path / "empty.csv").write_text("")
+    assert [str(fault) for fault in read_deck(tmp_path / "empty.csv").faults] == ["line 1: the file is empty"]
+    (tmp_path / "latin.csv").write_bytes(b"caf\xe9")
+    assert "not UTF-8" in str(read_deck(tmp_path / "latin.csv").faults[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "nanos"), [("0", 0), ("0.000000001", 1), ("999999999.999999999", 10**18 - 1), ("1.50", 1_500_000_000)]
+)
+def test_prices_are_exact(text: str, nanos: int) -> None:
+    assert price_nanos(text) == nanos
