@@ -13,5 +13,8 @@ def set_up_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # Our own line says what is down, once a minute; theirs would come with every attempt, whole URLs in them.
+    for noisy in ("urllib3", "clickhouse_connect"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     for ours in ("credit_movements", "schemas", "streams", "sinks", "exporter"):
         logging.getLogger(ours).setLevel(level)

@@ -20,10 +20,13 @@ class InOrderAcks(Generic[Event]):
         self._done: defaultdict[int, dict[int, Event]] = defaultdict(dict)
 
     def begin(self, partition: int, offset: int, event: Event) -> bool:
-        """Take a record up. False if it is being worked on already: it was delivered again, after a rebalance."""
-        is_new = offset not in self._open[partition]
+        """Take a record up. False if that was done already: it was delivered again, after a rebalance."""
+        for records in (self._open[partition], self._done[partition]):
+            if offset in records:
+                records[offset] = event
+                return False
         self._open[partition][offset] = event
-        return is_new
+        return True
 
     def done(self, partition: int, offset: int) -> None:
         """The work for a record is done: acknowledge it and what waited for it, or let it wait for earlier ones."""

@@ -20,6 +20,8 @@ _REQUESTS = "requests"
 _FILES = "files"
 # How far the storage's clock may lag behind the broker's. Generous: it only decides which outcomes are read at all.
 _CLOCK_SLACK_MS = 24 * 3600 * 1000
+# No upload takes so long.
+_LEFTOVER_MICROS = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class RequestLedger:
 
         `link_ttl_micros` is how long links last now: files younger than that are not looked at.
         """
-        deleted = 0
+        deleted = self._storage.delete_leftovers(now_micros - _LEFTOVER_MICROS)
         for stored in self._storage.list_objects(_FILES):
             if stored.modified_at_micros + link_ttl_micros > now_micros:
                 continue

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore, from_url
 
+_SCHEMES = ("file", "memory", "s3", "gs", "az")
 # One request to a cloud carries a part of 5 MiB at most, so this is long.
 _REQUEST_TIMEOUT = timedelta(minutes=2)
 _READ_BYTES = 4 * 1024 * 1024
@@ -22,7 +24,11 @@ class StorageUnavailableError(Exception):
     """The storage cannot be reached, is full, or refuses us: try again later."""
 
 
-class StorageUrlError(ValueError):
+class CorruptRecordError(Exception):
+    """A record of ours that cannot be read: somebody must look at it. Nothing is done about it by itself."""
+
+
+class StorageUrlError(Exception):
     """A URL that names no storage we know how to open."""
 
 
@@ -48,23 +54,33 @@ class ExportStorage:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        # A local store writes `<key>#<number>` and renames it; it does not list those itself.
+        self._folder = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix is not None else None
 
     @classmethod
     def open(cls, url: str) -> "ExportStorage":
         """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError."""
+        scheme, _, rest = url.partition("://")
+        if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
+            raise StorageUrlError(
+                f"{url}: not a storage; file:///folder, s3://bucket, gs://bucket or az://container would be"
+            )
+        options: dict[str, Any] = {}
+        if scheme == "file":
+            options = {"mkdir": True}
+        elif scheme != "memory":
+            options = {"client_options": {"timeout": _REQUEST_TIMEOUT}}
         try:
-            if url.startswith("file://"):
-                if not url.removeprefix("file://").strip("/"):
-                    raise StorageUrlError(f"{url}: names no folder")
-                return cls(from_url(url, mkdir=True))
-            if url.startswith("memory://"):
-                return cls(from_url(url))
-            return cls(from_url(url, client_options={"timeout": _REQUEST_TIMEOUT}))
-        except (BaseError, OSError) as error:
+            return cls(from_url(url, **options))
+        except (BaseError, OSError, ValueError) as error:
             raise StorageUrlError(f"{url}: {_first_line(error)}") from error
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> StoredFile:
-        """Write an object of any length in flat memory. It appears whole or, if `chunks` raises, not at all."""
+        """Write an object of any length in flat memory. It appears whole or, if `chunks` raises, not at all.
+
+        A killed process leaves what it had uploaded: on a disk for `delete_leftovers`, in a cloud for the bucket's own rule
+        about incomplete uploads.
+        """
         digest = hashlib.sha256()
         size_bytes = 0
 
@@ -96,7 +112,10 @@ class ExportStorage:
                 body = bytes(obstore.get(self._store, key).bytes())
             except FileNotFoundError:
                 return None
-        record: dict[str, Any] = json.loads(body)
+        try:
+            record: dict[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise CorruptRecordError(f"{key} in the object storage is not what was written there") from error
         return record
 
     def list_objects(self, prefix: str) -> Iterator[StoredObject]:
@@ -128,6 +147,16 @@ class ExportStorage:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
                 return
+
+    def delete_leftovers(self, older_than_micros: int) -> int:
+        """Delete what killed processes left on a local disk, if it was last written before `older_than_micros`."""
+        deleted = 0
+        with _outages_named():
+            for path in self._folder.rglob("*#*") if self._folder is not None else ():
+                if path.stat().st_mtime_ns // 1000 < older_than_micros:
+                    path.unlink()
+                    deleted += 1
+        return deleted
 
     def check(self) -> None:
         """Ask the storage for anything at all."""

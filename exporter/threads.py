@@ -2,18 +2,22 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_NAME = "exporter-work"
+_POLL_SECONDS = 0.02
+
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of `function`, run in a daemon thread of its own.
 
-    Unlike asyncio's executor, nothing waits for the thread when the process ends: a query or upload that hangs cannot hold
-    up the stop. If the caller is cancelled, the thread runs on and its result is dropped.
+    Unlike with asyncio's executor, nothing waits without end for a query or upload that hangs. If the caller is cancelled, the
+    thread runs on, and its result is dropped.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -35,5 +39,16 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         if not loop.is_closed():
             loop.call_soon_threadsafe(deliver, result, error)
 
-    threading.Thread(target=run, name=getattr(function, "__name__", "work"), daemon=True).start()
+    threading.Thread(target=run, name=_NAME, daemon=True).start()
     return await future
+
+
+async def threads_ended(within_seconds: float) -> bool:
+    """Wait for all threads of `in_thread`; False if some are still at work. The interpreter must not end under them: native
+    code that comes back to a Python that is being taken down aborts the process."""
+    deadline_seconds = time.monotonic() + within_seconds
+    while any(thread.name == _NAME for thread in threading.enumerate()):
+        if time.monotonic() > deadline_seconds:
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+    return True

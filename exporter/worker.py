@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from exporter.faust_app import FaustEvent
 from exporter.handler import RequestHandler
 from exporter.in_order import InOrderAcks
 from exporter.intake import Intake, RawRequest
@@ -15,7 +16,6 @@ logger = logging.getLogger(__name__)
 # Repeats wait for the export that answers them, so there can be many more requests in hand than exports.
 _MAX_REQUESTS_IN_HAND = 4096
 
-FaustEvent = Any
 T = TypeVar("T")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 _SEED = 0x9747B28C
 _MULTIPLIER = np.uint32(0x5BD1E995)
@@ -18,12 +19,18 @@ def account_partition(account_id: str, partitions: int) -> int:
 
 def account_partitions(account_ids: pl.Series, partitions: int) -> npt.NDArray[np.int64]:
     """The partition number of each of `account_ids` (strings, no nulls): an int64 array of the same length."""
-    hashes = np.zeros(len(account_ids), dtype=np.uint32)
-    lengths = account_ids.str.len_bytes().to_numpy()
+    encoded: pa.DictionaryArray = account_ids.to_arrow().dictionary_encode()
+    distinct = pl.Series(encoded.dictionary.cast(pa.large_string()))
+    return _partitions(distinct, partitions)[encoded.indices.to_numpy()]
+
+
+def _partitions(keys: pl.Series, partitions: int) -> npt.NDArray[np.int64]:
+    hashes = np.zeros(len(keys), dtype=np.uint32)
+    lengths = keys.str.len_bytes().to_numpy()
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        keys = "".join(account_ids.gather(rows)).encode()
-        hashes[rows] = _murmur2(np.frombuffer(keys, dtype=np.uint8).reshape(len(rows), length))
+        joined = "".join(keys.gather(rows)).encode()
+        hashes[rows] = _murmur2(np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), length))
     return (hashes & _TO_POSITIVE).astype(np.int64) % partitions
 
 

@@ -9,33 +9,65 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.rates import MAX_PREFIX_DIGITS
+from streams.sorted_keys import Ints
+
+Bytes = npt.NDArray[np.uint8]
 
 _BASE = 11
-_WEIGHTS = np.array([_BASE ** (MAX_PREFIX_DIGITS - 1 - place) for place in range(MAX_PREFIX_DIGITS)], dtype=np.int64)
-# The character before '0': a missing digit.
-_MISSING = chr(ord("0") - 1)
 _SEPARATORS = r"[\s.\-()\[\]{}]"
 _INTERNATIONAL = r"^(?:\+|00)"
-_DIGITS = r"^[0-9]+$"
+_PLUS, _ZERO = b"+0"
 
 END_OF_NUMBERS = _BASE**MAX_PREFIX_DIGITS
 
 
-def number_codes(destinations: pl.Series) -> npt.NDArray[np.int64]:
+def number_codes(destinations: pl.Series) -> Ints:
     """The code of each destination (strings, nulls allowed): int64 of the same length.
 
     A leading + or 00 and spaces, dots, dashes and brackets are dropped (the contract's rule 3.1). What is missing or not
     all digits after that gets 0, which lies in the range of the prefix '' alone. Only the first 18 digits count.
     """
-    cleaned = destinations.str.replace_all(_SEPARATORS, "").str.replace(_INTERNATIONAL, "")
-    digits = pl.select(pl.when(cleaned.str.contains(_DIGITS)).then(cleaned).otherwise(pl.lit(""))).to_series()
-    fixed = digits.str.slice(0, MAX_PREFIX_DIGITS).str.pad_end(MAX_PREFIX_DIGITS, _MISSING)
-    places = np.frombuffer("".join(fixed).encode(), dtype=np.uint8).reshape(-1, MAX_PREFIX_DIGITS)
-    codes: npt.NDArray[np.int64] = (places - ord(_MISSING)).astype(np.int64) @ _WEIGHTS
+    characters, starts, lengths = _bytes_of(destinations)
+    # Nearly all are + and at most 18 digits, which is read off the bytes at once. The rest takes the long way.
+    is_plain = (lengths > 1) & (lengths <= 1 + MAX_PREFIX_DIGITS) & (characters[starts] == _PLUS)
+    codes, is_number = _codes(characters, starts + 1, np.where(is_plain, lengths - 1, 0))
+    others = np.flatnonzero((lengths > 0) & ~(is_plain & is_number))
+    if len(others):
+        codes[others] = _codes_of_any(destinations.gather(others))
     return codes
+
+
+def _codes(characters: Bytes, starts: Ints, lengths: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """The code of each text of at most 18 bytes, and whether it is all digits (else the code means nothing)."""
+    codes = np.zeros(len(starts), dtype=np.int64)
+    is_number = np.ones(len(starts), dtype=bool)
+    for place in range(MAX_PREFIX_DIGITS):
+        is_inside = place < lengths
+        digits = characters[starts + place] - np.uint8(_ZERO)
+        is_number &= (digits <= 9) | ~is_inside
+        codes *= _BASE
+        codes += np.where(is_inside, digits + np.uint8(1), 0)
+    return codes, is_number
+
+
+def _codes_of_any(destinations: pl.Series) -> Ints:
+    cleaned = destinations.str.replace_all(_SEPARATORS, "").str.replace(_INTERNATIONAL, "")
+    is_number = cleaned.str.contains("^[0-9]+$").to_numpy()
+    characters, starts, lengths = _bytes_of(cleaned)
+    codes, _ = _codes(characters, starts, np.minimum(lengths, MAX_PREFIX_DIGITS))
+    return np.where(is_number, codes, 0)
+
+
+def _bytes_of(texts: pl.Series) -> tuple[Bytes, Ints, Ints]:
+    """The UTF-8 bytes of all texts, some zeros after them, and where each text begins and how long it is; a null is ''."""
+    array = texts.fill_null("").cast(pl.Binary).to_arrow()
+    _, offset_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(data_buffer or b"", dtype=np.uint8)
+    return np.append(data, np.zeros(1 + MAX_PREFIX_DIGITS, dtype=np.uint8)), offsets[:-1], np.diff(offsets)
 
 
 def prefix_range(prefix: str) -> tuple[int, int]:
     """The codes of the numbers that begin with `prefix` (digits): first, and first no longer."""
-    first = sum((int(digit) + 1) * int(weight) for digit, weight in zip(prefix, _WEIGHTS, strict=False))
+    first = sum((int(digit) + 1) * _BASE ** (MAX_PREFIX_DIGITS - 1 - place) for place, digit in enumerate(prefix))
     return first, first + _BASE ** (MAX_PREFIX_DIGITS - len(prefix))

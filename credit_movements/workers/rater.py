@@ -1,5 +1,6 @@
 """`credit-movements rate`: a rater with its clients."""
 
+import gc
 import threading
 
 from prometheus_client import CollectorRegistry
@@ -17,12 +18,14 @@ from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
 
 GROUP = "rater"
+_OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 
 
 def run_rater(settings: Settings, stop: threading.Event) -> None:
     """Rate until `stop` is set. Raises UnreachableError at the start, KafkaException where it cannot go on."""
     metrics = CollectorRegistry()
     rater = make_rater(settings, metrics)
+    _spare_the_garbage_collector()
     with health_page(
         settings.http_host,
         settings.rater_http_port,
@@ -30,6 +33,14 @@ def run_rater(settings: Settings, stop: threading.Event) -> None:
         lambda: None if rater.is_ready else "rates and plans are being read, or partitions prepared",
     ):
         rater.run(stop)
+
+
+def _spare_the_garbage_collector() -> None:
+    """A batch makes some 100,000 objects, none of them in cycles: look for cycles once in many batches, and never again
+    among what was imported. Measured: a tenth of the rater's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def make_rater(settings: Settings, metrics: CollectorRegistry) -> Rater:
@@ -58,7 +69,7 @@ def make_rater(settings: Settings, metrics: CollectorRegistry) -> Rater:
                 settings.max_count_quantity,
             ),
             remember=settings.event_max_age,
-            batch_size=settings.batch_size,
+            batch_size=settings.rater_batch_size,
         ),
         metrics=RaterMetrics(metrics),
     )

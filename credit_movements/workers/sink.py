@@ -30,7 +30,7 @@ def run_sink(settings: Settings, stop: threading.Event) -> None:
         metrics=SinkMetrics(metrics),
         log_id=clients.log_identity(settings),
         monotonic_seconds=time.monotonic,
-        messages_a_poll=settings.batch_size,
+        messages_a_poll=settings.sink_batch_size,
     )
     with health_page(settings.http_host, settings.sink_http_port, metrics, lambda: _not_ready(sink)):
         try:

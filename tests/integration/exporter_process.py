@@ -29,7 +29,9 @@ def main(options: dict[str, Any]) -> int:
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": 50,
     }
-    positions = LogPositions(Consumer({**reading, "group.id": "exporter-log-end"}), Consumer({**reading, "group.id": "sink"}))
+    positions = LogPositions(
+        Consumer({**reading, "group.id": "exporter-log-end"}), Consumer({**reading, "group.id": "sink"})
+    )
     settings = ExporterSettings(
         bootstrap_servers=options["broker"],
         account_partitions=options["partitions"],

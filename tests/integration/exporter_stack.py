@@ -139,7 +139,9 @@ class Stack:
         }
         rows = [{**defaults, "movement_id": str(uuid.uuid4()), **movement} for movement in movements]
         texts = ("user_id", "destination", "rate_card_id", "destination_prefix")
-        frame = pl.DataFrame(rows, schema_overrides={**dict.fromkeys(texts, pl.String), "rate_effective_from": pl.Int64})
+        frame = pl.DataFrame(
+            rows, schema_overrides={**dict.fromkeys(texts, pl.String), "rate_effective_from": pl.Int64}
+        )
         table = movement_columns(
             frame, LOG_ID, np.full(len(rows), partition), np.arange(first, first + len(rows), dtype=np.int64)
         )

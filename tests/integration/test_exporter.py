@@ -16,7 +16,15 @@ import pytest
 from exporter.ledger import ExportKeys
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
-from tests.integration.exporter_stack import DEAD_LETTERS, PARTITIONS, Stack, exporter_stack, now_micros, target_of, wait_for
+from tests.integration.exporter_stack import (
+    DEAD_LETTERS,
+    PARTITIONS,
+    Stack,
+    exporter_stack,
+    now_micros,
+    target_of,
+    wait_for,
+)
 
 HEADER = "Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

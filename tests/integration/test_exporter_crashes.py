@@ -6,13 +6,17 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
+from credit_movements.processes import running
 from exporter.ledger import ExportKeys
 from schemas.partitioner import account_partition
+from sinks.migrations import apply_migrations
 from tests.conftest import free_port
 from tests.integration.exporter_stack import PARTITIONS, Stack, exporter_stack, wait_for
 
@@ -28,8 +32,21 @@ def account() -> str:
     return f"account-{uuid.uuid4()}"
 
 
+@contextmanager
+def killed_in_the_end(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def accepted(stack: Stack, request: dict[str, Any]) -> Path:
     return stack.folder / "storage" / ExportKeys.of(request["account_id"], request["request_id"]).request
+
+
+def log_of(stack: Stack, name: str) -> str:
+    return (stack.folder / f"{name}.log").read_text()
 
 
 def begin_and_hold(stack: Stack, account: str) -> dict[str, Any]:
@@ -96,9 +113,8 @@ def test_a_killed_worker_may_repeat_a_notification_but_never_change_it(stack: St
 
 
 def test_a_worker_that_slept_through_its_successors_work_adds_nothing(stack: Stack, account: str) -> None:
-    sleeper = stack.start("sleeper", port=free_port())
-    try:
-        wait_for(lambda: "at work" in (stack.folder / "sleeper.log").read_text(), 30)
+    with killed_in_the_end(stack.start("sleeper", port=free_port())) as sleeper:
+        wait_for(lambda: "at work" in log_of(stack, "sleeper"), 30)
         request = begin_and_hold(stack, account)
         sleeper.send_signal(signal.SIGSTOP)
         with stack.exporter():
@@ -106,22 +122,32 @@ def test_a_worker_that_slept_through_its_successors_work_adds_nothing(stack: Sta
             notification = stack.wait_for_notification(request, 30)
             assert notification["row_count"] == 2
             sleeper.send_signal(signal.SIGCONT)
-            wait_for(lambda: request["request_id"] + " completed" in (stack.folder / "sleeper.log").read_text(), 30)
+            wait_for(lambda: request["request_id"] + " completed" in log_of(stack, "sleeper"), 30)
             assert {repr(each) for each in stack.notified(account)} == {repr(notification)}
             assert stack.download(notification)[0] == 200
-    finally:
-        sleeper.kill()
-        sleeper.wait()
+
+
+def test_a_second_worker_that_joins_in_the_middle_changes_nothing(stack: Stack, account: str) -> None:
+    with stack.exporter():
+        request = begin_and_hold(stack, account)
+        with killed_in_the_end(stack.start("second", port=free_port())) as second:
+            wait_for(lambda: "reading" in log_of(stack, "second"), 30)
+            wait_for(lambda: stack.get("/readyz")[0] == 200, 30)
+            stack.ask(account)
+            let_go(stack, account)
+            notification = stack.wait_for_notification(request, 30)
+            assert notification["row_count"] == 2
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(10) == 0
+        others = [f"{account} {number}" for number in range(6)]
+        for asked in [stack.ask(other) for other in others]:
+            assert stack.wait_for_notification(asked, 30)["status"] == "completed"
+        assert {repr(each) for each in stack.notified(account)} == {repr(notification)}
 
 
 def test_an_outage_of_clickhouse_is_waited_out(stack: Stack, account: str, log_dir: Path, tmp_path: Path) -> None:
-    from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
-    from credit_movements.processes import running
-    from sinks.migrations import apply_migrations
-
     port = free_port()
-    process = stack.start(clickhouse=clickhouse_dsn(port, "a-password-for-tests"))
-    try:
+    with killed_in_the_end(stack.start(clickhouse=clickhouse_dsn(port, "a-password-for-tests"))):
         request = stack.ask(account)
         wait_for(accepted(stack, request).exists, 15)
         assert stack.get("/readyz")[0] == 503
@@ -129,13 +155,10 @@ def test_an_outage_of_clickhouse_is_waited_out(stack: Stack, account: str, log_d
         with running(clickhouse_service(tmp_path, port, "a-password-for-tests"), log_dir):
             apply_migrations(clickhouse_dsn(port, "a-password-for-tests"))
             assert stack.wait_for_notification(request)["status"] == "completed"
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_an_outage_that_lasts_makes_one_failure_and_frees_the_account(stack: Stack, account: str) -> None:
-    with process_ended(stack.start(clickhouse="http://127.0.0.1:9/default", outage_limit_seconds=1)):
+    with killed_in_the_end(stack.start(clickhouse="http://127.0.0.1:9/default", outage_limit_seconds=1)):
         failure = stack.wait_for_notification(stack.ask(account))
         assert (failure["status"], failure["error_code"]) == ("failed", "temporarily_unavailable")
         assert "127.0.0.1" not in failure["error_message"]
@@ -155,7 +178,7 @@ def test_a_storage_that_is_away_makes_a_failure_and_is_written_down_when_it_is_b
     stack: Stack, account: str, tmp_path: Path
 ) -> None:
     broken = tmp_path / "storage"
-    with process_ended(stack.start(storage_url=f"file://{broken}", outage_limit_seconds=1)):
+    with killed_in_the_end(stack.start(storage_url=f"file://{broken}", outage_limit_seconds=1)):
         wait_for(broken.exists, 20)
         broken.rmdir()
         broken.write_text("in the way")
@@ -207,11 +230,8 @@ def test_a_link_expires_and_its_file_is_deleted(stack: Stack, account: str) -> N
 
 
 def test_it_begins_before_kafka_does_and_says_what_it_waits_for(stack: Stack, tmp_path: Path) -> None:
-    from credit_movements.embedded.broker import broker_service
-    from credit_movements.processes import running
-
     port = free_port()
-    with process_ended(stack.start(broker=f"127.0.0.1:{port}")) as process:
+    with killed_in_the_end(stack.start(broker=f"127.0.0.1:{port}")) as process:
 
         def answers() -> bool:
             try:
@@ -224,15 +244,3 @@ def test_it_begins_before_kafka_does_and_says_what_it_waits_for(stack: Stack, tm
         assert stack.get("/healthz")[0] == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-
-
-class process_ended:  # noqa: N801
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        return self._process
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()

@@ -56,7 +56,9 @@ def movement(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def insert(client: Client, movements: list[dict[str, Any]], *, log_id: str = "log", partition: int = 0, first: int = 0) -> None:
+def insert(
+    client: Client, movements: list[dict[str, Any]], *, log_id: str = "log", partition: int = 0, first: int = 0
+) -> None:
     offsets = np.arange(first, first + len(movements))
     partitions = np.full(len(movements), partition)
     nullable = ("user_id", "destination", "rate_card_id", "destination_prefix")
@@ -89,7 +91,9 @@ def test_a_movement_comes_with_exact_numbers_and_its_time_in_microseconds(client
     insert(
         client,
         [
-            movement(occurred_at=FROM + 1, units_charged=2**62, value_per_unit_nanos=largest, credit_movement_nanos=-largest),
+            movement(
+                occurred_at=FROM + 1, units_charged=2**62, value_per_unit_nanos=largest, credit_movement_nanos=-largest
+            ),
             movement(occurred_at=FROM + 2, unit="", units_charged=0, value_per_unit_nanos=0, credit_movement_nanos=1),
         ],
     )
@@ -210,15 +214,16 @@ def test_clickhouse_out_of_reach_is_an_outage(client: Client) -> None:
 
 def test_a_stream_that_is_cut_short_is_noticed(log_dir: Path, tmp_path: Path) -> None:
     port = free_port()
-    service = clickhouse_service(tmp_path, port, "a-password-for-tests")
-    with running(service, log_dir) as server, clickhouse_connect.get_client(dsn=clickhouse_dsn(port, "a-password-for-tests")) as client:
-        apply_migrations(clickhouse_dsn(port, "a-password-for-tests"))
-        insert_many(client, 2_000_000)
-        blocks = stream_movements(client, wanted(log_end_offset=2_000_000))
-        next(blocks)
-        os.kill(server.process_id, signal.SIGKILL)
-        with pytest.raises(MovementsUnavailableError):
-            list(blocks)
+    dsn = clickhouse_dsn(port, "a-password-for-tests")
+    with running(clickhouse_service(tmp_path, port, "a-password-for-tests"), log_dir) as server:
+        apply_migrations(dsn)
+        with clickhouse_connect.get_client(dsn=dsn) as client:
+            insert_many(client, 2_000_000)
+            blocks = stream_movements(client, wanted(log_end_offset=2_000_000))
+            next(blocks)
+            os.kill(server.process_id, signal.SIGKILL)
+            with pytest.raises(MovementsUnavailableError):
+                list(blocks)
 
 
 def test_a_row_of_another_account_ends_the_reading(client: Client) -> None:

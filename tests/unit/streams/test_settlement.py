@@ -10,7 +10,7 @@ import pytest
 from aiokafka.partitioner import murmur2
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import Oracle
+from tests.unit.streams.oracle import Oracle
 
 from streams.events import EVENT_COLUMNS
 from streams.fingerprints import content_hashes, id_hashes

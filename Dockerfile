@@ -1,0 +1,30 @@
+# The image of every worker and of `setup`: `docker run ... credit-movements:0.1.0 rate|sink|export|setup`.
+# The Python is of the version that the tests run on.
+FROM python:3.11.15-slim-trixie AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /source
+COPY constraints-build.txt constraints-production.txt ./
+# What builds stays in this stage; what runs goes into a virtual environment, the one thing that leaves it.
+RUN pip install --require-hashes --only-binary :all: --requirement constraints-build.txt
+RUN python -m venv --without-pip /opt/credit-movements
+RUN pip --python /opt/credit-movements/bin/python install \
+        --require-hashes --only-binary :all: --requirement constraints-production.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY schemas schemas
+COPY streams streams
+COPY sinks sinks
+COPY exporter exporter
+COPY credit_movements credit_movements
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
+    && pip --python /opt/credit-movements/bin/python install --no-deps --no-index wheels/*.whl
+
+FROM python:3.11.15-slim-trixie
+RUN groupadd --gid 10001 credit-movements \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/credit-movements credit-movements \
+    && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/credit-movements
+COPY --from=build /opt/credit-movements /opt/credit-movements
+ENV PATH=/opt/credit-movements/bin:$PATH CREDIT_DATA_DIR=/var/lib/credit-movements
+USER 10001:10001
+VOLUME /var/lib/credit-movements
+EXPOSE 18080 18082 18083
+ENTRYPOINT ["credit-movements"]

@@ -1,0 +1,110 @@
+"""Events per second from Kafka to Kafka and rows per second into ClickHouse, on the embedded stack.
+
+`python -m benchmarks [EVENTS]`: the rater and the loop that only copies run in turn, so that their ratio holds on a noisy
+machine. The broker, and for the sink ClickHouse, share the machine's processors with the worker that is measured.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewTopic
+
+from benchmarks.worker import Measured, measure
+from credit_movements import clients
+from credit_movements.demo.company import company
+from credit_movements.demo.traffic import PRODUCER_SETTINGS, publish
+from credit_movements.embedded.broker import broker_service
+from credit_movements.embedded.services import clickhouse_service, registry_service
+from credit_movements.processes import running
+from credit_movements.provision import set_up
+from credit_movements.publishing import publish as publish_records
+from credit_movements.secrets_kept import kept_secret
+from credit_movements.settings import Settings, settings_of
+from credit_movements.stack import Ports, stack_environment
+from credit_movements.up import publish_deck
+from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS
+
+EVENTS = 1_000_000
+ROUNDS = 1
+
+
+def main(events: int) -> None:
+    print(f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {events:,} events, {ROUNDS} rounds")
+    rounds = [_round(number, events) for number in range(1, ROUNDS + 1)]
+    raters, copies, sinks = zip(*rounds, strict=True)
+    ratio = statistics.median(rater.per_second / copy for rater, copy in zip(raters, copies, strict=True))
+    print("\n| what | median | range |\n|---|---|---|")
+    _line("rater, Kafka to Kafka, events/s", [each.per_second for each in raters])
+    _line("only copying the same bytes, events/s", copies)
+    print(f"| rater / copying, of the same round | {ratio:.2f} | |")
+    _line("sink, Kafka to ClickHouse, rows/s", [each.per_second for each in sinks])
+    _memory_line("rater", raters)
+    _memory_line("sink", sinks)
+
+
+def _round(number: int, events: int) -> tuple[Measured, float, Measured]:
+    """Everything on a broker and a ClickHouse of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, ports = Path(name), Ports.any_free()
+        environment = stack_environment(folder, ports)
+        settings = settings_of(environment)
+        password = kept_secret(folder, "clickhouse-password")
+        servers = (
+            broker_service(ports.kafka),
+            registry_service(ports.registry),
+            clickhouse_service(folder / "clickhouse", ports.clickhouse, password),
+        )
+        with running(servers[0], folder), running(servers[1], folder), running(servers[2], folder):
+            count, movements = _publish(settings, folder, events)
+            copying = _copying(settings, events)
+            rater = measure("rate", environment, settings.rater_http_port, "credit_events_consumed", count)
+            sink = measure("sink", environment, settings.sink_http_port, "credit_sink_rows_inserted", movements)
+    print(
+        f"round {number}: rater {rater.per_second:,.0f}/s, copying {copying:,.0f}/s, sink {sink.per_second:,.0f}/s",
+        flush=True,
+    )
+    return rater, copying, sink
+
+
+def _publish(settings: Settings, folder: Path, events: int) -> tuple[int, int]:
+    """Publish the made-up company's traffic; gives the number of messages and of the movements that they become."""
+    set_up(settings)
+    made = company(time.time_ns() // 1000, events=events)
+    (folder / "rates.csv").write_text(made.rate_deck, encoding="utf-8")
+    publish_deck(settings, folder / "rates.csv")
+    publish_records(settings, ACCOUNT_PLANS, made.plans.to_dicts())
+    producer = Producer({**clients.producer_properties(settings), **PRODUCER_SETTINGS})
+    usage, top_ups = clients.codec(settings, USAGE_EVENTS), clients.codec(settings, TOP_UP_EVENTS)
+    count = publish(made, producer, usage, top_ups, settings.topic_partitions)
+    return count, sum(made.expected(topic).movements for topic in (USAGE_EVENTS, TOP_UP_EVENTS))
+
+
+def _copying(settings: Settings, events: int) -> float:
+    kafka = clients.admin(settings)
+    kafka.create_topics([NewTopic("copies", settings.topic_partitions, 1)])["copies"].result()
+    arguments = (str(settings.kafka_bootstrap_servers), USAGE_EVENTS.name, "copies", str(events))
+    command = (sys.executable, "-m", "benchmarks.passthrough", *arguments)
+    count, seconds = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return int(count) / float(seconds)
+
+
+def _line(what: str, figures: "tuple[float, ...] | list[float]") -> None:
+    print(f"| {what} | {statistics.median(figures):,.0f} | {min(figures):,.0f} to {max(figures):,.0f} |")
+
+
+def _memory_line(what: str, measured: tuple[Measured, ...]) -> None:
+    half_way, at_end = (
+        statistics.median(values)
+        for values in zip(*((each.memory_half_way, each.memory_at_end) for each in measured), strict=True)
+    )
+    print(f"| {what}, memory half-way and at the end, MiB | {half_way:,.0f} and {at_end:,.0f} | |")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS)

@@ -1,0 +1,56 @@
+"""The ceiling: consumes and produces the same bytes, in transactions of the same size, and does nothing else.
+
+`python -m benchmarks.passthrough BOOTSTRAP TOPIC_IN TOPIC_OUT COUNT`: copies COUNT messages, prints `count seconds`.
+"""
+
+import sys
+import time
+from collections import defaultdict
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from credit_movements import clients
+from credit_movements.settings import Settings
+
+_BATCH = 20_000
+
+
+def main(bootstrap: str, source: str, target: str, count: int) -> None:
+    settings = Settings(kafka_bootstrap_servers=bootstrap, kafka_session_timeout_ms=3000, rater_id="passthrough")
+    consumer = clients.group_consumer(settings, "passthrough", **{"auto.offset.reset": "earliest"})
+    producer = clients.transactional_producer(settings)
+    producer.init_transactions()
+    consumer.subscribe([source])
+    copied = 0
+    began = 0.0
+    while copied < count:
+        messages = [message for message in consumer.consume(_BATCH, 0.2) if message.error() is None]
+        if not messages:
+            continue
+        began = began or time.monotonic()
+        _copy(messages, target, producer, consumer)
+        copied += len(messages)
+    print(copied, time.monotonic() - began, flush=True)
+    consumer.close()
+
+
+def _copy(messages: list[Any], target: str, producer: Producer, consumer: Consumer) -> None:
+    producer.begin_transaction()
+    by_partition: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    offsets = {}
+    for message in messages:
+        by_partition[message.partition()].append({"key": message.key(), "value": message.value()})
+        offsets[message.topic(), message.partition()] = message.offset() + 1
+    for partition, waiting in by_partition.items():
+        while waiting:
+            producer.produce_batch(target, waiting, partition=partition)
+            waiting = [each for each in waiting if each.pop("_error", None) is not None]
+            producer.poll(0.1 if waiting else 0)
+    places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+    producer.send_offsets_to_transaction(places, consumer.consumer_group_metadata())
+    producer.commit_transaction()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

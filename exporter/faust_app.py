@@ -1,0 +1,132 @@
+"""The Faust app that the exporter is: its settings, its consumer of `export-requests`, its order of starting.
+
+What Faust 0.15 really does, and what follows from it here:
+
+- An agent's event is acknowledged when its loop goes on, be it by an exception. So the stream is `noack()`, nothing in the loop
+  raises, and a record is acknowledged by hand when its notification is, in the order of the log (see `in_order`).
+- At a rebalance and at its end it waits until nothing is in hand, which would take as long as an export.
+  `stream_wait_empty=False` turns that off: what was not acknowledged is read again.
+- Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. It gets an empty
+  environment.
+- Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `publisher`).
+- Its own pages are left out: its `/` says OK whatever is the case.
+- Its consumer fails where Kafka is not there yet. Something of ours waits before it, with the pages up already.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.web.base import BlueprintManager
+from faust.web.drivers.aiohttp import Web
+from mode import Service, ServiceT
+
+from exporter.settings import ExporterSettings
+from schemas.topics import EXPORT_REQUESTS
+
+logger = logging.getLogger(__name__)
+# Every service of Faust tells of its start and stop; we say once what matters of it.
+_faust_logger = logging.getLogger("faust")
+
+GROUP_ID = "exporter"
+_COMMIT_EVERY_SECONDS = 0.5
+# Longer than an export may take: Faust calls it an error when it has seen no progress for so long.
+_LONG_SECONDS = timedelta(days=1).total_seconds()
+
+FaustEvent = Any
+"""One record: `message` has topic, partition, offset, key, value, timestamp; `ack()` acknowledges it."""
+
+
+class _Gate(Service):
+    """Holds up the start of what comes after it until `opened` returns."""
+
+    logger = _faust_logger
+
+    def __init__(self, opened: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._opened = opened
+
+    async def on_start(self) -> None:
+        await self._opened()
+
+
+class _PatientBoot(BootStrategy):
+    enable_kafka_producer = False
+
+    def kafka_consumer(self) -> Iterable[ServiceT]:
+        assert isinstance(self.app, ExporterApp)
+        return [self.app.gate, *super().kafka_consumer()]
+
+
+class ExporterApp(faust.App):
+    """Calls `take` with each record of `export-requests`, in the order of each partition; `take` must not raise.
+
+    `kafka_is_there` returns when Kafka answers. `has_joined`: whether the consumer group has assigned our partitions.
+    """
+
+    logger = _faust_logger
+    BootStrategy = _PatientBoot
+
+    def __init__(
+        self,
+        settings: ExporterSettings,
+        kafka_is_there: Callable[[], Awaitable[None]],
+        take: Callable[[FaustEvent], Awaitable[None]],
+    ) -> None:
+        super().__init__(GROUP_ID, **_options(settings))
+        self.gate = _Gate(kafka_is_there)
+        self.has_joined = False
+        topic = self.topic(EXPORT_REQUESTS.name, key_serializer="raw", value_serializer="raw", internal=False)
+
+        @self.agent(topic, name=EXPORT_REQUESTS.name)
+        async def take_requests(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await take(event)
+
+        self.on_rebalance_complete.connect(self._on_joined)
+        self.on_partitions_revoked.connect(self._on_left)
+
+    @property
+    def pages(self) -> Web:
+        """Faust's web server, without Faust's pages."""
+        web = self.web
+        assert isinstance(web, Web)
+        web.blueprints = BlueprintManager([])
+        return web
+
+    async def on_first_start(self) -> None:
+        """No tables, so no folders for them."""
+
+    async def _on_joined(self, *_: Any, **__: Any) -> None:
+        self.has_joined = True
+        partitions = sorted(place.partition for place in self.consumer.assignment())
+        logger.info("reading %s, partitions %s", EXPORT_REQUESTS.name, partitions)
+
+    async def _on_left(self, *_: Any, **__: Any) -> None:
+        self.has_joined = False
+
+
+def _options(settings: ExporterSettings) -> dict[str, Any]:
+    return {
+        "env": {},
+        "broker": [f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
+        "broker_commit_interval": _COMMIT_EVERY_SECONDS,
+        "broker_commit_livelock_soft_timeout": _LONG_SECONDS,
+        "broker_session_timeout": settings.group_session_timeout_seconds,
+        "broker_heartbeat_interval": settings.group_heartbeat_seconds,
+        "broker_rebalance_timeout": settings.group_rebalance_timeout_seconds,
+        "consumer_auto_offset_reset": "earliest",
+        "stream_processing_timeout": _LONG_SECONDS,
+        "stream_wait_empty": False,
+        # No tables, so no standbys and no leader: plain round-robin, and no topics of Faust's own.
+        "table_standby_replicas": 0,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_bind": settings.http_host,
+        "web_port": settings.http_port,
+        "web_tables_enabled": False,
+        "web_router_enabled": False,
+    }

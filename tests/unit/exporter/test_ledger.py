@@ -1,0 +1,116 @@
+"""The exporter's memory: what is written once stands, and what expires is deleted."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.ledger import AcceptedRequest, ExportKeys, RequestLedger
+from exporter.requests import Ended, ExportRequest, LogPlace
+from exporter.storage import ExportStorage
+from exporter.window import Period
+
+DAY_MICROS = 24 * 3600 * 1_000_000
+NOW_MICROS = time.time_ns() // 1000
+
+
+@pytest.fixture(params=["memory", "file"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ExportStorage:
+    return ExportStorage.open("memory:///" if request.param == "memory" else f"file://{tmp_path}")
+
+
+def accepted(account_id: str = "acme", request_id: str = "id-1", offset: int = 5, **fields: Any) -> AcceptedRequest:
+    place = LogPlace("log", 3, offset)
+    request = ExportRequest(request_id, account_id, NOW_MICROS, "UTC", "user-1", place, sent_at_ms=NOW_MICROS // 1000)
+    return AcceptedRequest(**{"request": request, "period": Period(1, NOW_MICROS, "UTC"), "log_end_offset": 7} | fields)
+
+
+def notification(ended_at_ms: int, **fields: Any) -> dict[str, Any]:
+    return {"notified_at": ended_at_ms * 1000, "status": "completed", "expires_at": None} | fields
+
+
+def test_the_first_worker_to_accept_a_request_fixes_its_export(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    first, second = accepted(log_end_offset=7), accepted(log_end_offset=9)
+    assert ledger.accepted(first.request) is None
+    assert ledger.accept(first) is first
+    assert ledger.accept(second) == first
+    assert ledger.accepted(second.request) == first
+
+
+def test_a_request_without_a_period_is_remembered_too(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    without = accepted(period=None, log_end_offset=None)
+    ledger.accept(without)
+    assert ledger.accepted(without.request) == without
+
+
+def test_the_first_worker_to_conclude_an_export_fixes_its_outcome(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    assert ledger.outcome(accepted()) is None
+    assert ledger.conclude(accepted(), notification(1000)) == notification(1000)
+    assert ledger.conclude(accepted(), notification(2000)) == notification(1000)
+    assert ledger.outcome(accepted()) == notification(1000)
+
+
+def test_ended_exports_are_told_for_the_account_alone(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    ledger.accept(accepted(request_id="running", offset=3))
+    ledger.conclude(accepted(request_id="ended", offset=4), notification(NOW_MICROS // 1000))
+    ledger.conclude(accepted(account_id="other", request_id="other", offset=4), notification(NOW_MICROS // 1000))
+    asked = accepted(request_id="asked", offset=9).request
+    assert ledger.ended_since(asked) == [Ended(LogPlace("log", 3, 4), NOW_MICROS // 1000)]
+
+
+def test_the_ended_exports_of_long_ago_are_not_read_again(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    ledger.conclude(accepted(request_id="ended"), notification(NOW_MICROS // 1000))
+    two_days_later = NOW_MICROS // 1000 + 2 * DAY_MICROS // 1000
+    request = ExportRequest("asked", "acme", 0, None, None, LogPlace("log", 3, 9), sent_at_ms=two_days_later)
+    assert ledger.ended_since(request) == []
+
+
+def test_a_file_is_deleted_when_its_link_has_expired_and_its_records_stay(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    export = accepted()
+    ledger.accept(export)
+    storage.put_stream(export.keys.file, [b"x"])
+    ledger.conclude(export, notification(NOW_MICROS // 1000, expires_at=NOW_MICROS + 7 * DAY_MICROS))
+    assert ledger.delete_expired_files(NOW_MICROS + 6 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 0
+    assert ledger.delete_expired_files(NOW_MICROS + 8 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 1
+    assert storage.size_bytes(export.keys.file) is None
+    assert ledger.accepted(export.request) == export
+    assert ledger.outcome(export) is not None
+
+
+def test_a_file_outlives_a_shortened_setting_if_its_link_was_promised_longer(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    storage.put_stream(accepted().keys.file, [b"x"])
+    ledger.conclude(accepted(), notification(NOW_MICROS // 1000, expires_at=NOW_MICROS + 7 * DAY_MICROS))
+    assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 0
+
+
+def test_a_file_that_no_outcome_names_is_deleted_in_the_end(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    storage.put_stream(accepted().keys.file, [b"x"])
+    storage.put_stream(accepted(request_id="failed").keys.file, [b"x"])
+    ledger.conclude(accepted(request_id="failed"), notification(NOW_MICROS // 1000, status="failed"))
+    assert ledger.delete_expired_files(NOW_MICROS + DAY_MICROS // 2, link_ttl_micros=DAY_MICROS) == 0
+    assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 2
+
+
+@given(st.lists(st.tuples(st.text(max_size=6), st.text(max_size=6)), min_size=2, max_size=2, unique=True))
+def test_no_two_exports_share_an_object(pairs: list[tuple[str, str]]) -> None:
+    first, second = (ExportKeys.of(*pair) for pair in pairs)
+    assert {first.file, first.request, first.outcome}.isdisjoint({second.file, second.request, second.outcome})
+
+
+@pytest.mark.parametrize("pair", [("a", "bc"), ("ab", "c"), ("../x", "y"), ("x/y", "z"), ("", ""), ("ü", "\x00")])
+def test_keys_hold_no_raw_id_and_a_file_leads_to_its_outcome(pair: tuple[str, str]) -> None:
+    keys = ExportKeys.of(*pair)
+    assert set(keys.file) <= set("files/0123456789abcdef.csv")
+    assert ExportKeys.of_file(keys.file) == keys
+    assert ExportKeys.of("ab", "c") != ExportKeys.of("a", "bc")

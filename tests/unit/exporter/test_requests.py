@@ -1,0 +1,127 @@
+"""Which requests are refused, and which are repeats."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.requests import BadRequest, Ended, ExportRequest, LogPlace, checked_request, is_repeat
+from schemas.dead_letters import Reason
+from schemas.partitioner import account_partition
+
+NOW_MS = 1_767_225_600_000
+PARTITIONS = 12
+FIVE_MINUTES_MICROS = 300_000_000
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    return {
+        "request_id": "0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10",
+        "account_id": "acme",
+        "requested_at": NOW_MS * 1000,
+        "time_zone": None,
+        "requested_by": None,
+    } | fields
+
+
+def checked(
+    fields: dict[str, Any], sent_at_ms: int = NOW_MS, partition: int | None = None
+) -> ExportRequest | BadRequest:
+    home = account_partition(fields["account_id"], PARTITIONS)
+    place = LogPlace("log", home if partition is None else partition, 7)
+    return checked_request(fields, place, sent_at_ms, partitions=PARTITIONS, tolerance=timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"account_id": "x" * 128},
+        {"account_id": "😀" * 128},
+        {"account_id": " "},
+        {"requested_by": "u"},
+        {"requested_by": "u" * 128},
+        {"time_zone": "no such zone, which is for later to find"},
+        {"requested_at": NOW_MS * 1000 - FIVE_MINUTES_MICROS},
+        {"requested_at": NOW_MS * 1000 + FIVE_MINUTES_MICROS},
+    ],
+)
+def test_a_request_in_form_is_taken(fields: dict[str, Any]) -> None:
+    request = checked(record(**fields))
+    assert isinstance(request, ExportRequest)
+    assert request.account_id == record(**fields)["account_id"]
+    assert request.place.offset == 7
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"request_id": ""},
+        {"request_id": "0B7E7A2C-5D4B-4B6E-9B57-2A8F8A3F8A10"},
+        {"request_id": "0b7e7a2c5d4b4b6e9b572a8f8a3f8a10"},
+        {"request_id": "{0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10}"},
+        {"request_id": "0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10\n"},
+        {"request_id": "0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a1g"},
+        {"request_id": "\u0660b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10"},
+        {"account_id": ""},
+        {"account_id": "x" * 129},
+        {"requested_by": ""},
+        {"requested_by": "u" * 129},
+        {"requested_at": NOW_MS * 1000 - FIVE_MINUTES_MICROS - 1},
+        {"requested_at": NOW_MS * 1000 + FIVE_MINUTES_MICROS + 1},
+        {"requested_at": -(2**63)},
+        {"requested_at": 2**63 - 1},
+    ],
+)
+def test_a_request_out_of_form_is_an_invalid_event(fields: dict[str, Any]) -> None:
+    refusal = checked(record(**fields))
+    assert isinstance(refusal, BadRequest)
+    assert refusal.reason is Reason.INVALID_EVENT
+    assert refusal.detail
+
+
+def test_a_time_that_no_calendar_has_is_refused_even_if_kafka_agrees() -> None:
+    for year in (1899, 2300):
+        at_ms = (datetime(year, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+        assert isinstance(checked(record(requested_at=at_ms * 1000), sent_at_ms=at_ms), BadRequest)
+
+
+def test_a_record_without_a_kafka_timestamp_is_refused() -> None:
+    assert isinstance(checked(record(), sent_at_ms=-1), BadRequest)
+
+
+def test_a_request_in_another_partition_than_its_accounts_is_refused() -> None:
+    refusal = checked(record(), partition=(account_partition("acme", PARTITIONS) + 1) % PARTITIONS)
+    assert isinstance(refusal, BadRequest)
+    assert refusal.reason is Reason.WRONG_PARTITION
+
+
+def request_at(offset: int, sent_at_ms: int) -> ExportRequest:
+    return ExportRequest("id", "acme", 0, None, None, LogPlace("log", 3, offset), sent_at_ms)
+
+
+def test_a_request_sent_before_or_when_an_earlier_export_ended_is_a_repeat() -> None:
+    ended = [Ended(LogPlace("log", 3, 4), ended_at_ms=1000)]
+    assert is_repeat(request_at(5, sent_at_ms=999), ended)
+    assert is_repeat(request_at(5, sent_at_ms=1000), ended)
+    assert not is_repeat(request_at(5, sent_at_ms=1001), ended)
+
+
+def test_a_later_request_never_makes_an_earlier_one_a_repeat() -> None:
+    ended = [Ended(LogPlace("log", 3, 6), ended_at_ms=1000)]
+    assert not is_repeat(request_at(5, sent_at_ms=999), ended)
+
+
+def test_what_ended_in_a_log_that_is_gone_was_earlier() -> None:
+    ended = [Ended(LogPlace("log before", 3, 6), ended_at_ms=1000)]
+    assert is_repeat(request_at(5, sent_at_ms=999), ended)
+    assert not is_repeat(request_at(5, sent_at_ms=1001), ended)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20))), st.integers(0, 20), st.integers(0, 20))
+def test_one_earlier_export_is_enough(ends: list[tuple[int, int]], offset: int, sent_at_ms: int) -> None:
+    ended = [Ended(LogPlace("log", 3, at), ended_at_ms) for at, ended_at_ms in ends]
+    expected = any(at < offset and sent_at_ms <= ended_at_ms for at, ended_at_ms in ends)
+    assert is_repeat(request_at(offset, sent_at_ms), ended) == expected
