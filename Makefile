@@ -34,10 +34,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-# Pin anew: needs uv (pip install uv).
+# Pin anew: needs uv (pip install uv). The image gets its own lists, of the same versions: what runs, and what builds.
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 pin:
-	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-annotate --no-header \
-		--output-file constraints.txt pyproject.toml
+	$(PIN) --all-extras --output-file constraints.txt pyproject.toml
+	$(PIN) --constraint constraints.txt --output-file constraints-production.txt pyproject.toml
+	echo hatchling | $(PIN) --constraint constraints.txt --output-file constraints-build.txt -
 
 clean:
 	rm -rf $(VENV) .credit-movements .pytest_cache .mypy_cache .ruff_cache .hypothesis

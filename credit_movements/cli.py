@@ -135,7 +135,6 @@ def demo(
     from credit_movements.demo.run import run_demo
 
     settings = load_settings()
-    set_up_logs("WARNING")
     if not run_demo(data_dir or settings.data_dir / "demo", events):
         _fail("the demo's figures do not hold: see above")
 
@@ -225,6 +224,7 @@ def balance(account: str, data_dir: DataDir = None) -> None:
 
 def main() -> NoReturn:
     """Run the command; a mistake of the user's or an outage ends it with one line."""
+    set_up_logs("WARNING")
     try:
         app()
     except _TOLD_IN_ONE_LINE as error:

@@ -9,7 +9,7 @@ What Faust 0.15 really does, and what follows from it here:
 - Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. It gets an empty
   environment.
 - Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `publisher`).
-- Its own pages are left out: its `/` says OK whatever is the case.
+- Its own pages are left out: its `/` says OK whatever is the case. Access logs, which would tell the links, it has none.
 - Its consumer fails where Kafka is not there yet. Something of ours waits before it, with the pages up already.
 """
 
@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import Any
 
 import faust
+from aiohttp.web import Application, AppRunner
 from faust.app.base import BootStrategy
 from faust.web.base import BlueprintManager
 from faust.web.drivers.aiohttp import Web
@@ -33,6 +34,7 @@ _faust_logger = logging.getLogger("faust")
 
 GROUP_ID = "exporter"
 _COMMIT_EVERY_SECONDS = 0.5
+_FINISH_DOWNLOADS_SECONDS = 2.0
 # Longer than an export may take: Faust calls it an error when it has seen no progress for so long.
 _LONG_SECONDS = timedelta(days=1).total_seconds()
 
@@ -65,6 +67,7 @@ class ExporterApp(faust.App):
     """Calls `take` with each record of `export-requests`, in the order of each partition; `take` must not raise.
 
     `kafka_is_there` returns when Kafka answers. `has_joined`: whether the consumer group has assigned our partitions.
+    `pages`: the web application that Faust serves.
     """
 
     logger = _faust_logger
@@ -79,6 +82,7 @@ class ExporterApp(faust.App):
         super().__init__(GROUP_ID, **_options(settings))
         self.gate = _Gate(kafka_is_there)
         self.has_joined = False
+        self.pages = _only_our_pages(self.web)
         topic = self.topic(EXPORT_REQUESTS.name, key_serializer="raw", value_serializer="raw", internal=False)
 
         @self.agent(topic, name=EXPORT_REQUESTS.name)
@@ -88,14 +92,6 @@ class ExporterApp(faust.App):
 
         self.on_rebalance_complete.connect(self._on_joined)
         self.on_partitions_revoked.connect(self._on_left)
-
-    @property
-    def pages(self) -> Web:
-        """Faust's web server, without Faust's pages."""
-        web = self.web
-        assert isinstance(web, Web)
-        web.blueprints = BlueprintManager([])
-        return web
 
     async def on_first_start(self) -> None:
         """No tables, so no folders for them."""
@@ -107,6 +103,14 @@ class ExporterApp(faust.App):
 
     async def _on_left(self, *_: Any, **__: Any) -> None:
         self.has_joined = False
+
+
+def _only_our_pages(web: Any) -> Application:
+    assert isinstance(web, Web)
+    web.blueprints = BlueprintManager([])
+    # Faust's waits a minute for downloads under way when it stops.
+    web._runner = AppRunner(web.web_app, access_log=None, shutdown_timeout=_FINISH_DOWNLOADS_SECONDS)
+    return web.web_app
 
 
 def _options(settings: ExporterSettings) -> dict[str, Any]:

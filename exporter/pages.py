@@ -19,6 +19,30 @@ ReadinessCheck = Callable[[], str | None]
 """None if all is well, else what is not, in words. May block; must not raise."""
 
 
+class Readiness:
+    """Asks all checks at once, and each of them one at a time: one that hangs is not asked again until it has answered."""
+
+    def __init__(self, checks: Mapping[str, ReadinessCheck]) -> None:
+        self._checks = checks
+        self._asked: dict[str, asyncio.Task[str | None]] = {}
+
+    async def reasons(self) -> dict[str, str]:
+        """What is not well, by the check's name; empty if all is."""
+        for name, check in self._checks.items():
+            if name not in self._asked:
+                self._asked[name] = asyncio.create_task(in_thread(check))
+        asked = dict(self._asked)
+        await asyncio.wait(asked.values(), timeout=_CHECK_SECONDS)
+        answers = {name: self._answer(name, task) for name, task in asked.items()}
+        return {name: answer for name, answer in answers.items() if answer is not None}
+
+    def _answer(self, name: str, task: asyncio.Task[str | None]) -> str | None:
+        if not task.done():
+            return f"no answer within {_CHECK_SECONDS:g} s"
+        self._asked.pop(name, None)
+        return task.result()
+
+
 def add_pages(
     app: web.Application, downloads: DownloadPage, checks: Mapping[str, ReadinessCheck], registry: CollectorRegistry
 ) -> None:
@@ -27,8 +51,10 @@ def add_pages(
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"alive": True})
 
+    readiness = Readiness(checks)
+
     async def readyz(_: web.Request) -> web.Response:
-        reasons = await _reasons(checks)
+        reasons = await readiness.reasons()
         return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
     async def metrics(_: web.Request) -> web.Response:
@@ -41,15 +67,3 @@ def add_pages(
         ("/downloads/{link:.*}", downloads.answer),
     ):
         app.router.add_get(path, page)
-
-
-async def _reasons(checks: Mapping[str, ReadinessCheck]) -> dict[str, str]:
-    answers = await asyncio.gather(*(_answer(check) for check in checks.values()))
-    return {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
-
-
-async def _answer(check: ReadinessCheck) -> str | None:
-    try:
-        return await asyncio.wait_for(in_thread(check), _CHECK_SECONDS)
-    except TimeoutError:
-        return f"no answer within {_CHECK_SECONDS:g} s"

@@ -37,14 +37,14 @@ def storage_check(storage: ExportStorage) -> ReadinessCheck:
     return check
 
 
-def kafka_check(log_end_offset: Callable[[int], int], has_joined: Callable[[], bool]) -> ReadinessCheck:
+def kafka_check(sink_position: Callable[[int], int], has_joined: Callable[[], bool]) -> ReadinessCheck:
     """`has_joined`: whether the consumer group has given us our partitions (there may be none left for us: that is well)."""
 
     def check() -> str | None:
         if not has_joined():
             return "the consumer group has not assigned partitions yet"
         try:
-            log_end_offset(0)
+            sink_position(0)
         except KafkaException as error:
             return str(error.args[0])
         return None

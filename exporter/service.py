@@ -1,6 +1,7 @@
 """The exporter put together, and run until a signal."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -68,13 +69,13 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     )
     app = ExporterApp(settings, kafka_is_there, take)
     checks = {
-        "kafka": kafka_check(parts.log_end_offset, lambda: app.has_joined),
+        "kafka": kafka_check(parts.sink_position, lambda: app.has_joined),
         "clickhouse": clickhouse_check(parts.clickhouse),
         "storage": storage_check(parts.storage),
         **parts.checks,
     }
     downloads = DownloadPage(parts.storage, links, parts.now_micros)
-    add_pages(app.pages.web_app, downloads, checks, parts.metrics)
+    add_pages(app.pages, downloads, checks, parts.metrics)
     _add_expiry(app, settings, parts, metrics, ledger)
     return app, worker
 
@@ -94,7 +95,9 @@ async def _serve(settings: ExporterSettings, parts: ExporterParts) -> tuple[int,
         end.cancel()
     results = await asyncio.gather(*ends, return_exceptions=True)
     bug = app.crash_reason or next((each for each in results if isinstance(each, Exception)), None)
-    if bug is not None:
+    if isinstance(bug, OSError) and bug.errno == errno.EADDRINUSE:
+        logger.critical("cannot listen on %s:%d: the port is taken", settings.http_host, settings.http_port)
+    elif bug is not None:
         logger.critical("the exporter has crashed", exc_info=bug)
     return 0 if bug is None else 1, await threads_ended(_THREADS_END_SECONDS)
 

@@ -2,21 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 from exporter.faust_app import FaustEvent
 from exporter.handler import RequestHandler
 from exporter.in_order import InOrderAcks
 from exporter.intake import Intake, RawRequest
-from exporter.requests import ExportRequest, LogPlace
+from exporter.requests import LogPlace
 
 logger = logging.getLogger(__name__)
 
 # Repeats wait for the export that answers them, so there can be many more requests in hand than exports.
 _MAX_REQUESTS_IN_HAND = 4096
-
-T = TypeVar("T")
 
 
 class Worker:
@@ -31,49 +28,54 @@ class Worker:
         self._on_bug = on_bug
         self._acks: InOrderAcks[FaustEvent] = InOrderAcks(lambda event: event.ack())
         self._room = asyncio.Semaphore(_MAX_REQUESTS_IN_HAND)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._works: set[asyncio.Task[None]] = set()
 
     async def take(self, event: FaustEvent) -> None:
-        """Begin the work for a record; returns when the next one may begin, long before this one is done. Never raises: Faust
-        would go on with the next record."""
+        """Begin the work for a record; returns when the next one may begin, long before this one is done.
+
+        Never raises: Faust would go on with the next record.
+        """
+        await self._room.acquire()
+        if not self._acks.begin(event.message.partition, event.message.offset, event):
+            self._room.release()
+            return
+        is_read = asyncio.Event()
+        work = asyncio.create_task(self._work(self._raw(event), is_read))
+        self._works.add(work)
+        work.add_done_callback(self._ended)
+        # One by one up to here, so that the decisions on an account's requests queue up in the order of the log.
+        await is_read.wait()
+
+    async def abandon(self) -> None:
+        """Stop all work where it is. Nothing of it is acknowledged, so whoever reads the log next takes it up again."""
+        works = list(self._works)
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+        if works:
+            logger.info("%d requests are left for the next start", len(works))
+
+    def _raw(self, event: FaustEvent) -> RawRequest:
         message = event.message
-        raw = RawRequest(
+        return RawRequest(
             LogPlace(self._log_id, message.partition, message.offset),
             # Faust gives seconds, as a float that was made of whole milliseconds, or None where the record has no time.
             sent_at_ms=-1 if message.timestamp is None else round(message.timestamp * 1000),
             key=message.key,
             value=message.value,
         )
-        if not self._acks.begin(message.partition, message.offset, event):
-            return
-        await self._room.acquire()
-        # Read one by one: what follows is begun in the order of the log.
-        reading = self._begin(self._intake.read(raw))
-        await asyncio.wait({reading})
-        self._begin(self._work(raw.place, reading)).add_done_callback(self._ended)
 
-    async def abandon(self) -> None:
-        """Stop all work where it is. Nothing of it is acknowledged, so whoever reads the log next takes it up again."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if tasks:
-            logger.info("%d requests are left for the next start", len(tasks))
-
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _work(self, place: LogPlace, reading: asyncio.Task[ExportRequest | None]) -> None:
-        request = reading.result()
+    async def _work(self, raw: RawRequest, is_read: asyncio.Event) -> None:
+        try:
+            request = await self._intake.read(raw)
+        finally:
+            is_read.set()
         if request is not None:
             await self._handler.handle(request)
-        self._acks.done(place.partition, place.offset)
+        self._acks.done(raw.place.partition, raw.place.offset)
 
     def _ended(self, work: asyncio.Task[None]) -> None:
+        self._works.discard(work)
         self._room.release()
         if not work.cancelled() and (bug := work.exception()) is not None:
             self._on_bug(bug)

@@ -21,7 +21,8 @@ def account_partitions(account_ids: pl.Series, partitions: int) -> npt.NDArray[n
     """The partition number of each of `account_ids` (strings, no nulls): an int64 array of the same length."""
     encoded: pa.DictionaryArray = account_ids.to_arrow().dictionary_encode()
     distinct = pl.Series(encoded.dictionary.cast(pa.large_string()))
-    return _partitions(distinct, partitions)[encoded.indices.to_numpy()]
+    numbers: npt.NDArray[np.int64] = _partitions(distinct, partitions)[encoded.indices.to_numpy()]
+    return numbers
 
 
 def _partitions(keys: pl.Series, partitions: int) -> npt.NDArray[np.int64]:

@@ -60,6 +60,15 @@ class Stack:
         self.producer = Producer({"bootstrap.servers": self.broker, "partitioner": "murmur2_random"})
         self.log_ends = [0] * PARTITIONS
 
+    @contextmanager
+    def producing(self, compression: str) -> Iterator[None]:
+        ordinary = self.producer
+        self.producer = Producer(
+            {"bootstrap.servers": self.broker, "partitioner": "murmur2_random", "compression.type": compression}
+        )
+        yield
+        self.producer = ordinary
+
     def start(self, log_name: str = "exporter", **options: Any) -> subprocess.Popen[bytes]:
         everything = {
             "broker": self.broker,

@@ -233,6 +233,13 @@ def test_a_request_that_cannot_be_used_becomes_a_dead_letter_with_its_bytes_unto
     assert [each["export_id"] for each in stack.notified(account)] == [last["request_id"]]
 
 
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+def test_a_request_may_be_compressed(stack: Stack, account: str, compression: str) -> None:
+    with stack.producing(compression):
+        request = stack.ask(account, time_zone="x" * 2000)  # long enough to be worth it
+    assert stack.wait_for_notification(request)["error_code"] == "unknown_time_zone"
+
+
 def test_a_part_of_a_file_can_be_asked_for(stack: Stack, account: str) -> None:
     notification = stack.wait_for_notification(stack.ask(account))
     size = notification["size_bytes"]

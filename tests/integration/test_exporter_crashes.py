@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import uuid
@@ -18,7 +19,7 @@ from exporter.ledger import ExportKeys
 from schemas.partitioner import account_partition
 from sinks.migrations import apply_migrations
 from tests.conftest import free_port
-from tests.integration.exporter_stack import PARTITIONS, Stack, exporter_stack, wait_for
+from tests.integration.exporter_stack import PARTITIONS, Stack, exporter_stack, target_of, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,27 @@ def test_sigterm_ends_it_within_seconds_and_leaves_the_rest_to_the_next_start(st
     with stack.exporter():
         let_go(stack, account)
         assert stack.wait_for_notification(request)["row_count"] == 2
+
+
+def test_a_download_that_dawdles_does_not_hold_up_the_end(stack: Stack, account: str) -> None:
+    with stack.exporter() as process:
+        stack.movements(account, [{"interaction_id": "x" * 1_000_000}] * 40)
+        target = target_of(stack.wait_for_notification(stack.ask(account)))
+        with socket.create_connection(("127.0.0.1", stack.port)) as reader:
+            reader.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert reader.recv(1000).startswith(b"HTTP/1.1 200 ")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(stack: Stack) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = stack.start("port_taken", port=taken.getsockname()[1])
+        assert process.wait(20) == 1
+    last_line = log_of(stack, "port_taken").splitlines()[-1]
+    assert "cannot listen on 127.0.0.1:" in last_line
 
 
 def test_what_was_finished_is_not_told_again_by_the_next_start(stack: Stack, account: str) -> None:

@@ -10,13 +10,13 @@ import pytest
 from aiokafka.partitioner import murmur2
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.streams.oracle import Oracle
 
 from streams.events import EVENT_COLUMNS
 from streams.fingerprints import content_hashes, id_hashes
 from streams.rates import AccountPlan, Rate
 from streams.rating import Limits, PriceList
 from streams.settlement import Seen, Settled, check_batch, refusals_of, settle
+from tests.unit.streams.oracle import Oracle
 
 NOW = 1_760_000_000_000_000
 DAY = 86_400 * 10**6

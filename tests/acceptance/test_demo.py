@@ -1,0 +1,27 @@
+"""`make demo`, on a smaller company."""
+
+import csv
+from pathlib import Path
+
+from tests.acceptance.command import run
+
+
+def test_the_demo_ends_by_itself_and_all_its_figures_hold(tmp_path: Path) -> None:
+    shown = run("demo", "--events", "8000", "--data-dir", str(tmp_path / "demo"), seconds=180)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert shown.stdout.count("✓") == 7
+    assert "✗" not in shown.stdout
+    assert shown.stderr == ""
+    (file,) = (tmp_path / "demo").glob("credit-movements_*.csv")
+    with file.open(newline="") as lines:
+        rows = list(csv.reader(lines))
+    assert rows[0] == [
+        "Date & Time",
+        "Interaction ID",
+        "Description",
+        "Units",
+        "Units charged",
+        "Value per unit",
+        "Credit movement",
+    ]
+    assert len(rows) > 100

@@ -1,0 +1,94 @@
+"""What a person is told who makes a mistake: one line, which names it and says what would do."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.deck import COLUMNS
+from tests.acceptance.command import run
+
+NOWHERE = {
+    "CREDIT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "CREDIT_SCHEMA_REGISTRY_URL": "http://127.0.0.1:1",
+    "CREDIT_CLICKHOUSE_DSN": "http://default:a-secret@127.0.0.1:1/default",
+}
+
+
+def one_line(*arguments: str, status: int = 1, **environment: str) -> str:
+    ended = run(*arguments, **environment)
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    (line,) = ended.stderr.strip().splitlines()
+    assert line.startswith("credit-movements: ")
+    return line.removeprefix("credit-movements: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("CREDIT_EXPORT_LINK_TTL", "a week", "CREDIT_EXPORT_LINK_TTL: "),
+        (
+            "CREDIT_EXPORT_LINK_SECRET",
+            "short",
+            "CREDIT_EXPORT_LINK_SECRET: shorter than 32 bytes; `openssl rand -hex 32`",
+        ),
+        ("CREDIT_KAFKA_CONFIG", "{", "CREDIT_KAFKA_CONFIG: must be a JSON object"),
+        ("CREDIT_LOG_LEVEL", "loud", "CREDIT_LOG_LEVEL: "),
+        ("CREDIT_KAFKA_BOOTSTRAP_SERVER", "x", "did you mean CREDIT_KAFKA_BOOTSTRAP_SERVERS?"),
+    ],
+)
+def test_a_wrong_setting(tmp_path: Path, name: str, value: str, says: str) -> None:
+    line = one_line("balance", "acme", "--data-dir", str(tmp_path), **{name: value})
+    assert says in line
+
+
+def test_nothing_is_set_and_nothing_runs(tmp_path: Path) -> None:
+    line = one_line("balance", "acme", "--data-dir", str(tmp_path))
+    assert line.startswith("CREDIT_CLICKHOUSE_DSN is not set and no running `credit-movements up` was found")
+
+
+def test_servers_that_do_not_answer(tmp_path: Path) -> None:
+    folder = ("--data-dir", str(tmp_path))
+    assert one_line("setup", *folder, **NOWHERE).startswith("CREDIT_KAFKA_BOOTSTRAP_SERVERS: cannot reach 127.0.0.1:1")
+    line = one_line("balance", "acme", *folder, **NOWHERE)
+    assert line.startswith("CREDIT_CLICKHOUSE_DSN: cannot use ClickHouse: ")
+    assert "refused" in line
+    assert "a-secret" not in line
+
+
+def test_a_deck_with_faults_is_not_published(tmp_path: Path) -> None:
+    deck = tmp_path / "rates.csv"
+    deck.write_text(f"{','.join(COLUMNS)}\ndefault,call,,,hours,1,1,1,0.1,EUR,2026-01-01T00:00:00Z,\n")
+    ended = run("rates", "publish", str(deck), **NOWHERE)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        f"{deck}: line 2, unit: unknown unit 'hours': one of seconds, minutes, fragments, messages",
+        f"credit-movements: {deck}: 1 faults, nothing published.",
+    ]
+    assert "No such file" in one_line("rates", "lint", str(tmp_path / "none.csv"), status=2)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("{", "line 2: "),
+        ('{"account_id": 7}', "line 2: field 'event_id' is missing"),
+        ('{"no_such_field": 7}', "line 2: unknown field 'no_such_field'"),
+        ("[]", "line 2: not a JSON object"),
+    ],
+)
+def test_a_file_with_a_bad_line_is_not_published(tmp_path: Path, line: str, says: str) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(f"\n{line}\n")
+    assert one_line("publish", "usage-events", str(file), **NOWHERE).startswith(says)
+
+
+def test_topics_that_only_the_workers_write_cannot_be_published_to(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("")
+    assert "is no topic to publish to" in one_line("publish", "credit-movements", str(tmp_path / "x.jsonl"), status=2)
+
+
+def test_help_lists_every_command_and_every_setting() -> None:
+    shown = run("--help").stdout
+    for command in ("demo", "up", "rate", "sink", "export", "setup", "rates", "publish", "request-export", "balance"):
+        assert f" {command} " in shown
+    assert "CREDIT_EXPORT_STORAGE_URL" in shown
