@@ -32,6 +32,8 @@ from credit_movements.processes import ServiceFailedError
 from credit_movements.provision import SetupError, set_up
 from credit_movements.publishing import PUBLISHABLE, BadLineError, NotDeliveredError, publish, read_records
 from credit_movements.settings import Settings, SettingsError, described_settings, load_settings
+from credit_movements.workers import WorkerCrashedError
+from exporter.storage import StorageUrlError
 from schemas.codec import UnregisteredSchemaError
 from schemas.registry import RegistryUnavailableError
 from schemas.topics import RATES, topic_named
@@ -54,11 +56,13 @@ _TOLD_IN_ONE_LINE = (
     NotDeliveredError,
     OccupiedError,
     RegistryUnavailableError,
+    StorageUrlError,
     ServiceFailedError,
     SettingsError,
     SetupError,
     UnreachableError,
     UnregisteredSchemaError,
+    WorkerCrashedError,
 )
 
 

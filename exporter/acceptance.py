@@ -72,7 +72,9 @@ class Acceptance:
         return known if outcome is None else EndedBefore(known, outcome)
 
     async def _accept(self, request: ExportRequest) -> Decision:
-        accepted = AcceptedRequest(request, _period(request), await self._noted_log_end(request))
+        period = _period(request)
+        log_end_offset = None if period is None else await self._noted_log_end(request)
+        accepted = AcceptedRequest(request, period, log_end_offset)
         standing = await self._within_limit(lambda: in_thread(self._ledger.accept, accepted))
         return standing if standing is accepted else self._decision_on_known(request, standing)
 

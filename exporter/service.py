@@ -30,23 +30,20 @@ from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
 
-_THREADS_END_SECONDS = 5.0
+# Together below the 15 s that a stop may take.
+_FAUST_STOPS_SECONDS = 6.0
+_THREADS_END_SECONDS = 4.0
 
 
 def run(settings: ExporterSettings, parts: ExporterParts) -> int:
     """Run until SIGTERM or SIGINT (0), or until a bug or a crash of Faust (1). Gives the status to exit with.
 
-    Exports in the middle are not acknowledged, and are resumed by the next start. Where a query or an upload hangs even then,
-    it ends the process itself, with the same status.
+    Exports in the middle are not acknowledged, and are resumed by the next start. Where Kafka, a query or an upload hangs even
+    then, it ends the process itself, with the same status.
     """
     for library in ("faust", "mode", "aiokafka"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    status, is_quiet = asyncio.run(_serve(settings, parts))
-    if not is_quiet:
-        logger.warning("a query or an upload hangs: it is left behind")
-        logging.shutdown()
-        os._exit(status)
-    return status
+    return asyncio.run(_serve(settings, parts))
 
 
 def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[ExporterApp, Worker]:
@@ -80,8 +77,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     return app, worker
 
 
-async def _serve(settings: ExporterSettings, parts: ExporterParts) -> tuple[int, bool]:
-    """The exit status, and whether all threads have ended."""
+async def _serve(settings: ExporterSettings, parts: ExporterParts) -> int:
     app, worker = build_app(settings, parts)
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -90,7 +86,7 @@ async def _serve(settings: ExporterSettings, parts: ExporterParts) -> tuple[int,
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     logger.info("stopping")
     await worker.abandon()
-    await app.stop()
+    has_stopped = await _stopped(app)
     for end in ends:
         end.cancel()
     results = await asyncio.gather(*ends, return_exceptions=True)
@@ -99,7 +95,19 @@ async def _serve(settings: ExporterSettings, parts: ExporterParts) -> tuple[int,
         logger.critical("cannot listen on %s:%d: the port is taken", settings.http_host, settings.http_port)
     elif bug is not None:
         logger.critical("the exporter has crashed", exc_info=bug)
-    return 0 if bug is None else 1, await threads_ended(_THREADS_END_SECONDS)
+    status = 0 if bug is None else 1
+    if not (await threads_ended(_THREADS_END_SECONDS) and has_stopped):
+        logger.warning("Kafka, a query or an upload hangs: it is left behind")
+        logging.shutdown()
+        os._exit(status)
+    return status
+
+
+async def _stopped(app: ExporterApp) -> bool:
+    """False if the app does not stop in time: it commits and leaves its group, for which it would wait for Kafka."""
+    stopping = asyncio.create_task(app.stop())
+    await asyncio.wait({stopping}, timeout=_FAUST_STOPS_SECONDS)
+    return stopping.done()
 
 
 async def _run_app(app: ExporterApp) -> None:

@@ -8,28 +8,27 @@ from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
 from credit_movements.settings import Settings, required
-from credit_movements.workers import sink
+from credit_movements.workers import WorkerCrashedError, sink
 from exporter.log_positions import LogPositions
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
 from schemas.registry import SubjectSchemas
 
-
-class ExporterCrashedError(Exception):
-    """The exporter ended by a bug, which its log tells; what it had in hand is taken up by the next start."""
+# One attempt to send a notification; the exporter counts attempts against its limit.
+_ATTEMPT_MS = 30_000
 
 
 def run_exporter(settings: Settings, stop: threading.Event) -> None:
     """Export until SIGINT or SIGTERM, for which it listens itself.
 
-    Raises UnreachableError and SettingsError at the start, ExporterCrashedError at the end.
+    Raises UnreachableError and SettingsError at the start, WorkerCrashedError at the end.
     """
     parts = make_parts(settings)
     status = run(exporter_settings(settings), parts)
     stop.set()
     if status != 0:
-        raise ExporterCrashedError("the exporter has crashed: see its log")
+        raise WorkerCrashedError("the exporter has crashed: see its log")
 
 
 def exporter_settings(settings: Settings) -> ExporterSettings:
@@ -56,7 +55,9 @@ def make_parts(settings: Settings) -> ExporterParts:
     return ExporterParts(
         storage=ExportStorage.open(storage_url),
         clickhouse=lambda: clients.clickhouse_client(settings),
-        producer=Producer(clients.producer_properties(settings), logger=clients.kafka_log),
+        producer=Producer(
+            {**clients.producer_properties(settings), "message.timeout.ms": _ATTEMPT_MS}, logger=clients.kafka_log
+        ),
         schemas=SubjectSchemas(clients.registry(settings)),
         log_end_offset=positions.end_offset,
         sink_position=positions.sink_position,

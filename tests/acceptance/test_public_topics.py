@@ -6,6 +6,9 @@ Nothing here uses the project's own codec or clients; what is right is what the 
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
 import time
 import urllib.request
 from collections import Counter
@@ -302,6 +305,17 @@ def test_the_commands_find_the_running_up_by_its_folder(up: RunningUp, tmp_path:
     assert "1 movements" in waited.stdout, waited.stderr
     assert f"{up.pages}/downloads/" in waited.stdout
     assert "Topics, subjects and tables" in run("setup", *where).stdout
+
+
+def test_the_example_of_the_readme_is_rated(up: RunningUp, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    example = tmp_path / "example.py"
+    example.write_text(code.replace("127.0.0.1:19092", up.kafka).replace("http://127.0.0.1:18081", up.registry))
+    subprocess.run((sys.executable, str(example)), check=True, timeout=60)
+    deadline = time.monotonic() + 30
+    while "-0.187" not in (shown := run("balance", "acme", "--data-dir", str(up.folder)).stdout):
+        assert time.monotonic() < deadline, shown
 
 
 def test_a_second_up_on_the_same_ports_or_folder_is_told_so_in_one_line(up: RunningUp, tmp_path: Path) -> None:

@@ -228,6 +228,21 @@ def test_a_broker_that_hangs_is_waited_out(stack: Stack, account: str) -> None:
         assert process.poll() is None
 
 
+def test_a_broker_that_hangs_does_not_hold_up_the_end(stack: Stack, account: str) -> None:
+    with stack.exporter() as process:
+        stack.wait_for_notification(stack.ask(account))
+        request = begin_and_hold(stack, account)
+        os.kill(stack.broker_process_id, signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+        finally:
+            os.kill(stack.broker_process_id, signal.SIGCONT)
+    let_go(stack, account)
+    with stack.exporter():
+        assert stack.wait_for_notification(request)["status"] == "completed"
+
+
 def test_a_bug_ends_the_process_with_status_1_and_acknowledges_nothing(stack: Stack, account: str) -> None:
     request_id = str(uuid.uuid4())
     record = stack.folder / "storage" / ExportKeys.of(account, request_id).request

@@ -1,0 +1,289 @@
+"""docker-compose.yml and the Dockerfile, held against the code: nobody has to start containers to see that they disagree."""
+
+import http.server
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import typer.main
+import yaml
+from prometheus_client import CollectorRegistry
+
+from credit_movements.cli import app
+from credit_movements.health import health_page
+from credit_movements.settings import load_settings, required
+from credit_movements.stack import Ports
+from exporter.storage import ExportStorage
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+ONCE = ["bucket", "setup"]
+WORKERS = ["rater", "sink", "exporter"]
+SERVERS = [name for name in SERVICES if name not in [*ONCE, *WORKERS]]
+# What the command cannot do without: see `required` in credit_movements.
+NEEDED = {
+    "setup": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
+    "rater": ["kafka_bootstrap_servers", "schema_registry_url", "rater_id"],
+    "sink": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
+    "exporter": [
+        *["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
+        *["export_storage_url", "export_link_secret", "public_url"],
+    ],
+}
+HTTP_PORT = {"rater": "rater_http_port", "sink": "sink_http_port", "exporter": "export_http_port"}
+
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[?-])(?P<rest>[^}]*))?\}")
+_SECRET = "5ecre7" * 11
+
+
+def filled_in(value: str) -> str:
+    """As Compose hands it to the container, where every required variable is set to the same secret."""
+    text = _VARIABLE.sub(lambda found: found["rest"] if found["kind"] == "-" else _SECRET, value)
+    return text.replace("$$", "$")
+
+
+def environment(service: str) -> dict[str, str]:
+    return {name: filled_in(value) for name, value in SERVICES[service].get("environment", {}).items()}
+
+
+def required_variables() -> set[str]:
+    texts = [value for service in SERVICES.values() for value in service.get("environment", {}).values()]
+    return {found["name"] for text in texts for found in _VARIABLE.finditer(text) if found["kind"] == "?"}
+
+
+def published(service: str) -> dict[str, str]:
+    """Port in the container → port of the machine, of a service; the ports are on 127.0.0.1."""
+    return {inner: outer for _, outer, inner in (port.split(":") for port in SERVICES[service].get("ports", []))}
+
+
+def pins(file: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.-]+)==([^ ;\\]+)", (ROOT / file).read_text(), re.MULTILINE))
+
+
+def test_everything_in_the_environment_is_a_text_so_that_yaml_cannot_read_it_otherwise() -> None:
+    given = [value for service in SERVICES.values() for value in service.get("environment", {}).values()]
+    assert [value for value in given if not isinstance(value, str)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_image_is_pinned_to_an_exact_version(service: str) -> None:
+    image = SERVICES[service]["image"]
+    assert re.fullmatch(r"[a-z./-]+:\d+\.\d+\.\d+(\.\d+)*", image)
+    if service in OURS:
+        assert image == f"{PROJECT['project']['name']}:{PROJECT['project']['version']}"
+
+
+@pytest.mark.parametrize("service", [*SERVERS, *WORKERS])
+def test_what_keeps_running_has_a_health_check_and_is_started_again(service: str) -> None:
+    health = SERVICES[service]["healthcheck"]
+    assert health["test"][0] == "CMD"
+    assert {"interval", "timeout", "retries", "start_period"} < set(health)
+    assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_a_service_waits_for_can_come_about(service: str) -> None:
+    for other, how in SERVICES[service].get("depends_on", {}).items():
+        if how["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[other], other
+        else:
+            assert how["condition"] == "service_completed_successfully"
+            # With another policy it would never be complete, or a first refusal of a server would be the end.
+            assert SERVICES[other]["restart"].startswith("on-failure:"), other
+
+
+def test_workers_begin_when_topics_tables_and_bucket_are_there() -> None:
+    assert set(SERVICES["setup"]["depends_on"]) == {"kafka", "registry", "clickhouse"}
+    assert {worker: set(SERVICES[worker]["depends_on"]) for worker in WORKERS} == {
+        "rater": {"setup"},
+        "sink": {"setup"},
+        "exporter": {"setup", "bucket"},
+    }
+
+
+def test_ports_are_published_on_loopback_alone_and_are_those_of_up() -> None:
+    assert [
+        port for service in SERVICES.values() for port in service.get("ports", []) if port[:10] != "127.0.0.1:"
+    ] == []
+    ports = Ports()
+    assert published("kafka") == {str(ports.kafka): str(ports.kafka)}
+    assert published("registry") == {"8081": str(ports.registry)}
+    assert published("clickhouse") == {"8123": str(ports.clickhouse)}
+    assert published("exporter") == {str(ports.http): str(ports.http)}
+
+
+def test_every_volume_is_declared_and_used() -> None:
+    used = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert sorted(used) == sorted(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_the_settings_are_settings_that_the_command_accepts(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CREDIT_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment(service).items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    for field in NEEDED[service]:
+        assert required(settings, field)
+    if service in WORKERS:
+        port = str(getattr(settings, HTTP_PORT[service]))
+        assert published(service) == {port: port}
+        assert SERVICES[service]["healthcheck"]["test"][-1] == port
+        assert settings.http_host == "0.0.0.0"
+
+
+def test_the_topics_are_cut_alike_for_all() -> None:
+    assert len({environment(service)["CREDIT_TOPIC_PARTITIONS"] for service in OURS}) == 1
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_the_command_exists(service: str) -> None:
+    (command,) = SERVICES[service]["command"]
+    group = typer.main.get_command(app)
+    assert command in getattr(group, "commands")  # noqa: B009 - mypy does not know that it is a group
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_a_worker_has_the_time_it_takes_to_finish(worker: str) -> None:
+    assert int(SERVICES[worker]["stop_grace_period"].removesuffix("s")) > timedelta(seconds=15).total_seconds()
+
+
+def test_addresses_name_the_services_and_their_ports() -> None:
+    kafka, exporter = environment("kafka"), environment("exporter")
+    advertised = dict(each.split("://") for each in kafka["KAFKA_ADVERTISED_LISTENERS"].split(","))
+    listened = [each.rpartition(":")[2] for each in kafka["KAFKA_LISTENERS"].split(",")]
+    assert advertised["INTERNAL"] == exporter["CREDIT_KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
+    assert environment("registry")["KARAPACE_BOOTSTRAP_URI"] == advertised["INTERNAL"]
+    assert advertised["HOST"] == f"127.0.0.1:{published('kafka')['19092']}"
+    assert {"9092", "19092"} < set(listened)
+    registry = f"http://registry:{environment('registry')['KARAPACE_PORT']}"
+    assert exporter["CREDIT_SCHEMA_REGISTRY_URL"] == registry
+    assert exporter["AWS_ENDPOINT_URL"] == f"http://storage{environment('storage')['RUSTFS_ADDRESS']}"
+    assert exporter["CREDIT_PUBLIC_URL"] == f"http://127.0.0.1:{exporter['CREDIT_EXPORT_HTTP_PORT']}"
+
+
+def test_clients_are_given_the_names_and_secrets_of_their_servers() -> None:
+    clickhouse, storage = environment("clickhouse"), environment("storage")
+    for service in ("setup", "sink", "exporter"):
+        dsn = urlsplit(environment(service)["CREDIT_CLICKHOUSE_DSN"])
+        assert (dsn.hostname, dsn.port, dsn.path) == ("clickhouse", 8123, "/default")
+        assert (dsn.username, dsn.password) == (clickhouse["CLICKHOUSE_USER"], clickhouse["CLICKHOUSE_PASSWORD"])
+    for service in ("bucket", "exporter"):
+        assert environment(service)["AWS_ACCESS_KEY_ID"] == storage["RUSTFS_ACCESS_KEY"]
+        assert environment(service)["AWS_SECRET_ACCESS_KEY"] == storage["RUSTFS_SECRET_KEY"]
+    url = urlsplit(environment("exporter")["CREDIT_EXPORT_STORAGE_URL"])
+    assert f"{environment('exporter')['AWS_ENDPOINT_URL']}/{url.netloc})" in SERVICES["bucket"]["command"][0]
+
+
+def test_no_secret_is_written_down() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET", name):
+                assert re.fullmatch(r"\$\{\w+:\?see .env.example\}", value), name
+            if "DSN" in name:
+                assert re.search(r":\$\{\w+:\?see .env.example\}@", value), name
+    example = re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert {name for name, _ in example} == required_variables()
+    assert {value for _, value in example} == {""}
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+@contextmanager
+def s3_stand_in() -> Iterator[tuple[str, list[str]]]:
+    """Its URL, and the requests that came to it; it has no object."""
+    requests: list[str] = []
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            requests.append(f"{self.path} {self.headers['Authorization'].split(',')[0]}")
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_exporter_reaches_the_storage_with_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = environment("exporter")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with s3_stand_in() as (url, requests):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        assert ExportStorage.open(given["CREDIT_EXPORT_STORAGE_URL"]).size_bytes("a-key") is None
+    (request,) = requests
+    assert request.startswith(f"/exports/a-key AWS4-HMAC-SHA256 Credential={given['AWS_ACCESS_KEY_ID']}/")
+    assert f"/{given['AWS_REGION']}/s3/" in request
+
+
+@pytest.mark.parametrize(("reason", "status"), [(None, 0), ("partitions are being prepared", 1)])
+def test_a_workers_health_check_asks_whether_it_is_ready(reason: str | None, status: int) -> None:
+    script = SERVICES["rater"]["healthcheck"]["test"]
+    assert script[1:3] == ["python", "-c"]
+    with health_page("127.0.0.1", 0, CollectorRegistry(), lambda: reason) as port:
+        asked = subprocess.run([sys.executable, "-c", script[3], str(port)], capture_output=True, timeout=30)
+    assert asked.returncode == status, asked.stderr
+
+
+def test_the_image_has_our_packages_and_starts_our_command() -> None:
+    copied = re.findall(r"^COPY (\w+) (\w+)$", DOCKERFILE, re.MULTILINE)
+    packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert copied == [(package, package) for package in packages]
+    (entry_point,) = PROJECT["project"]["scripts"]
+    assert f'ENTRYPOINT ["{entry_point}"]' in DOCKERFILE.splitlines()
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    sources = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match("COPY (?!--from)", line)]
+    assert let_in == {source for line in sources for source in line}
+
+
+def test_the_image_is_of_one_exact_python_and_runs_as_nobody_in_particular() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(bases) == 2
+    assert len(set(bases)) == 1
+    version = re.fullmatch(r"python:3\.(\d+)\.\d+-slim-\w+", bases[0])
+    assert version is not None
+    assert int(version[1]) >= int(PROJECT["project"]["requires-python"].removeprefix(">=3."))
+    users = re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE)
+    assert users == [("10001", "10001")]
+
+
+def test_what_a_worker_keeps_lies_in_the_volume() -> None:
+    (folder,) = re.findall(r"CREDIT_DATA_DIR=(\S+)", DOCKERFILE)
+    assert f"VOLUME {folder}" in DOCKERFILE.splitlines()
+    assert SERVICES["rater"]["volumes"] == [f"rater:{folder}"]
+
+
+def test_the_image_gets_the_packages_that_the_tests_run_on_and_no_others() -> None:
+    tested, production, build = map(pins, ["constraints.txt", "constraints-production.txt", "constraints-build.txt"])
+    assert production.items() <= tested.items()
+    assert build.items() <= tested.items()
+    assert set(PROJECT["build-system"]["requires"]) <= set(build)
+    name = re.compile(r"[\w.-]+")
+    direct = {name.match(each)[0].lower() for each in PROJECT["project"]["dependencies"]}  # type: ignore[index]
+    assert direct <= set(production)
+    extras = [each for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra]
+    unwanted = {name.match(each)[0].lower() for each in extras}  # type: ignore[index]
+    assert unwanted.isdisjoint(production)

@@ -1,0 +1,109 @@
+"""The house's own rules, which no linter knows: who may import whom, how errors are met, how large a module grows."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Who may import whom: schemas ← streams, sinks, exporter ← the root. Tests and benchmarks may import all of them.
+ARROWS = {
+    "schemas": {"schemas"},
+    "streams": {"streams", "schemas"},
+    "sinks": {"sinks", "schemas"},
+    "exporter": {"exporter", "schemas", "sinks.reader"},
+    "credit_movements": {"credit_movements", "schemas", "streams", "sinks", "exporter"},
+}
+HOUSE = {*ARROWS, "tests", "benchmarks"}
+# Where money is worked with.
+EXACT = ["schemas", "streams", "sinks", "exporter"]
+MOST_LINES = 400
+# Each hands what it caught to another thread, which raises it again.
+CATCH_EVERYTHING = {"credit_movements/supervisor.py", "exporter/threads.py"}
+# In two parts, so that this file does not name them either.
+REGISTRIES = [("pypi", "org"), ("pythonhosted", "org"), ("crates", "io"), ("npmjs", "org"), ("npmjs", "com")]
+REGISTRIES += [("proxy.golang", "org"), ("maven", "org"), ("maven.apache", "org"), ("deb.debian", "org")]
+PLACES = [rf"(?<![\w.])/{'work'}\b", rf"(?<!\w)\.{'library'}\b"]
+
+
+def modules(*packages: str) -> list[Path]:
+    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+
+
+def told(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(), str(path)))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of what a module imports, wherever in it; our packages are imported by their full names only."""
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{told(path)}: a relative import"
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def tracked_files() -> list[Path]:
+    """What git has, and what it would take."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("package", ARROWS)
+def test_a_package_imports_only_what_the_arrows_allow(package: str) -> None:
+    allowed = tuple(f"{each}." for each in ARROWS[package])
+    strangers = [
+        f"{told(path)} imports {name}"
+        for path in modules(package)
+        for name in imported(path)
+        if name.split(".")[0] in HOUSE and not f"{name}.".startswith(allowed)
+    ]
+    assert strangers == []
+
+
+def test_an_outage_is_caught_by_its_name_and_a_bug_not_at_all() -> None:
+    found = [
+        f"{told(path)}:{node.lineno}"
+        for path in modules(*ARROWS)
+        for node in nodes(path)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or {"Exception", "BaseException"} & {getattr(n, "id", "") for n in ast.walk(node.type)})
+        and told(path) not in CATCH_EVERYTHING
+    ]
+    assert found == []
+
+
+def test_no_float_stands_between_an_event_and_the_csv() -> None:
+    """Floats are for seconds; nothing is made one, neither a number nor a column."""
+    found = [
+        f"{told(path)}:{node.lineno}"
+        for path in modules(*EXACT)
+        for node in nodes(path)
+        if (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float")
+        or (isinstance(node, ast.Attribute) and re.fullmatch(r"(?i)float(16|32|64|ing)?", node.attr))
+    ]
+    assert found == []
+
+
+def test_no_module_outgrows_a_reader() -> None:
+    lines = {told(path): len(path.read_text().splitlines()) for path in modules(*HOUSE)}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_file_names_a_package_registry_or_a_place_of_one_machine() -> None:
+    pattern = re.compile("|".join([re.escape(".".join(each)) for each in REGISTRIES] + PLACES))
+    found = [
+        f"{told(path)}: {match[0]}"
+        for path in tracked_files()
+        for match in pattern.finditer(path.read_bytes().decode(errors="replace"))
+    ]
+    assert found == []
