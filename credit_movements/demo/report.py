@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.judge import Judge
@@ -20,8 +21,9 @@ from credit_movements.demo.scenario import DemoResult
 from credit_movements.demo.verdict import Verdict
 
 _FIRST_LINES = 8
+_TEXTS = frozenset({1, 2, 3})
+_LEAST_TEXT = 5
 _FIRST_NUMBER = 4
-_MAX_WIDTH = 19
 _BAR_CHARACTERS = 40
 _TIMES = frozenset({"period_from", "period_to", "expires_at", "notified_at", "data_complete_until"})
 
@@ -90,19 +92,17 @@ class Report:
         path, notification = self._result.csv_file, self._result.notifications[0]
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
-        table = Table(title=path.name, caption=f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown")
+        caption = f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown"
+        caption = f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown"
+        table = Table(title=path.name, caption=caption, box=None, padding=(0, 1, 0, 0), header_style="bold underline")
         for number, name in enumerate(rows[0]):
-            longest = max(len(row[number]) for row in rows[: _FIRST_LINES + 1])
-            width = min(longest, _MAX_WIDTH)
-            table.add_column(
-                name,
-                no_wrap=True,
-                min_width=width,
-                max_width=width,
-                justify="right" if number >= _FIRST_NUMBER else "left",
-            )
+            longest = max(len(row[number]) for row in rows[1 : _FIRST_LINES + 1])
+            # On a narrow terminal the texts give way; times and numbers stay whole.
+            width = min(longest, _LEAST_TEXT) if number in _TEXTS else longest
+            justify: Literal["left", "right"] = "right" if number >= _FIRST_NUMBER else "left"
+            table.add_column(name, min_width=width, justify=justify)
         for row in islice(rows, 1, _FIRST_LINES + 1):
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
         self._console.print()
         self._console.print(table)
         self._show_spend(rows[1:])
