@@ -100,7 +100,7 @@ class Report:
             # On a narrow terminal the texts give way; times and numbers stay whole.
             width = min(longest, _LEAST_TEXT) if number in _TEXTS else longest
             justify: Literal["left", "right"] = "right" if number >= _FIRST_NUMBER else "left"
-            table.add_column(name, min_width=width, justify=justify)
+            table.add_column(name, min_width=width, justify=justify, no_wrap=number in _TEXTS)
         for row in islice(rows, 1, _FIRST_LINES + 1):
             table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
         self._console.print()
