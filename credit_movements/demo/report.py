@@ -21,9 +21,9 @@ from credit_movements.demo.scenario import DemoResult
 from credit_movements.demo.verdict import Verdict
 
 _FIRST_LINES = 8
-_TEXTS = frozenset({1, 2, 3})
-_LEAST_TEXT = 5
+_INTERACTION_ID = 1
 _FIRST_NUMBER = 4
+_WIDE = 112
 _BAR_CHARACTERS = 40
 _TIMES = frozenset({"period_from", "period_to", "expires_at", "notified_at", "data_complete_until"})
 
@@ -92,17 +92,17 @@ class Report:
         path, notification = self._result.csv_file, self._result.notifications[0]
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
-        caption = f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown"
-        caption = f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown"
+        is_narrow = self._console.width < _WIDE
+        shown = [number for number in range(len(rows[0])) if not (is_narrow and number == _INTERACTION_ID)]
+        left_out = " (Interaction ID left out: a narrow terminal)" if is_narrow else ""
+        caption = f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown{left_out}"
         table = Table(title=path.name, caption=caption, box=None, padding=(0, 1, 0, 0), header_style="bold underline")
-        for number, name in enumerate(rows[0]):
+        for number in shown:
             longest = max(len(row[number]) for row in rows[1 : _FIRST_LINES + 1])
-            # On a narrow terminal the texts give way; times and numbers stay whole.
-            width = min(longest, _LEAST_TEXT) if number in _TEXTS else longest
             justify: Literal["left", "right"] = "right" if number >= _FIRST_NUMBER else "left"
-            table.add_column(name, min_width=width, justify=justify, no_wrap=number in _TEXTS)
+            table.add_column(rows[0][number], min_width=longest, justify=justify)
         for row in islice(rows, 1, _FIRST_LINES + 1):
-            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+            table.add_row(*(Text(row[number]) for number in shown))
         self._console.print()
         self._console.print(table)
         self._show_spend(rows[1:])
