@@ -69,7 +69,8 @@ class ExportStorage:
         if scheme == "file":
             options = {"mkdir": True}
         elif scheme != "memory":
-            options = {"client_options": {"timeout": _REQUEST_TIMEOUT}}
+            # These options replace AWS_ALLOW_HTTP and the like: an endpoint with http:// must still be one.
+            options = {"client_options": {"timeout": _REQUEST_TIMEOUT, "allow_http": True}}
         try:
             return cls(from_url(url, **options))
         except (BaseError, OSError, ValueError) as error:

@@ -94,13 +94,14 @@ class Report:
             rows = list(csv.reader(file))
         is_narrow = self._console.width < _WIDE
         shown = [number for number in range(len(rows[0])) if not (is_narrow and number == _INTERACTION_ID)]
-        left_out = " (Interaction ID left out: a narrow terminal)" if is_narrow else ""
+        left_out = " (without Interaction ID)" if is_narrow else ""
         caption = f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown{left_out}"
         table = Table(title=path.name, caption=caption, box=None, padding=(0, 1, 0, 0), header_style="bold underline")
         for number in shown:
             longest = max(len(row[number]) for row in rows[1 : _FIRST_LINES + 1])
             justify: Literal["left", "right"] = "right" if number >= _FIRST_NUMBER else "left"
-            table.add_column(rows[0][number], min_width=longest, justify=justify)
+            heading = rows[0][number].replace(" ", "\n") if is_narrow else rows[0][number]
+            table.add_column(heading, min_width=longest, justify=justify)
         for row in islice(rows, 1, _FIRST_LINES + 1):
             table.add_row(*(Text(row[number]) for number in shown))
         self._console.print()
