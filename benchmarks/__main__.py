@@ -31,7 +31,7 @@ from credit_movements.up import publish_deck
 from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS
 
 EVENTS = 1_000_000
-ROUNDS = 1
+ROUNDS = 3
 
 
 def main(events: int) -> None:

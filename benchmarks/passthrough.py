@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from credit_movements import clients
 from credit_movements.settings import Settings
 
-_BATCH = 20_000
+_BATCH = 50_000
 
 
 def main(bootstrap: str, source: str, target: str, count: int) -> None:

@@ -16,6 +16,7 @@ from streams.poll import position_of
 logger = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER_SECONDS = 120
+_FULL_QUEUE_WAIT_SECONDS = 0.1
 # The partitions are another rater's by now, or will be.
 _REBALANCED = {
     KafkaError.REBALANCE_IN_PROGRESS,
@@ -83,7 +84,7 @@ class Ledger:
                     headers=headers,
                 )
             except BufferError:
-                self._producer.poll(0.1)
+                self._producer.poll(_FULL_QUEUE_WAIT_SECONDS)
             else:
                 return
 
@@ -142,9 +143,10 @@ class Ledger:
     def _queue(self, messages: list[dict[str, Any]], partition: int) -> None:
         # A full queue takes a part, raises nothing, and marks the rest.
         while messages:
-            self._producer.produce_batch(CREDIT_MOVEMENTS.name, messages, partition=partition)
+            if self._producer.produce_batch(CREDIT_MOVEMENTS.name, messages, partition=partition) == len(messages):
+                return
             messages = [message for message in messages if message.pop("_error", None) is not None]
-            self._producer.poll(0.1 if messages else 0)
+            self._producer.poll(_FULL_QUEUE_WAIT_SECONDS)
 
     def _note_offset(self, error: Any, message: Message) -> None:
         partition, offset = message.partition(), message.offset()

@@ -17,7 +17,7 @@ from streams.seen_store import SeenStore
 logger = logging.getLogger(__name__)
 
 _BATCH = 20_000
-_WAIT_SECONDS = 0.5
+_WAIT_SECONDS = 0.1
 _PROGRESS_EVERY = 1_000_000
 
 

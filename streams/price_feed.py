@@ -17,7 +17,7 @@ from streams.rating import PriceList
 logger = logging.getLogger(__name__)
 
 _BATCH = 10_000
-_WAIT_SECONDS = 0.5
+_WAIT_SECONDS = 0.1
 _PARTITIONS = [TopicPartition(topic.name, 0, OFFSET_BEGINNING) for topic in (RATES, ACCOUNT_PLANS)]
 
 

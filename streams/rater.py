@@ -69,7 +69,7 @@ class RaterOptions:
     log_id: str
     limits: Limits = field(default_factory=Limits)
     remember: timedelta = timedelta(days=35)
-    batch_size: int = 20_000
+    batch_size: int = 50_000
     wait_seconds: float = 0.2
 
 

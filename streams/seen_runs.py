@@ -45,8 +45,11 @@ class Run:
 
     @classmethod
     def _sorted(cls, data: npt.NDArray[np.uint64]) -> "Run":
-        # Of an id that was forgotten and came anew, the newest entry stands first: the one that a search finds.
-        return cls(data[:, np.lexsort((~data[_OCCURRED_AT], data[_ID]))])
+        ordered = data[:, np.argsort(data[_ID])]
+        if (ordered[_ID, 1:] == ordered[_ID, :-1]).any():
+            # Of an id that was forgotten and came anew, the newest entry stands first: the one that a search finds.
+            ordered = data[:, np.lexsort((~data[_OCCURRED_AT], data[_ID]))]
+        return cls(ordered)
 
 
 def merged(runs: Sequence[Run], forget_before: int) -> Run:
