@@ -24,22 +24,24 @@ def fields_of(record: str) -> list[Schema]:
 
 @cache
 def parsed_schema(text: str) -> Schema:
-    """A schema for fastavro that leaves times as they are written: integers.
+    """A schema for fastavro without its logical types: a time is then the integer that was written.
 
     fastavro makes datetimes of timestamps and raises OverflowError for what a datetime cannot hold; here a time is an
-    integer number of microseconds until somebody prints it.
+    integer number of microseconds until somebody prints it. A decimal of some other team's field stays the bytes that
+    nobody reads: making a number of 64 KiB of digits takes a second.
     """
-    return cast(Schema, parse_schema(_without_times(json.loads(text))))
+    return cast(Schema, parse_schema(_without_logical_types(json.loads(text))))
 
 
-def _without_times(node: Any) -> Any:
+def _without_logical_types(node: Any) -> Any:
     if isinstance(node, list):
-        return [_without_times(each) for each in node]
+        return [_without_logical_types(each) for each in node]
     if not isinstance(node, dict):
         return node
-    if node.get("logicalType") == "timestamp-micros":
-        return node["type"]
-    return {key: _without_times(value) if key in _CHILDREN else value for key, value in node.items()}
+    kept = {key: _without_logical_types(value) if key in _CHILDREN else value for key, value in node.items()}
+    if kept.pop("logicalType", None) is None:
+        return kept
+    return kept if kept["type"] == "fixed" else kept["type"]
 
 
 _CHILDREN = {"type", "fields", "items", "values"}

@@ -79,9 +79,15 @@ class RecordCodec:
         for schema_id in np.unique(frames.schema_ids[frames.rows]).tolist():
             rows = frames.rows[frames.schema_ids[frames.rows] == schema_id]
             writer = self._writer_schema(schema_id)
-            if writer is None:
-                detail = f"schema id {schema_id} is not of subject {self._topic.subject}"
-                refusals += [Refusal(row, Reason.UNKNOWN_SCHEMA, detail) for row in rows.tolist()]
+            if writer is None or not datum.is_bounded(parsed_schema(writer)):
+                what = (
+                    f"is not of subject {self._topic.subject}"
+                    if writer is None
+                    else "nests types, which are not read here"
+                )
+                refusals += [
+                    Refusal(row, Reason.UNKNOWN_SCHEMA, f"schema id {schema_id} {what}") for row in rows.tolist()
+                ]
                 continue
             bodies = [values[row][wire.HEADER_BYTES :] for row in rows.tolist()]
             decode = self._decode_fast if self._is_own(writer) else self._decode_slow

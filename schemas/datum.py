@@ -27,7 +27,6 @@ def reader(writer: Schema, own: Schema) -> Callable[[bytes], dict[str, Any]]:
 
     It raises BadDatumError or UnresolvableSchemaError.
     """
-    has_one_encoding = _has_one_encoding(writer)
 
     def read(body: bytes) -> dict[str, Any]:
         source = BytesIO(body)
@@ -37,7 +36,7 @@ def reader(writer: Schema, own: Schema) -> Callable[[bytes], dict[str, Any]]:
             raise BadDatumError(f"not a datum of its schema: {type(error).__name__} {error}".rstrip()) from error
         if source.tell() != len(body):
             raise BadDatumError(f"{len(body) - source.tell()} bytes after the datum")
-        if has_one_encoding and _encoded(record, writer) != body:
+        if _encoded(record, writer) != body:
             # fastavro takes varints that are too long or overflow, and union branches counted from the end.
             raise BadDatumError("not the encoding that any right writer gives this datum")
         return _resolved(body, record, writer, own)
@@ -49,6 +48,26 @@ def reader(writer: Schema, own: Schema) -> Callable[[bytes], dict[str, Any]]:
 def same_encoding(writer_text: str, own_text: str) -> bool:
     """Whether data of the two schemas are the same bytes with the same meaning: they differ in documentation at most."""
     return _canonical(writer_text) == _canonical(own_text)
+
+
+def is_bounded(writer: Schema) -> bool:
+    """Whether a message of bounded size can only become a value of bounded size and depth.
+
+    Eight bytes can be an array of a hundred million nulls, and some thousand bytes a record nested deep enough to end the
+    process. The contract has neither arrays nor maps nor types inside of types, so nothing is lost by not reading them.
+    """
+    return all(_is_flat(field["type"]) for field in writer["fields"])
+
+
+def _is_flat(avro_type: Any) -> bool:
+    if isinstance(avro_type, list):
+        return all(_is_flat(each) for each in avro_type)
+    if isinstance(avro_type, dict):
+        return avro_type["type"] in {"enum", "fixed"} or avro_type["type"] in _PRIMITIVES
+    return avro_type in _PRIMITIVES
+
+
+_PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
 
 
 def _canonical(text: str) -> str:
@@ -68,14 +87,3 @@ def _encoded(record: Any, schema: Schema) -> bytes:
     target = BytesIO()
     fastavro.schemaless_writer(target, schema, record)
     return target.getvalue()
-
-
-def _has_one_encoding(schema: Schema) -> bool:
-    """Arrays and maps may be written in blocks of any size; the rest of Avro has one encoding for one value."""
-    return all(_is_plain(field["type"]) for field in schema["fields"])
-
-
-def _is_plain(avro_type: Any) -> bool:
-    if isinstance(avro_type, list):
-        return all(_is_plain(each) for each in avro_type)
-    return isinstance(avro_type, str) and avro_type in {"null", "string", "long"}

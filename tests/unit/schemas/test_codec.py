@@ -1,6 +1,7 @@
 """Both roads between bytes and tables, held against each other and against the examples."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from schemas.codec import Decoded, RecordCodec, UndecodableError, UnregisteredSc
 from schemas.topics import RECORD_TOPICS, USAGE_EVENTS, topic_named
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
-OWN_ID, OLD_ID, NEW_ID, DECIMAL_ID, FOREIGN_ID, INCOMPATIBLE_ID = 7, 8, 9, 10, 11, 12
+OWN_ID, OLD_ID, NEW_ID, DECIMAL_ID, FOREIGN_ID, INCOMPATIBLE_ID, NULLS_ID, NESTED_ID = 7, 8, 9, 10, 11, 12, 13, 14
 
 
 class RegisteredSchemas:
@@ -50,6 +51,17 @@ OTHERS = {
         add={"name": "cost", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}}
     ),
     INCOMPATIBLE_ID: changed_schema(drop="quantity"),
+    NULLS_ID: changed_schema(add={"name": "nulls", "type": {"type": "array", "items": "null"}}),
+    NESTED_ID: changed_schema(
+        add={
+            "name": "nested",
+            "type": {
+                "type": "record",
+                "name": "Nested",
+                "fields": [{"name": "inner", "type": ["null", "Nested"]}],
+            },
+        }
+    ),
 }
 CODEC = RecordCodec(USAGE_EVENTS, RegisteredSchemas(OTHERS))  # type: ignore[arg-type]
 
@@ -132,6 +144,31 @@ def test_what_is_no_record_is_refused_and_its_neighbours_are_not(value: bytes | 
     (refusal,) = decoded.refusals
     assert (refusal.row, refusal.reason) == (1, reason)
     assert detail in refusal.detail
+
+
+def bomb(schema_id: int, tail: bytes) -> bytes:
+    return wire.header(schema_id) + CODEC.encode_one(EVENT)[5:] + tail
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        # Eight bytes that stand for a hundred million nulls; a record 30,000 levels deep; 60 KiB of decimal digits.
+        bomb(NULLS_ID, b"\x80\xc2\xd7\x2f\x00"),
+        bomb(NESTED_ID, b"\x02" * 30_000 + b"\x00"),
+        bomb(DECIMAL_ID, b"\x80\xc0\x07" + b"\x7f" * 61_440),
+        # Texts that say they are longer than all memory, or of a negative length.
+        wire.header(OWN_ID) + b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f" * 4,
+        wire.header(OWN_ID) + b"\x01" * 60,
+        wire.header(OWN_ID) + CODEC.encode_one({**EVENT, "user_id": None})[5:-1] + b"\x03",
+    ],
+    ids=["nulls", "nested", "decimal", "huge", "negative length", "negative index"],
+)
+def test_a_bomb_costs_next_to_nothing(value: bytes) -> None:
+    tracemalloc.start()
+    CODEC.decode([value] * 10)
+    assert tracemalloc.get_traced_memory()[1] < 20 * 1024 * 1024
+    tracemalloc.stop()
 
 
 def test_a_value_of_exactly_64_kib_is_taken() -> None:
