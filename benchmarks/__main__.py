@@ -10,6 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -32,44 +35,70 @@ from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS
 
 EVENTS = 1_000_000
 ROUNDS = 3
+_RATER = ("credit_movements", "rate")
+_FORGETFUL = ("benchmarks.forgetful",)
+_SINK = ("credit_movements", "sink")
+_RATED = "credit_events_consumed"
+_STORED = "credit_sink_rows_inserted"
+
+
+@dataclass(frozen=True)
+class Round:
+    """Events or rows per second of everything, measured one after the other."""
+
+    copying: float
+    rater: Measured
+    forgetful: Measured
+    sink: Measured
 
 
 def main(events: int) -> None:
-    print(f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {events:,} events, {ROUNDS} rounds")
+    print(
+        f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {events:,} events, {ROUNDS} rounds", flush=True
+    )
     rounds = [_round(number, events) for number in range(1, ROUNDS + 1)]
-    raters, copies, sinks = zip(*rounds, strict=True)
-    ratio = statistics.median(rater.per_second / copy for rater, copy in zip(raters, copies, strict=True))
     print("\n| what | median | range |\n|---|---|---|")
-    _line("rater, Kafka to Kafka, events/s", [each.per_second for each in raters])
-    _line("only copying the same bytes, events/s", copies)
-    print(f"| rater / copying, of the same round | {ratio:.2f} | |")
-    _line("sink, Kafka to ClickHouse, rows/s", [each.per_second for each in sinks])
-    _memory_line("rater", raters)
-    _memory_line("sink", sinks)
+    _line("rater, Kafka to Kafka, events/s", [each.rater.per_second for each in rounds])
+    _line("only copying the same bytes, events/s", [each.copying for each in rounds])
+    _line("rater that knows no duplicates, events/s", [each.forgetful.per_second for each in rounds])
+    _ratio_line("rater / copying", [each.rater.per_second / each.copying for each in rounds])
+    _ratio_line(
+        "rater / rater without duplicates", [each.rater.per_second / each.forgetful.per_second for each in rounds]
+    )
+    _line("sink, Kafka to ClickHouse, rows/s", [each.sink.per_second for each in rounds])
+    _memory_line("rater", [each.rater for each in rounds])
+    _memory_line("sink", [each.sink for each in rounds])
 
 
-def _round(number: int, events: int) -> tuple[Measured, float, Measured]:
-    """Everything on a broker and a ClickHouse of its own."""
+def _round(number: int, events: int) -> Round:
+    with _traffic(events) as (settings, environment, count, movements):
+        copying = _copying(settings, events)
+        rater = measure(_RATER, environment, settings.rater_http_port, _RATED, count)
+        sink = measure(_SINK, environment, settings.sink_http_port, _STORED, movements)
+    with _traffic(events) as (settings, environment, count, _):
+        forgetful = measure(_FORGETFUL, environment, settings.rater_http_port, _RATED, count)
+    print(
+        f"round {number}: rater {rater.per_second:,.0f}/s, without duplicates {forgetful.per_second:,.0f}/s,"
+        f" copying {copying:,.0f}/s, sink {sink.per_second:,.0f}/s",
+        flush=True,
+    )
+    return Round(copying, rater, forgetful, sink)
+
+
+@contextmanager
+def _traffic(events: int) -> Iterator[tuple[Settings, dict[str, str], int, int]]:
+    """A broker and a ClickHouse of their own, the traffic published; the number of messages and of their movements."""
     with tempfile.TemporaryDirectory() as name:
         folder, ports = Path(name), Ports.any_free()
         environment = stack_environment(folder, ports)
         settings = settings_of(environment)
         password = kept_secret(folder, "clickhouse-password")
-        servers = (
-            broker_service(ports.kafka),
-            registry_service(ports.registry),
-            clickhouse_service(folder / "clickhouse", ports.clickhouse, password),
-        )
-        with running(servers[0], folder), running(servers[1], folder), running(servers[2], folder):
-            count, movements = _publish(settings, folder, events)
-            copying = _copying(settings, events)
-            rater = measure("rate", environment, settings.rater_http_port, "credit_events_consumed", count)
-            sink = measure("sink", environment, settings.sink_http_port, "credit_sink_rows_inserted", movements)
-    print(
-        f"round {number}: rater {rater.per_second:,.0f}/s, copying {copying:,.0f}/s, sink {sink.per_second:,.0f}/s",
-        flush=True,
-    )
-    return rater, copying, sink
+        with (
+            running(broker_service(ports.kafka), folder),
+            running(registry_service(ports.registry), folder),
+            running(clickhouse_service(folder / "clickhouse", ports.clickhouse, password), folder),
+        ):
+            yield settings, environment, *_publish(settings, folder, events)
 
 
 def _publish(settings: Settings, folder: Path, events: int) -> tuple[int, int]:
@@ -94,15 +123,17 @@ def _copying(settings: Settings, events: int) -> float:
     return int(count) / float(seconds)
 
 
-def _line(what: str, figures: "tuple[float, ...] | list[float]") -> None:
+def _line(what: str, figures: list[float]) -> None:
     print(f"| {what} | {statistics.median(figures):,.0f} | {min(figures):,.0f} to {max(figures):,.0f} |")
 
 
-def _memory_line(what: str, measured: tuple[Measured, ...]) -> None:
-    half_way, at_end = (
-        statistics.median(values)
-        for values in zip(*((each.memory_half_way, each.memory_at_end) for each in measured), strict=True)
-    )
+def _ratio_line(what: str, ratios: list[float]) -> None:
+    print(f"| {what}, of the same round | {statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |")
+
+
+def _memory_line(what: str, measured: list[Measured]) -> None:
+    half_way = statistics.median(each.memory_half_way for each in measured)
+    at_end = statistics.median(each.memory_at_end for each in measured)
     print(f"| {what}, memory half-way and at the end, MiB | {half_way:,.0f} and {at_end:,.0f} | |")
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
-from credit_movements.settings import Settings
+from credit_movements.settings import settings_of
 
 _BATCH = 50_000
 
 
 def main(bootstrap: str, source: str, target: str, count: int) -> None:
-    settings = Settings(kafka_bootstrap_servers=bootstrap, kafka_session_timeout_ms=3000, rater_id="passthrough")
+    settings = settings_of({"CREDIT_KAFKA_BOOTSTRAP_SERVERS": bootstrap, "CREDIT_KAFKA_SESSION_TIMEOUT_MS": "3000"})
     consumer = clients.group_consumer(settings, "passthrough", **{"auto.offset.reset": "earliest"})
     producer = clients.transactional_producer(settings)
     producer.init_transactions()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,10 @@ class Measured:
     memory_at_end: float
 
 
-def measure(command: str, environment: Mapping[str, str], port: int, counter: str, count: int) -> Measured:
-    """Run `credit-movements COMMAND` until its counter says `count`."""
+def measure(command: Sequence[str], environment: Mapping[str, str], port: int, counter: str, count: int) -> Measured:
+    """Run `python -m COMMAND` until its counter says `count`."""
     process = subprocess.Popen(
-        tethered((sys.executable, "-m", "credit_movements", command)), env={**os.environ, **environment},
+        tethered((sys.executable, "-m", *command)), env={**os.environ, **environment},
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -1,0 +1,35 @@
+"""The rater without its memory: what knowing duplicates costs is what this one is faster by.
+
+It neither hashes events nor looks them up nor remembers them, and so charges duplicates twice: for measuring alone.
+"""
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from credit_movements.settings import load_settings
+from credit_movements.workers.rater import run_rater
+from streams import rater
+from streams.seen_store import SeenStore
+
+Hashes = npt.NDArray[np.uint64]
+
+
+def _all_different(events: pl.DataFrame) -> Hashes:
+    return np.arange(len(events), dtype=np.uint64)
+
+
+class _Forgetful(SeenStore):
+    def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
+        return np.zeros(len(ids), dtype=bool), np.zeros(len(ids), dtype=np.uint64)
+
+    def add(self, ids: Hashes, content: Hashes, occurred_at: npt.NDArray[np.int64], reached_offset: int) -> None:
+        self.reached_offset = reached_offset
+
+
+if __name__ == "__main__":
+    rater.id_hashes = rater.content_hashes = _all_different  # type: ignore[attr-defined]
+    rater.SeenStore = _Forgetful  # type: ignore[attr-defined]
+    run_rater(load_settings(), threading.Event())
