@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint types bench pin clean
+.PHONY: demo test chaos check lint types bench pin clean
 
 demo: $(READY)
 	$(BIN)/credit-movements demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Kills, cuts and full disks, over and over: slow, and wants a quiet machine.
+chaos: $(READY)
+	$(BIN)/python -m pytest tests/faults tests/chaos
 
 check: lint types test
 

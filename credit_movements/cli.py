@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -23,6 +24,7 @@ from tenacity import (
     wait_exponential,
 )
 
+from credit_movements import cli_operations
 from credit_movements.clients import UnreachableError
 from credit_movements.demo.progress import DemoFailedError
 from credit_movements.export_request import NoOutcomeError, request, request_and_wait
@@ -37,7 +39,10 @@ from exporter.storage import StorageUrlError
 from schemas.codec import UnregisteredSchemaError
 from schemas.registry import RegistryUnavailableError
 from schemas.topics import RATES, topic_named
+from sinks.poll import OutOfLogError
+from sinks.sink import MissingOffsets as SinkMissingOffsets
 from streams.deck import read_deck
+from streams.offsets import MisplacedOffsetError, MissingOffsets
 from streams.rates import BadRateError
 
 logger = logging.getLogger(__name__)
@@ -47,14 +52,17 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 USAGE_ERROR = 2
 # What ends a command with one line instead of a traceback: everything that is not a bug of ours.
 _TOLD_IN_ONE_LINE = (
+    *cli_operations.TOLD_IN_ONE_LINE,
     BadLineError,
     BadRateError,
     DemoFailedError,
     ClickHouseError,
     KafkaException,
+    MisplacedOffsetError,
     NoOutcomeError,
     NotDeliveredError,
     OccupiedError,
+    OutOfLogError,
     RegistryUnavailableError,
     StorageUrlError,
     ServiceFailedError,
@@ -80,6 +88,7 @@ app = typer.Typer(
 )
 rates_app = typer.Typer(no_args_is_help=True, help="Rate decks: the prices, as CSV files.")
 app.add_typer(rates_app, name="rates")
+app.add_typer(cli_operations.operations)
 
 DataDir = Annotated[
     Path | None,
@@ -88,19 +97,27 @@ DataDir = Annotated[
 
 
 @app.command()
-def rate() -> None:
+def rate(
+    missing_offsets: Annotated[
+        MissingOffsets, typer.Option(help="Where to go on in a partition whose committed offset is missing or gone.")
+    ] = MissingOffsets.STOP,
+) -> None:
     """Run a rater: usage events and top-ups in, credit movements out."""
     from credit_movements.workers.rater import run_rater
 
-    _work(run_rater)
+    _work(partial(run_rater, missing_offsets=missing_offsets))
 
 
 @app.command()
-def sink() -> None:
+def sink(
+    missing_offsets: Annotated[
+        SinkMissingOffsets, typer.Option(help="Where to go on where the log does not have the committed offset.")
+    ] = SinkMissingOffsets.STOP,
+) -> None:
     """Run a sink: credit movements into ClickHouse."""
     from credit_movements.workers.sink import run_sink
 
-    _work(run_sink)
+    _work(partial(run_sink, missing_offsets=missing_offsets))
 
 
 @app.command()

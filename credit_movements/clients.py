@@ -23,8 +23,6 @@ kafka_log = logging.getLogger("kafka")
 
 _REACH_SECONDS = 5.0
 _ANSWER_SECONDS = 60
-# A rater that dies holds up its partitions' readers until this has passed, unless it comes back with the same id.
-_TRANSACTION_TIMEOUT_MS = 15_000
 _QUEUE_MESSAGES = 500_000
 _FETCH = {
     "fetch.wait.max.ms": "50",
@@ -83,7 +81,8 @@ def transactional_producer(settings: Settings) -> Producer:
         {
             **producer_properties(settings),
             "transactional.id": f"rater-{transactional_id}",
-            "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+            # A rater that dies holds up its partitions' readers until this has passed, unless it comes back with the same id.
+            "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
         },
         logger=kafka_log,
     )
@@ -120,18 +119,21 @@ def check_kafka(settings: Settings) -> None:
 
 
 def log_identity(settings: Settings) -> str:
-    """What tells this `credit-movements` log from any other: Kafka's id of the topic.
+    """What tells this `credit-movements` log from any other: Kafka's id of the topic. Raises UnreachableError."""
+    return topic_ids(settings, CREDIT_MOVEMENTS)[CREDIT_MOVEMENTS.name]
 
-    Raises UnreachableError, and SettingsError where the topic does not exist.
-    """
+
+def topic_ids(settings: Settings, *topics: Topic) -> dict[str, str]:
+    """Kafka's ids of topics, by their names: a topic that is deleted and made anew gets another. Raises UnreachableError."""
     # The client must outlive its answers.
     kafka = admin(settings)
+    names = [topic.name for topic in topics]
+    described = kafka.describe_topics(TopicCollection(names), request_timeout=_REACH_SECONDS)
     try:
-        described = kafka.describe_topics(TopicCollection([CREDIT_MOVEMENTS.name]), request_timeout=_REACH_SECONDS)
-        return str(described[CREDIT_MOVEMENTS.name].result().topic_id)
+        return {name: str(described[name].result().topic_id) for name in names}
     except KafkaException as failure:
         raise UnreachableError(
-            f"Kafka has no topic {CREDIT_MOVEMENTS.name} or does not answer: {failure.args[0].str()}."
+            f"Kafka lacks one of the topics {', '.join(names)} or does not answer: {failure.args[0].str()}."
             " Run `credit-movements setup`."
         ) from failure
 

@@ -10,7 +10,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 _TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.5
-_BATCH = 1_000
 
 
 def log_ends(consumer: Consumer, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
@@ -26,8 +25,9 @@ def log_ends(consumer: Consumer, places: Iterable[tuple[str, int]]) -> dict[tupl
     ]
     consumer.assign(begins)
     ends: dict[tuple[str, int], int] = {}
-    while wanted - ends.keys():
-        for message in consumer.consume(_BATCH, _POLL_SECONDS):
+    while missing := wanted - ends.keys():
+        # As many as are awaited: a consumer that is asked for more waits for more.
+        for message in consumer.consume(len(missing), _POLL_SECONDS):
             error = message.error()
             if error is None:
                 continue

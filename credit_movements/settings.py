@@ -54,6 +54,9 @@ class Settings(BaseSettings):
         default_factory=dict, description="further librdkafka properties as JSON, for TLS and SASL"
     )
     kafka_session_timeout_ms: int = Field(30_000, ge=1_000, description="after which Kafka gives up a silent worker")
+    kafka_transaction_timeout_ms: int = Field(
+        15_000, ge=1_000, description="after which Kafka aborts what a silent rater left open"
+    )
     schema_registry_url: Text = Field(None, description="a Confluent Schema Registry, as http://user:pw@host:port")
     clickhouse_dsn: Secret = Field(None, description="ClickHouse, as http://user:password@host:port/database")
     data_dir: Path = Field(Path(".credit-movements"), description="folder for what a worker keeps on its own disk")

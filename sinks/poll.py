@@ -20,8 +20,15 @@ class Poll:
     complaints: list[str]
 
 
+class OutOfLogError(Exception):
+    """The log does not have the offset that is to be read next: one line that says where, and what would do."""
+
+
 def read_poll(messages: Sequence[Message]) -> Poll:
-    """Tell messages from what else the client has to say. Raises KafkaException where it cannot go on."""
+    """Tell messages from what else the client has to say.
+
+    Raises OutOfLogError, and KafkaException where the client cannot go on.
+    """
     records = [message for message in messages if message.error() is None]
     partitions = np.fromiter((record.partition() for record in records), np.int64, len(records))
     offsets = np.fromiter((record.offset() for record in records), np.int64, len(records))
@@ -34,6 +41,12 @@ def read_poll(messages: Sequence[Message]) -> Poll:
         if error.fatal():
             raise KafkaException(error)
         partition, offset = message.partition(), message.offset()
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise OutOfLogError(
+                f"{message.topic()}, partition {partition}: the log does not have offset {offset}, which is to be read next:"
+                " it was made anew or cut. `credit-movements sink --missing-offsets=earliest` reads it from its beginning;"
+                " rows that are stored already count once"
+            )
         if error.code() == KafkaError._PARTITION_EOF and partition is not None and offset is not None:
             # After the last message stand transaction markers: the end lies where the client says.
             reached[partition] = max(offset, reached.get(partition, 0))

@@ -21,6 +21,7 @@ under way: whoever has its partitions then writes the same rows again, and we fo
 import logging
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from threading import Event
 from typing import Final, NamedTuple
@@ -28,7 +29,7 @@ from typing import Final, NamedTuple
 import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError
@@ -46,7 +47,8 @@ logger = logging.getLogger(__name__)
 CONSUMER_SETTINGS: Final[dict[str, str | bool]] = {
     "group.id": "sink",
     "isolation.level": "read_committed",
-    "auto.offset.reset": "earliest",
+    # Of an offset that the log does not have. Where none is committed the sink begins at the beginning.
+    "auto.offset.reset": "error",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
@@ -57,6 +59,7 @@ CONSUMER_SETTINGS: Final[dict[str, str | bool]] = {
 # The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
 MESSAGES_A_POLL: Final = 50_000
 POLL_SECONDS: Final = 0.5
+_KAFKA_SECONDS: Final = 10.0
 
 # A rebalance is on its way or has passed: the next poll tells, and what was not committed is read again. Harmless.
 _REBALANCED: Final = {
@@ -66,6 +69,18 @@ _REBALANCED: Final = {
     KafkaError._ASSIGNMENT_LOST,
     KafkaError._MAX_POLL_EXCEEDED,
 }
+
+
+class MissingOffsets(StrEnum):
+    """What to do where the log does not have the offset that is to be read next."""
+
+    STOP = "stop"
+    EARLIEST = "earliest"
+
+    @property
+    def consumer_settings(self) -> dict[str, str]:
+        """What follows for the consumer, over CONSUMER_SETTINGS."""
+        return {"auto.offset.reset": "error" if self is MissingOffsets.STOP else "earliest"}
 
 
 class UndecodableMovementError(Exception):
@@ -131,15 +146,15 @@ class Sink:
     def run(self, stop: Event) -> None:
         """Work until `stop` is set, then commit what is in.
 
-        Raises UndecodableMovementError, and KafkaException where the client cannot go on.
+        Raises UndecodableMovementError, OutOfLogError, and KafkaException where the client cannot go on.
         """
+        patience = Patience(stop, self._complaints, self._metrics.retried)
         self._consumer.subscribe(
             [CREDIT_MOVEMENTS.name],
-            on_assign=self._begin,
+            on_assign=partial(self._begin, patience),
             on_revoke=self._places.forget,
             on_lost=self._places.forget,
         )
-        patience = Patience(stop, self._complaints, self._metrics.retried)
         try:
             with ThreadPoolExecutor(1, thread_name_prefix="insert") as inserter:
                 while not stop.is_set():
@@ -198,9 +213,18 @@ class Sink:
             self._metrics.retried("Kafka's offsets")
             self._complaints.complain("Kafka's offsets", error.str())
 
-    def _begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _begin(self, patience: Patience, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._complaints.settle("Kafka")
         self._places.begin(consumer, partitions)
+        ask = partial(consumer.committed, partitions, _KAFKA_SECONDS)
+        committed = patience.outlast("Kafka's offsets", ask, _is_kafka_outage)
+        for place in committed:
+            if place.error is not None:
+                raise KafkaException(place.error)
+        # Without a committed offset from the beginning: a row that is written again counts once.
+        consumer.assign(
+            [TopicPartition(each.topic, each.partition, max(each.offset, OFFSET_BEGINNING)) for each in committed]
+        )
 
     def _hear(self, poll: Poll) -> None:
         for text in poll.complaints:
@@ -212,3 +236,7 @@ class Sink:
 
 def _is_registry_outage(error: BaseException) -> bool:
     return isinstance(error, RegistryUnavailableError)
+
+
+def _is_kafka_outage(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and not error.args[0].fatal()

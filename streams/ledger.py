@@ -1,12 +1,12 @@
 """The rater's way out: movements, dead letters and offsets in one Kafka transaction."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_exponential
 
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
@@ -16,6 +16,9 @@ from streams.poll import position_of
 logger = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER_SECONDS = 120
+# Each step has an end, and is then asked for again: without one librdkafka never looks for the coordinator anew, and was
+# seen to hang for good after Kafka had been away.
+_STEP_SECONDS = 5.0
 _FULL_QUEUE_WAIT_SECONDS = 0.1
 # The partitions are another rater's by now, or will be.
 _REBALANCED = {
@@ -24,6 +27,16 @@ _REBALANCED = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError._ASSIGNMENT_LOST,
     KafkaError._MAX_POLL_EXCEEDED,
+}
+# Kafka or the group's coordinator does not answer now.
+_AWAY = {
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._WAIT_COORD,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
 }
 
 
@@ -43,7 +56,7 @@ class Ledger:
     def open(self) -> None:
         """Fence any predecessor with the same transactional id. Raises KafkaException, RegistryUnavailableError."""
         self._movements.own_id()
-        self._producer.init_transactions()
+        self._patiently(lambda: self._producer.init_transactions(_STEP_SECONDS))
 
     def begin(self) -> None:
         """Begin a batch. Its transaction begins with the first thing that is written."""
@@ -109,18 +122,21 @@ class Ledger:
     def _commit_transaction(self, offsets: list[TopicPartition], consumer: Consumer) -> None:
         try:
             group = consumer.consumer_group_metadata()
-            self._patiently(lambda: self._producer.send_offsets_to_transaction(offsets, group))
+            self._patiently(lambda: self._producer.send_offsets_to_transaction(offsets, group, _STEP_SECONDS))
             self._producer.flush()
-            self._patiently(self._producer.commit_transaction)
+            self._patiently(lambda: self._producer.commit_transaction(_STEP_SECONDS))
         except KafkaException as failure:
             self._abort(failure)
 
     def _commit_offsets(self, offsets: list[TopicPartition], consumer: Consumer) -> None:
         try:
-            self._patiently(lambda: consumer.commit(offsets=offsets, asynchronous=False))
+            for answer in consumer.commit(offsets=offsets, asynchronous=False):
+                if answer.error is not None:
+                    raise KafkaException(answer.error)
         except KafkaException as failure:
-            if failure.args[0].code() not in _REBALANCED:
+            if failure.args[0].code() not in _REBALANCED | _AWAY:
                 raise
+            logger.warning("offsets not committed, their events are read again: %s", failure.args[0].str())
             raise AbortedError(failure.args[0].str()) from failure
 
     def _abort(self, failure: KafkaException) -> None:
@@ -128,14 +144,15 @@ class Ledger:
         if error.fatal() or not error.txn_requires_abort():
             raise failure
         logger.warning("the transaction is aborted and its events are read again: %s", error.str())
-        self._patiently(self._producer.abort_transaction)
+        self._patiently(lambda: self._producer.abort_transaction(_STEP_SECONDS))
         raise AbortedError(error.str()) from failure
 
-    def _patiently(self, step: Any) -> None:
+    def _patiently(self, step: Callable[[], object]) -> None:
         attempts = Retrying(
             retry=retry_if_exception(_can_be_retried),
             wait=wait_exponential(multiplier=0.1, max=5),
             stop=stop_after_delay(_GIVE_UP_AFTER_SECONDS),
+            before_sleep=before_sleep_log(logger, logging.WARNING),
             reraise=True,
         )
         attempts(step)

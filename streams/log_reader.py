@@ -11,7 +11,7 @@ from schemas.codec import RecordCodec, UndecodableError
 from schemas.topics import CREDIT_MOVEMENTS
 from streams.events import events_of_movements
 from streams.fingerprints import content_hashes, id_hashes
-from streams.poll import position_of, sorted_out
+from streams.poll import Place, position_of, sorted_out
 from streams.seen_store import SeenStore
 
 logger = logging.getLogger(__name__)
@@ -28,26 +28,45 @@ class LogReader:
         self._consumer = consumer
         self._codec = codec
 
-    def catch_up(self, stores: Mapping[int, SeenStore], stop: threading.Event) -> None:
+    def catch_up(self, stores: Mapping[int, SeenStore], stop: threading.Event) -> dict[int, int]:
         """Add to the store of each partition every movement from where it stands to the end of the log.
 
-        Raises KafkaException, RegistryUnavailableError, and UndecodableError for a movement that is none: the rater
+        A transaction that is still open there is waited for: its offsets may be committed already while its movements
+        are not to be read yet, for Kafka marks its end in one partition after the other. One of a rater that is gone
+        Kafka aborts after the transaction's time-out.
+
+        Returns the end of each partition. Raises KafkaException, RegistryUnavailableError, OutOfRangeError for a store that
+        is ahead of the log, and UndecodableError for a movement that is none: the rater
         alone writes this log, so that would be a bug.
         """
         places = [
             TopicPartition(CREDIT_MOVEMENTS.name, number, store.reached_offset) for number, store in stores.items()
         ]
         self._consumer.assign(places)
-        at_end: set[int] = set()
+        log_ends: dict[int, int] = {}
         read = 0
-        while len(at_end) < len(stores) and not stop.is_set():
+        while len(log_ends) < len(stores) and not stop.is_set():
             messages = self._consumer.consume(_BATCH, _WAIT_SECONDS)
             movements, ends = sorted_out(messages)
             self._add(stores, movements)
-            at_end |= {place.partition for place in ends}
+            log_ends |= {place.partition: end for place, end in ends.items() if self._is_the_end(place, end)}
             if (read + len(movements)) // _PROGRESS_EVERY > read // _PROGRESS_EVERY:
                 logger.info("%d movements read back from the log", read + len(movements))
             read += len(movements)
+        # Or it would go on fetching what this rater itself writes.
+        self._consumer.unassign()
+        return log_ends
+
+    def _is_the_end(self, place: Place, offset: int) -> bool:
+        # Of the answer that brought us to `offset`: up to where records are written, committed or not.
+        _, written = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+        if offset < written:
+            logger.warning(
+                "%s, partition %d: waiting for the end of an open transaction; if that takes minutes, it hangs, readers see"
+                " nothing after it, and `kafka-transactions.sh find-hanging` tells more",
+                *place,
+            )
+        return offset >= written
 
     def _add(self, stores: Mapping[int, SeenStore], messages: list[Message]) -> None:
         decoded = self._codec.decode([message.value() for message in messages])

@@ -23,6 +23,17 @@ class Place(NamedTuple):
     partition: int
 
 
+class OutOfRangeError(Exception):
+    """A partition does not hold the offset that is to be read next."""
+
+    def __init__(self, place: Place, offset: int) -> None:
+        super().__init__(
+            f"{place.topic}, partition {place.partition}: offset {offset} is to be read next, and is not there"
+        )
+        self.place = place
+        self.offset = offset
+
+
 def position_of(message: Message) -> tuple[Place, int]:
     """Where a consumed message lies: its partition and its offset."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -75,7 +86,7 @@ def _next_offsets(positions: pl.DataFrame) -> dict[Place, int]:
 def sorted_out(messages: list[Message]) -> tuple[list[Message], dict[Place, int]]:
     """The events among what a poll brought, and the ends of partitions that it reached.
 
-    Raises KafkaException for what the consumer cannot recover from by itself.
+    Raises OutOfRangeError, and KafkaException for what the consumer cannot recover from by itself.
     """
     events = [message for message in messages if message.error() is None]
     ends: dict[Place, int] = {}
@@ -88,7 +99,9 @@ def sorted_out(messages: list[Message]) -> tuple[list[Message], dict[Place, int]
         if error.code() == KafkaError._PARTITION_EOF:
             place, offset = position_of(message)
             ends[place] = offset
-        elif error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise OutOfRangeError(*position_of(message))
+        elif error.fatal():
             raise KafkaException(error)
         else:
             logger.warning("Kafka: %s", error.str())

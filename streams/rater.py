@@ -12,11 +12,14 @@ the log; on assignment it is brought up to date from there. A replayed batch giv
 a clock or a random number. So each event has its effect once.
 
 On assignment, before the first event is rated: (a) fetch the committed offsets, which waits for the end of a predecessor's
-open transaction, (b) read `credit-movements` from where the store stands to its end, (c) begin there.
+open transaction, (b) read `credit-movements` from where the store stands to its end, open transactions included, (c) begin
+there.
 """
 
 import logging
+import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,7 +28,7 @@ from typing import TypeVar
 
 import numpy as np
 import polars as pl
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 from tenacity import (
     Retrying,
     before_sleep_log,
@@ -41,10 +44,12 @@ from schemas.topics import ACCOUNT_PLANS, RATES
 from streams.checks import CHECKS
 from streams.events import SOURCES
 from streams.fingerprints import Hashes, content_hashes, id_hashes
+from streams.flood import FloodWatch
 from streams.ledger import AbortedError, Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
-from streams.poll import Place, Poll, decode_poll, position_of, sorted_out
+from streams.offsets import KafkaSilentError, MisplacedOffsetError, MissingOffsets, Offsets
+from streams.poll import OutOfRangeError, Place, Poll, decode_poll, position_of, sorted_out
 from streams.price_feed import PriceFeed, RefusedPrice
 from streams.rating import Limits
 from streams.seen_store import SeenStore
@@ -55,18 +60,22 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SOURCE_NAMES = [topic.name for topic in SOURCES]
-_KAFKA_TIMEOUT_SECONDS = 10.0
 # Of all raters, the one that has this partition buries bad rates and plans.
 _BURYING_PLACE = Place(_SOURCE_NAMES[0], 0)
 
 
 @dataclass(frozen=True)
 class RaterOptions:
-    """`partitions`: of the source topics. `seen_folder`: where the stores lie. `log_id`: which log they are of."""
+    """`partitions`: of the source topics. `seen_folder`: where the stores lie. `log_id`: which log they are of.
+
+    `origins`: source topic → what tells it and the log from any other, noted with its offsets.
+    """
 
     partitions: int
     seen_folder: Path
     log_id: str
+    origins: Mapping[str, str]
+    missing_offsets: MissingOffsets = MissingOffsets.STOP
     limits: Limits = field(default_factory=Limits)
     remember: timedelta = timedelta(days=35)
     batch_size: int = 50_000
@@ -97,11 +106,13 @@ class Rater:
         self._codecs = codecs
         self._options = options
         self._metrics = metrics
+        self._offsets = Offsets(consumer, options.origins, options.missing_offsets)
         self._assigned: list[Place] = []
         self._next: dict[Place, int] = {}
         self._must_prepare = False
         self._stores: dict[int, SeenStore] = {}
         self._stop = threading.Event()
+        self._flood = FloodWatch()
 
     @property
     def is_ready(self) -> bool:
@@ -111,7 +122,8 @@ class Rater:
     def run(self, stop: threading.Event) -> None:
         """Rate until `stop` is set.
 
-        Raises KafkaException where this rater cannot go on (fenced, or a fatal error): starting anew is always safe.
+        Raises KafkaException where this rater cannot go on (fenced, or a fatal error): starting anew is always safe; and
+        MisplacedOffsetError where somebody has to decide first how to go on.
         """
         self._stop = stop
         self._while_registry_is_away(lambda: self._feed.read_to_end(stop))
@@ -127,17 +139,27 @@ class Rater:
 
     def _turn(self) -> None:
         messages = self._consumer.consume(self._options.batch_size, self._options.wait_seconds)
-        if self._must_prepare:
-            # Nothing was assigned yet: what a rebalance interrupted is read again from the committed offsets.
-            self._prepare()
-            return
-        events, ends = sorted_out(messages)
-        self._while_registry_is_away(self._feed.refresh)
         try:
-            self._settle_and_commit(events, ends)
+            if self._must_prepare:
+                # Nothing was assigned yet: what a rebalance interrupted is read again from the committed offsets.
+                self._prepare()
+            else:
+                self._rate(messages)
         except AbortedError:
             self._metrics.aborts.inc()
             self._must_prepare = True
+        except KafkaSilentError as error:
+            logger.warning("cannot fetch offsets, trying again: %s", error)
+            self._must_prepare = True
+
+    def _rate(self, messages: list[Message]) -> None:
+        try:
+            events, ends = sorted_out(messages)
+        except OutOfRangeError as error:
+            self._begin_elsewhere({error.place: f"offset {error.offset} is to be read next, and is not there"})
+            return
+        self._while_registry_is_away(self._feed.refresh)
+        self._settle_and_commit(events, ends)
 
     def _settle_and_commit(self, messages: list[Message], ends: dict[Place, int]) -> None:
         poll = self._while_registry_is_away(lambda: decode_poll(messages, self._codecs))
@@ -161,14 +183,15 @@ class Rater:
         for partition, store in self._stores.items():
             rows = np.flatnonzero(partitions == partition)
             if len(rows):
-                store.newest_at = max(store.newest_at, int(events["recorded_at"].to_numpy()[rows].max()))
                 seen.known[rows], seen.content[rows] = store.look_up(ids[rows])
+                # Not before: the newest event of a batch must not make it forget what an older one in it repeats.
+                store.newest_at = max(store.newest_at, int(events["recorded_at"].to_numpy()[rows].max()))
         return settle(events, failed, ids, content, seen, self._feed.prices, limits)
 
     def _commit(
         self, poll: Poll, settled: Settled, next_offsets: dict[Place, int], bad_prices: list[RefusedPrice]
     ) -> dict[int, int]:
-        offsets = [TopicPartition(place.topic, place.partition, offset) for place, offset in next_offsets.items()]
+        offsets = self._offsets.to_commit(next_offsets)
         self._ledger.begin()
         self._ledger.append(settled.movements)
         for refusal in poll.refusals:
@@ -208,36 +231,49 @@ class Rater:
             raise MisassignedError(f"{' and '.join(_SOURCE_NAMES)} must have equally many partitions: got {places}")
         if _BURYING_PLACE in places:
             places += [Place(RATES.name, 0), Place(ACCOUNT_PLANS.name, 0)]
-        committed = self._committed(places)
-        if committed is None:
-            return
+        committed = self._offsets.committed(places)
         for number in self._stores.keys() - set(numbers):
             self._stores.pop(number).save()
-        self._log_reader.catch_up({number: self._store(number) for number in numbers}, self._stop)
-        self._next = {place: max(offset, 0) for place, offset in committed.items()}
+        log_ends = self._catch_up({number: self._store(number) for number in numbers})
+        if self._stop.is_set():
+            return
+        first = self._offsets.first(committed, log_ends)
+        misplaced = self._offsets.misplaced({place: committed[place] for place in committed.keys() - first.keys()})
+        if misplaced:
+            self._begin_elsewhere(misplaced)
+            return
+        self._commit_alone(first)
+        self._next = {**{place: max(answer.offset, 0) for place, answer in committed.items()}, **first}
         self._consumer.assign(
-            [
-                TopicPartition(*place, offset if offset >= 0 else OFFSET_BEGINNING)
-                for place, offset in committed.items()
-                if place.topic in _SOURCE_NAMES
-            ]
+            [TopicPartition(*place, offset) for place, offset in self._next.items() if place.topic in _SOURCE_NAMES]
         )
         self._must_prepare = False
         logger.info("rating partitions %s; %d ids remembered", numbers or "none", sum(map(len, self._stores.values())))
 
-    def _committed(self, places: list[Place]) -> dict[Place, int] | None:
-        """The committed offset of each place (negative where there is none), or None while Kafka cannot tell."""
+    def _catch_up(self, stores: dict[int, SeenStore]) -> dict[int, int]:
         try:
-            partitions = self._consumer.committed([TopicPartition(*place) for place in places], _KAFKA_TIMEOUT_SECONDS)
-        except KafkaException as failure:
-            if failure.args[0].fatal():
-                raise
-            logger.warning("cannot fetch the committed offsets, trying again: %s", failure.args[0].str())
-            return None
-        for partition in partitions:
-            if partition.error is not None:
-                raise KafkaException(partition.error)
-        return {Place(partition.topic, partition.partition): partition.offset for partition in partitions}
+            return self._while_registry_is_away(lambda: self._log_reader.catch_up(stores, self._stop))
+        except OutOfRangeError as error:
+            folder = self._options.seen_folder / str(error.place.partition)
+            raise MisplacedOffsetError(
+                f"{error}: remove {folder}, and what was seen is read from the log again"
+            ) from error
+
+    def _begin_elsewhere(self, misplaced: dict[Place, str]) -> None:
+        """Go on in these partitions where it was told. Raises MisplacedOffsetError if it was not, and AbortedError."""
+        offsets = self._offsets.chosen(misplaced)
+        for number in {place.partition for place in offsets}:
+            # Read again from the log it knows all ids, even those that events as new as the last ones have made it forget.
+            self._stores.pop(number, None)
+            shutil.rmtree(self._options.seen_folder / str(number), ignore_errors=True)
+        self._commit_alone(offsets)
+        self._must_prepare = True
+
+    def _commit_alone(self, offsets: dict[Place, int]) -> None:
+        """Raises AbortedError."""
+        if offsets:
+            self._ledger.begin()
+            self._ledger.commit(self._offsets.to_commit(offsets), self._consumer)
 
     def _store(self, number: int) -> SeenStore:
         if number not in self._stores:
@@ -268,6 +304,10 @@ class Rater:
         return attempts(step)
 
     def _count(self, poll: Poll, settled: Settled) -> None:
+        refused = Counter(refusal.reason.value for refusal in poll.refusals)
+        refused.update(CHECKS[check].reason.value for check in settled.refused["check"])
+        if poll.messages:
+            self._flood.note(len(poll.messages), refused)
         metrics = self._metrics
         metrics.remembered.set(sum(map(len, self._stores.values())))
         for topic, count in poll.events["source_topic"].value_counts().iter_rows():

@@ -3,6 +3,9 @@
 New entries gather in memory in sorted runs, merged eight by eight. When they are many, one run of them all is written to a
 file, together with the offset of `credit-movements` up to which the files know everything. After a crash the rest is read
 from the log again; a folder that is lost, torn or of another log is thrown away and all of it is read again.
+
+So a disk that cannot be written is no reason to stop: what should lie there stays in memory, and writing it is tried again
+after pauses that grow, counted in entries (nothing here knows a clock).
 """
 
 import json
@@ -25,6 +28,8 @@ logger = logging.getLogger(__name__)
 _RUNS_TO_MERGE = 8
 _MANIFEST = "manifest.json"
 MAX_ENTRIES_IN_MEMORY = 250_000
+# The longest pause between two attempts to write, as so many times the entries that memory holds otherwise.
+_LONGEST_PAUSE = 16
 
 
 class SeenStore:
@@ -40,8 +45,11 @@ class SeenStore:
         self._log_id = log_id
         self._keep_micros = keep // timedelta(microseconds=1)
         self._max_in_memory = max_in_memory
+        self._pause = max_in_memory
+        self._save_at = max_in_memory
         self._memory: list[Run] = []
         self._files: list[tuple[str, Run]] = []
+        self._obsolete: list[str] = []
         self._saved_offset = 0
         self.reached_offset = 0
         self.newest_at = 0
@@ -61,24 +69,37 @@ class SeenStore:
             return
         self._memory.append(Run.of(ids, content, occurred_at))
         self._memory = self._levelled(self._memory)
-        if sum(map(len, self._memory)) >= self._max_in_memory:
+        if sum(map(len, self._memory)) >= self._save_at:
             self.save()
 
     def save(self) -> None:
-        """Write what is in memory to files."""
+        """Write what is in memory to files. Where that fails it stays in memory, and the log has it in any case."""
+        try:
+            self._save()
+        except OSError as error:
+            logger.warning(
+                "%s cannot be written, %d ids stay in memory: %s", self._folder, sum(map(len, self._memory)), error
+            )
+            self._save_at = sum(map(len, self._memory)) + self._pause
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE * self._max_in_memory)
+        else:
+            self._save_at = self._pause = self._max_in_memory
+
+    def _save(self) -> None:
         if self._memory:
             self._files.append(self._written(merged(self._memory, self._forget_before())))
             self._memory = []
         if self.reached_offset == self._saved_offset:
             return
-        obsolete: list[str] = []
         while len(self._files) >= _RUNS_TO_MERGE and self._last_are_alike(self._files):
             last = self._files[-_RUNS_TO_MERGE:]
-            obsolete += [name for name, _ in last]
             self._files[-_RUNS_TO_MERGE:] = [self._written(merged([run for _, run in last], self._forget_before()))]
+            self._obsolete += [name for name, _ in last]
         self._write_manifest()
-        for name in obsolete:
+        # A merged run may be one of its parts again, by its name too: where all of the others was forgotten.
+        for name in set(self._obsolete).difference(name for name, _ in self._files):
             (self._folder / name).unlink(missing_ok=True)
+        self._obsolete = []
 
     def _runs(self) -> list[Run]:
         return [*(run for _, run in self._files), *self._memory]
@@ -98,10 +119,16 @@ class SeenStore:
     def _written(self, run: Run) -> tuple[str, Run]:
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{_checksum(run)}-{len(run)}.npy"
-        with (self._folder / f"{name}.new").open("wb") as file:
-            np.save(file, run.data)
-            _to_disk(file.fileno())
-        os.replace(self._folder / f"{name}.new", self._folder / name)
+        new = self._folder / f"{name}.new"
+        try:
+            with new.open("wb") as file:
+                np.save(file, run.data)
+                _to_disk(file.fileno())
+        except OSError:
+            # On a full disk a torn file would be in the way of the next attempt, which has another name.
+            new.unlink(missing_ok=True)
+            raise
+        os.replace(new, self._folder / name)
         return name, self._mapped(name)
 
     def _mapped(self, name: str) -> Run:
@@ -148,8 +175,11 @@ class SeenStore:
         self.newest_at = int(manifest["newest_at"])
 
     def _start_over(self) -> None:
-        for leftover in self._folder.glob("*"):
-            leftover.unlink()
+        try:
+            for leftover in self._folder.glob("*"):
+                leftover.unlink()
+        except OSError as error:
+            logger.warning("%s cannot be cleared: %s", self._folder, error)
 
 
 def _checksum(run: Run) -> str:

@@ -13,6 +13,7 @@ from streams.events import SOURCES
 from streams.ledger import Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
+from streams.offsets import MissingOffsets
 from streams.price_feed import PriceFeed
 from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
@@ -21,10 +22,13 @@ GROUP = "rater"
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 
 
-def run_rater(settings: Settings, stop: threading.Event) -> None:
-    """Rate until `stop` is set. Raises UnreachableError at the start, KafkaException where it cannot go on."""
+def run_rater(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
+    """Rate until `stop` is set.
+
+    Raises UnreachableError at the start, KafkaException and MisplacedOffsetError where it cannot go on.
+    """
     metrics = CollectorRegistry()
-    rater = make_rater(settings, metrics)
+    rater = make_rater(settings, metrics, missing_offsets)
     _spare_the_garbage_collector()
     with health_page(
         settings.http_host,
@@ -43,8 +47,11 @@ def _spare_the_garbage_collector() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
-def make_rater(settings: Settings, metrics: CollectorRegistry) -> Rater:
-    log_id = clients.log_identity(settings)
+def make_rater(
+    settings: Settings, metrics: CollectorRegistry, missing_offsets: MissingOffsets = MissingOffsets.STOP
+) -> Rater:
+    ids = clients.topic_ids(settings, *SOURCES, CREDIT_MOVEMENTS)
+    log_id = ids[CREDIT_MOVEMENTS.name]
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
     feed = PriceFeed(
         clients.reading_consumer(settings, "price"),
@@ -62,6 +69,10 @@ def make_rater(settings: Settings, metrics: CollectorRegistry) -> Rater:
             partitions=settings.topic_partitions,
             seen_folder=settings.data_dir / "seen",
             log_id=log_id,
+            origins={
+                topic.name: f"{topic.name} {ids[topic.name]}, {CREDIT_MOVEMENTS.name} {log_id}" for topic in SOURCES
+            },
+            missing_offsets=missing_offsets,
             limits=Limits(
                 settings.event_max_age,
                 settings.event_max_ahead,

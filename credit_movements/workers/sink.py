@@ -10,19 +10,19 @@ from credit_movements.health import health_page
 from credit_movements.settings import Settings
 from schemas.topics import CREDIT_MOVEMENTS
 from sinks.metrics import SinkMetrics
-from sinks.sink import CONSUMER_SETTINGS, Sink
+from sinks.sink import CONSUMER_SETTINGS, MissingOffsets, Sink
 
 GROUP = str(CONSUMER_SETTINGS["group.id"])
 
 
-def run_sink(settings: Settings, stop: threading.Event) -> None:
+def run_sink(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Store movements until `stop` is set.
 
-    Raises UnreachableError at the start, KafkaException and UndecodableMovementError where it cannot go on.
+    Raises UnreachableError at the start, KafkaException, OutOfLogError and UndecodableMovementError where it cannot go on.
     """
     metrics = CollectorRegistry()
     client = clients.clickhouse(settings)
-    consumer = clients.group_consumer(settings, GROUP, **CONSUMER_SETTINGS)
+    consumer = clients.group_consumer(settings, GROUP, **CONSUMER_SETTINGS | missing_offsets.consumer_settings)
     sink = Sink(
         consumer=consumer,
         client=client,

@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
@@ -16,6 +17,7 @@ from credit_movements.workers.rater import GROUP, make_rater
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic, topic_named
+from streams.offsets import MissingOffsets
 
 DEADLINE_SECONDS = 60.0
 
@@ -27,6 +29,17 @@ class Stack:
         self.settings = settings
         self._codecs: dict[str, RecordCodec] = {}
         self._producer = Producer(clients.producer_properties(settings))
+        self._reader = clients.reading_consumer(settings, "test")
+        # It never joins its group: it only asks for what the group has committed.
+        self._group = clients.group_consumer(settings, GROUP)
+        self._working: Future[None] = Future()
+
+    def __enter__(self) -> "Stack":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+        self._group.close()
 
     def codec(self, topic: Topic) -> RecordCodec:
         if topic.name not in self._codecs:
@@ -58,62 +71,60 @@ class Stack:
     def read(self, topic: str) -> list[Message]:
         """Every message of a topic, by partition and offset."""
         count = topic_named(topic).partitions(self.settings.topic_partitions)
-        consumer = clients.reading_consumer(self.settings, "test")
-        consumer.assign([TopicPartition(topic, number, 0) for number in range(count)])
+        self._reader.assign([TopicPartition(topic, number, 0) for number in range(count)])
         messages: list[Message] = []
         ends: set[int] = set()
         while len(ends) < count:
-            for message in consumer.consume(10_000, 0.2):
+            for message in self._reader.consume(10_000, 0.05):
                 if message.error() is None:
                     messages.append(message)
                 else:
+                    assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
                     ends.add(int(message.partition() or 0))
-        consumer.close()
         return sorted(messages, key=lambda message: (message.partition() or 0, message.offset() or 0))
 
     def records(self, topic: Topic) -> list[dict[str, Any]]:
         """Every record of a topic, decoded."""
         return [self.codec(topic).decode_one(message.value()) for message in self.read(topic.name)]
 
+    def committed(self) -> dict[tuple[str, int], int]:
+        """Where the raters' group goes on in each partition, negative where it does not know."""
+        names = (USAGE_EVENTS.name, TOP_UP_EVENTS.name)
+        places = [TopicPartition(name, number) for name in names for number in range(self.settings.topic_partitions)]
+        return {(answer.topic, answer.partition): answer.offset for answer in self._group.committed(places, 10)}
+
     def lag(self) -> int:
         """Events that the raters' group has not committed yet."""
-        names = (USAGE_EVENTS.name, TOP_UP_EVENTS.name)
-        places = [(name, number) for name in names for number in range(self.settings.topic_partitions)]
-        consumer = clients.group_consumer(self.settings, GROUP)
-        try:
-            committed = consumer.committed([TopicPartition(*place) for place in places], 10)
-            ends = log_ends(consumer, places)
-            return sum(ends[place] - max(at.offset, 0) for place, at in zip(places, committed, strict=True))
-        finally:
-            consumer.close()
+        committed = self.committed()
+        ends = log_ends(self._reader, committed)
+        return sum(ends[place] - max(offset, 0) for place, offset in committed.items())
 
     @contextmanager
-    def rating(self) -> Iterator[CollectorRegistry]:
+    def rating(self, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> Iterator[CollectorRegistry]:
         """A rater at work in a thread for the length of a block; what it raised is raised at the end."""
         metrics = CollectorRegistry()
         stop = threading.Event()
-        failures: list[BaseException] = []
-
-        def work() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            rater = make_rater(self.settings, metrics, missing_offsets)
+            working = self._working = pool.submit(rater.run, stop)
             try:
-                make_rater(self.settings, metrics).run(stop)
-            except BaseException as error:
-                failures.append(error)
+                yield metrics
+            finally:
+                stop.set()
+            working.result(DEADLINE_SECONDS)
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield metrics
-        finally:
-            stop.set()
-            thread.join(DEADLINE_SECONDS)
-        if failures:
-            raise failures[0]
+    def wait_until_rated(self) -> None:
+        """Until nothing is left to rate, or the rater at work has ended by itself."""
+        eventually(lambda: self._working.done() or self.lag() == 0)
 
-    def rate_everything(self) -> None:
-        """Run a rater until nothing is left to rate."""
-        with self.rating():
-            eventually(lambda: self.lag() == 0)
+    def wait_until_it_ends(self) -> None:
+        """Until the rater at work has ended by itself."""
+        eventually(self._working.done)
+
+    def rate_everything(self, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
+        """Run a rater until nothing is left to rate, or it ends by itself: raises what it ended with."""
+        with self.rating(missing_offsets):
+            self.wait_until_rated()
 
 
 def eventually(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
@@ -121,4 +132,4 @@ def eventually(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS)
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.1)
+        time.sleep(0.02)

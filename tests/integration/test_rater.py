@@ -1,66 +1,12 @@
-"""The rater on a real broker: from the public topics to the public topics."""
+"""The rater on each broker: from the public topics to the public topics."""
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import pytest
-from confluent_kafka import Message
-
-from credit_movements.embedded.broker import broker_service
-from credit_movements.processes import running
-from credit_movements.provision import make_topics
-from credit_movements.settings import Settings
 from schemas.partitioner import account_partition
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
-from tests.conftest import free_port
+from tests.integration.records import event, header, rate, top_up
 from tests.integration.stack import Stack, eventually
-
-DAY = 86_400 * 10**6
-YESTERDAY = time.time_ns() // 1000 - DAY
-
-
-@pytest.fixture
-def stack(registry: str, log_dir: Path, tmp_path: Path) -> Iterator[Stack]:
-    port = free_port()
-    with running(broker_service(port), log_dir):
-        settings = Settings(
-            kafka_bootstrap_servers=f"127.0.0.1:{port}", kafka_session_timeout_ms=2000, schema_registry_url=registry,
-            data_dir=tmp_path, topic_partitions=4, rater_id="test", rater_http_port=0,
-        )  # fmt: skip
-        make_topics(settings)
-        yield Stack(settings)
-
-
-def rate(**fields: Any) -> dict[str, Any]:
-    return {
-        "rate_card_id": "default", "usage_type": "call", "destination_prefix": "", "destination_name": "", "unit": "seconds",
-        "unit_size": 1, "initial_increment": 60, "increment": 60, "value_per_unit_nanos": 1000, "currency": "EUR",
-        "effective_from": 0, "effective_to": None,
-    } | fields  # fmt: skip
-
-
-def event(number: int, **fields: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"00000000-0000-4000-8000-{number:012x}", "account_id": f"acct-{number % 7}",
-        "interaction_id": f"call-{number}", "usage_type": "call", "quantity": 61, "destination": "+4915112345",
-        "occurred_at": YESTERDAY, "user_id": None,
-    } | fields  # fmt: skip
-
-
-def top_up(number: int, **fields: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"11111111-0000-4000-8000-{number:012x}", "account_id": f"acct-{number % 7}",
-        "interaction_id": f"payment-{number}", "amount_nanos": 10**10, "currency": "EUR", "occurred_at": YESTERDAY,
-    } | fields  # fmt: skip
-
-
-def header(message: Message, name: str) -> str:
-    (value,) = (value for key, value in message.headers() or [] if key == name)
-    assert isinstance(value, bytes)
-    return value.decode()
 
 
 def test_every_event_ends_as_a_movement_a_duplicate_or_a_dead_letter(stack: Stack) -> None:

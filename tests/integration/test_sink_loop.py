@@ -20,7 +20,6 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
-from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
 from credit_movements.processes import running
 from schemas.codec import RecordCodec
@@ -28,8 +27,10 @@ from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS
 from sinks.metrics import SinkMetrics
 from sinks.migrations import apply_migrations
-from sinks.sink import CONSUMER_SETTINGS, Sink, UndecodableMovementError
+from sinks.poll import OutOfLogError
+from sinks.sink import CONSUMER_SETTINGS, MissingOffsets, Sink, UndecodableMovementError
 from tests.conftest import free_port
+from tests.kafka.brokers import BROKERS, TANSU, Kafka
 
 PARTITIONS = 3
 PLACES = [TopicPartition(CREDIT_MOVEMENTS.name, partition) for partition in range(PARTITIONS)]
@@ -41,14 +42,11 @@ class SimulatedCrashError(BaseException):
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[str]:
-    """The bootstrap address of a broker with an empty log of movements, for one test alone."""
-    port = free_port()
-    with running(broker_service(port), tmp_path):
-        address = f"127.0.0.1:{port}"
-        admin = AdminClient({"bootstrap.servers": address})
-        admin.create_topics([NewTopic(CREDIT_MOVEMENTS.name, PARTITIONS, 1)])[CREDIT_MOVEMENTS.name].result(10)
-        yield address
+def log(kafka: Kafka) -> str:
+    """The bootstrap address of a broker, each in turn, with an empty log of movements, for one test alone."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    admin.create_topics([NewTopic(CREDIT_MOVEMENTS.name, PARTITIONS, 1)])[CREDIT_MOVEMENTS.name].result(10)
+    return kafka.bootstrap_servers
 
 
 @pytest.fixture
@@ -111,9 +109,9 @@ def append(log: str, values: list[bytes]) -> None:
 class Worker:
     """A sink in a thread, as the root runs one in a process."""
 
-    def __init__(self, log: str, client: Any, codec: RecordCodec, messages_a_poll: int = 500) -> None:
+    def __init__(self, log: str, client: Any, codec: RecordCodec, messages_a_poll: int = 500, **more: str) -> None:
         connection = {"bootstrap.servers": log, "session.timeout.ms": 2000, "heartbeat.interval.ms": 500}
-        self.consumer = Consumer({**connection, **CONSUMER_SETTINGS})
+        self.consumer = Consumer({**connection, **CONSUMER_SETTINGS, **more})
         self.registry = CollectorRegistry()
         metrics = SinkMetrics(self.registry)
         self.sink = Sink(self.consumer, client, codec, metrics, "log-1", time.monotonic, messages_a_poll, 0.2)
@@ -125,7 +123,7 @@ class Worker:
     def _run(self) -> None:
         try:
             self.sink.run(self.stop)
-        except (SimulatedCrashError, UndecodableMovementError) as error:
+        except (SimulatedCrashError, OutOfLogError, UndecodableMovementError) as error:
             self.error = error
 
     def crashed(self) -> BaseException | None:
@@ -144,8 +142,8 @@ class Worker:
 
 
 @contextmanager
-def sinking(log: str, client: Any, codec: RecordCodec, messages_a_poll: int = 500) -> Iterator[Worker]:
-    worker = Worker(log, client, codec, messages_a_poll)
+def sinking(log: str, client: Any, codec: RecordCodec, messages_a_poll: int = 500, **more: str) -> Iterator[Worker]:
+    worker = Worker(log, client, codec, messages_a_poll, **more)
     try:
         yield worker
     finally:
@@ -381,3 +379,22 @@ def test_rows_blocks_places_and_lag_are_counted(log: str, client: Client, codec:
         assert sample("credit_sink_committed_offset", {"partition": "0"}) == 5
         assert sample("credit_sink_lag_messages", {"partition": "0"}) == 0
         assert worker.sink.health.lag == {0: 0, 1: 0, 2: 0}
+
+
+# Tansu says nothing when it is asked for an offset that is not there.
+@pytest.mark.parametrize("kafka", [name for name in BROKERS if name != TANSU], indirect=True)
+def test_an_offset_that_the_log_does_not_have_stops_it_unless_it_is_told_to_begin_anew(
+    log: str, client: Client, codec: RecordCodec
+) -> None:
+    frame = movements(30)
+    append(log, codec.encode(frame))
+    group = Consumer({"bootstrap.servers": log, **CONSUMER_SETTINGS})
+    group.commit(offsets=[TopicPartition(CREDIT_MOVEMENTS.name, 1, 1000)], asynchronous=False)
+    group.close()
+    with sinking(log, client, codec) as worker:
+        error = worker.crashed()
+    assert isinstance(error, OutOfLogError)
+    assert str(error).startswith("credit-movements, partition 1: the log does not have offset 1000")
+    with sinking(log, client, codec, **MissingOffsets.EARLIEST.consumer_settings) as worker:
+        wait_until(lambda: worker.sink.health.committed == ends(log))
+    assert counted(client) == total(frame)

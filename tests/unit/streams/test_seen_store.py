@@ -114,3 +114,42 @@ def test_an_id_that_came_anew_after_it_was_forgotten_is_known_by_its_newest_cont
     assert (known.tolist(), content.tolist()) == ([True], [40])
     store.save()
     assert open_store(tmp_path).look_up(ids)[1].tolist() == [40]
+
+
+def test_what_cannot_be_written_stays_in_memory_and_is_written_when_it_can_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "seen"
+    folder.write_text("in the way")
+    store = open_store(folder)
+    add(store, range(150), 150)
+    assert "cannot be written, 150 ids stay in memory" in caplog.text
+    assert all(found(store, range(150)))
+    store.save()
+    folder.unlink()
+    store.save()
+    assert all(found(open_store(folder), range(150)))
+    assert open_store(folder).reached_offset == 150
+
+
+def test_it_tries_to_write_after_pauses_that_grow(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "seen"
+    folder.write_text("in the way")
+    store = open_store(folder)
+    caplog.clear()
+    for start in range(0, 10_000, 10):
+        add(store, range(start, start + 10), start + 10)
+    tried_at = [record.args[1] for record in caplog.records if isinstance(record.args, tuple)]
+    assert tried_at == [100, 200, 400, 800, 1600, 3200, 4800, 6400, 8000, 9600]
+    assert all(found(store, range(10_000)))
+
+
+def test_a_merged_run_that_is_one_of_its_parts_again_is_not_removed(tmp_path: Path) -> None:
+    store = open_store(tmp_path, max_in_memory=10)
+    for start in range(0, 70, 10):
+        add(store, range(start, start + 10), start + 10)
+    store.newest_at = 60 * DAY
+    add(store, range(70, 80), 80, occurred_at=59 * DAY)
+    again = open_store(tmp_path)
+    assert (again.reached_offset, len(again)) == (80, 10)
+    assert all(found(again, range(70, 80)))

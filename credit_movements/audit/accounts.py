@@ -1,0 +1,183 @@
+"""Every event of one source partition, accounted for exactly once: by a movement, by a dead letter, or as a duplicate of
+a movement that came before it and says the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from confluent_kafka import Message
+
+from credit_movements.audit.differences import Findings, Kind, place_name
+from credit_movements.audit.letters import Letters, value_hash
+from credit_movements.audit.log_partition import LogPartition, MovementAt
+from credit_movements.audit.sorted_column import repeats, spans
+from schemas.codec import RecordCodec
+from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
+from streams.events import SOURCES
+from streams.fingerprints import Hashes, content_hashes, id_hashes
+from streams.poll import Place, Poll, decode_poll
+from streams.sorted_keys import Ints
+
+_Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SourceCount:
+    """How one source partition adds up, of the offsets from `first_offset` (what retention has left) to `committed`."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    committed: int
+    consumed: int
+    movements: int
+    duplicates: int
+    dead_letters: int
+
+    @property
+    def difference(self) -> int:
+        return self.consumed - self.movements - self.duplicates - self.dead_letters
+
+
+class SourceAudit:
+    """Goes through the events between two offsets of `place`, in order."""
+
+    def __init__(
+        self, place: Place, log: LogPartition, letters: Letters, codec: RecordCodec, findings: Findings
+    ) -> None:
+        self._place = place
+        self._codec = codec
+        self._findings = findings
+        mine = log.of_source(place.topic)
+        self._moved: Ints = mine["source_offset"].to_numpy()
+        self._moved_ids: Hashes = mine["id"].to_numpy()
+        self._moved_content: Hashes = mine["content"].to_numpy()
+        self._log_offsets: Ints = mine["log_offset"].to_numpy()
+        by_id = log.table.sort("id", "source_offset")
+        self._ids: Hashes = by_id["id"].to_numpy()
+        self._id_content: Hashes = by_id["content"].to_numpy()
+        self._id_offsets: Ints = by_id["source_offset"].to_numpy()
+        self._id_topics = by_id["topic"].to_numpy()
+        self._letters = letters
+        self._met_movements = np.zeros(len(self._moved), dtype=bool)
+        self._met_letters = np.zeros(len(letters.source_offsets), dtype=bool)
+        self._consumed = 0
+        self._duplicates = 0
+
+    def take(self, messages: list[Message]) -> None:
+        """Take in a batch of events without errors. Raises RegistryUnavailableError."""
+        poll = decode_poll(messages, {self._place.topic: self._codec})
+        offsets = np.fromiter((message.offset() for message in messages), np.int64, len(messages))
+        movement, movements = spans(self._moved, offsets)
+        letter, letters = spans(self._letters.source_offsets, offsets)
+        moved, buried = movements > 0, letters > 0
+        self._consumed += len(messages)
+        self._met_movements[movement[moved]] = True
+        self._met_letters[letter[buried]] = True
+        self._tell(Kind.DOUBLED, poll, (moved & buried) | (letters > 1), "a dead letter beside another outcome")
+        ids, content = _by_message(poll, id_hashes(poll.events)), _by_message(poll, content_hashes(poll.events))
+        decoded = _by_message(poll, np.ones(len(poll.events), dtype=np.uint64)) > 0
+        self._compare_movements(poll, moved, movement, decoded, ids, content)
+        self._compare_letters(poll, np.flatnonzero(buried), letter)
+        self._compare_duplicates(poll, ~moved & ~buried, offsets, decoded, ids, content)
+
+    def finish(self, first_offset: int, committed: int, movement_at: MovementAt) -> SourceCount:
+        """What it adds up to; movements and dead letters that no event belongs to are found here."""
+        strays = self._strays(self._moved, self._met_movements, first_offset, committed)
+        self._findings.add(Kind.NO_SOURCE, len(strays), self._stray_movements(strays, movement_at))
+        stray_letters = self._strays(self._letters.source_offsets, self._met_letters, first_offset, committed)
+        self._findings.add(Kind.NO_SOURCE, len(stray_letters), self._stray_letters(stray_letters))
+        return SourceCount(
+            topic=self._place.topic,
+            partition=self._place.partition,
+            first_offset=first_offset,
+            committed=committed,
+            consumed=self._consumed,
+            movements=_count_between(self._moved, first_offset, committed),
+            duplicates=self._duplicates,
+            dead_letters=_count_between(self._letters.source_offsets, first_offset, committed),
+        )
+
+    def _compare_movements(
+        self, poll: Poll, moved: _Mask, movement: Ints, decoded: _Mask, ids: Hashes, content: Hashes
+    ) -> None:
+        if len(self._moved) == 0:
+            return
+        same = decoded & (ids == self._moved_ids[movement]) & (content == self._moved_content[movement])
+        self._tell(Kind.NOT_ITS_EVENT, poll, moved & ~same, "its movement has another id or says something else")
+
+    def _compare_letters(self, poll: Poll, rows: Ints, letter: Ints) -> None:
+        altered = np.zeros(len(poll.messages), dtype=bool)
+        for row in rows.tolist():
+            altered[row] = value_hash(_value(poll.messages[row])) != int(self._letters.values[letter[row]])
+        self._tell(Kind.ALTERED_DEAD_LETTER, poll, altered, "its dead letter has other bytes")
+
+    def _compare_duplicates(
+        self, poll: Poll, left: _Mask, offsets: Ints, decoded: _Mask, ids: Hashes, content: Hashes
+    ) -> None:
+        """What has no outcome of its own must be a duplicate: of a movement before it that says the same."""
+        if not left.any():
+            return
+        if len(self._ids) == 0:
+            self._tell(Kind.LOST, poll, left, "no outcome")
+            return
+        first, count = spans(self._ids, ids)
+        known = left & decoded & (count > 0)
+        earlier = (self._id_offsets[first] < offsets) & (self._id_topics[first] == _topic_index(self._place.topic))
+        proven = known & earlier & (self._id_content[first] == content)
+        self._duplicates += int(proven.sum())
+        self._tell(Kind.LOST, poll, left & ~known, "no outcome")
+        self._tell(Kind.FALSE_DUPLICATE, poll, known & ~proven, "no outcome of its own, and no right to be a duplicate")
+
+    def _tell(self, kind: Kind, poll: Poll, wrong: _Mask, detail: str) -> None:
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            self._findings.add(kind, len(rows), (self._told(poll, row, detail) for row in rows.tolist()))
+
+    def _told(self, poll: Poll, row: int, detail: str) -> tuple[str, str, str]:
+        offset = poll.messages[row].offset() or 0
+        events = poll.events.filter(pl.col("row") == row)
+        event_id = events["event_id"][0] if len(events) else ""
+        who = f", account {events['account_id'][0]!r}" if len(events) else ", not decodable"
+        return place_name(*self._place, offset), event_id, detail + who
+
+    def _strays(self, offsets: Ints, met: _Mask, first_offset: int, committed: int) -> Ints:
+        again = np.zeros(len(offsets), dtype=bool)
+        again[repeats(offsets)] = True
+        return np.flatnonzero(~met & ~again & (offsets >= first_offset) & (offsets < committed))
+
+    def _stray_movements(self, strays: Ints, movement_at: MovementAt) -> Iterator[tuple[str, str, str]]:
+        for row in strays.tolist():
+            log_offset = int(self._log_offsets[row])
+            named = place_name(*self._place, int(self._moved[row]))
+            where = place_name(CREDIT_MOVEMENTS.name, self._place.partition, log_offset)
+            yield where, movement_at(log_offset)["movement_id"], f"a movement of {named}, where no event lies"
+
+    def _stray_letters(self, strays: Ints) -> Iterator[tuple[str, str, str]]:
+        topic = dead_letter_topic(topic_named(self._place.topic)).name
+        for row in strays.tolist():
+            named = place_name(*self._place, int(self._letters.source_offsets[row]))
+            where = place_name(topic, self._place.partition, int(self._letters.offsets[row]))
+            yield where, "", f"a dead letter of {named}, where no event lies"
+
+
+def _by_message(poll: Poll, of_events: Hashes) -> Hashes:
+    """One value for each message of the poll, 0 where it could not be decoded."""
+    values = np.zeros(len(poll.messages), dtype=np.uint64)
+    values[poll.events["row"].to_numpy()] = of_events
+    return values
+
+
+def _value(message: Message) -> bytes | None:
+    value = message.value()
+    return value.encode() if isinstance(value, str) else value
+
+
+def _count_between(offsets: Ints, first: int, end: int) -> int:
+    return int(((offsets >= first) & (offsets < end)).sum())
+
+
+def _topic_index(topic: str) -> int:
+    return [each.name for each in SOURCES].index(topic)

@@ -1,0 +1,94 @@
+"""One partition of the log beside its rows in ClickHouse."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from clickhouse_connect.driver.client import Client
+
+from credit_movements.audit.clickhouse_rows import Rows, checksum, rows_at
+from credit_movements.audit.differences import Findings, Kind, place_name
+from credit_movements.audit.log_partition import LogPartition, MovementAt
+from schemas.topics import CREDIT_MOVEMENTS
+
+
+@dataclass(frozen=True)
+class LogCount:
+    """Movements of one log partition below `sink_committed`, and what ClickHouse has of them. Sums are nanos by currency."""
+
+    partition: int
+    sink_committed: int
+    movements: int
+    rows: int
+    log_sums: dict[str, int]
+    row_sums: dict[str, int]
+    log_checksum: int
+    row_checksum: int
+
+    @property
+    def difference(self) -> int:
+        return self.movements - self.rows
+
+
+class ProjectionAudit:
+    """Holds rows against the log: what the sink has passed must be there, and what is there must be in the log."""
+
+    def __init__(self, client: Client, log_id: str, movement_at: MovementAt, findings: Findings) -> None:
+        self._client = client
+        self._log_id = log_id
+        self._movement_at = movement_at
+        self._findings = findings
+
+    def compare(self, log: LogPartition, log_sums: dict[str, int], rows: Rows, sink_committed: int) -> LogCount:
+        """`rows` were read before the end of `log` was looked up: each of them lies in the log by now."""
+        in_log = log.table.select("log_offset", pl.col("row").alias("log_row"))
+        first_rows = rows.table.unique("log_offset", keep="first")
+        passed_log, passed_rows = (each.filter(pl.col("log_offset") < sink_committed) for each in (in_log, rows.table))
+        missing = passed_log.join(first_rows, on="log_offset", how="anti").sort("log_offset")
+        strange = first_rows.join(in_log, on="log_offset", how="anti").sort("log_offset")
+        twice = rows.table.filter(~pl.col("log_offset").is_first_distinct())
+        changed = first_rows.join(in_log, on="log_offset").filter(pl.col("row") != pl.col("log_row")).sort("log_offset")
+        self._add(Kind.MISSING_ROW, missing, self._told_missing(missing, log.number))
+        self._add(Kind.SURPLUS_ROW, strange, self._told_rows(strange, log.number, "the log has no movement there"))
+        self._add(Kind.SURPLUS_ROW, twice, self._told_rows(twice, log.number, "two rows of one place in the log"))
+        self._add(Kind.CHANGED_ROW, changed, self._told_changed(changed, log.number))
+        return LogCount(
+            partition=log.number,
+            sink_committed=sink_committed,
+            movements=len(passed_log),
+            rows=len(passed_rows),
+            log_sums=dict(log_sums),
+            row_sums=dict(rows.sums),
+            log_checksum=checksum(passed_log["log_row"]),
+            row_checksum=checksum(passed_rows["row"]),
+        )
+
+    def _add(self, kind: Kind, wrong: pl.DataFrame, examples: Iterator[tuple[str, str, str]]) -> None:
+        if len(wrong):
+            self._findings.add(kind, len(wrong), examples)
+
+    def _told_missing(self, missing: pl.DataFrame, partition: int) -> Iterator[tuple[str, str, str]]:
+        for offset in missing["log_offset"]:
+            movement = self._movement_at(offset)
+            yield _place(partition, offset), movement["movement_id"], f"account {movement['account_id']!r}"
+
+    def _told_rows(self, rows: pl.DataFrame, partition: int, what: str) -> Iterator[tuple[str, str, str]]:
+        offsets = rows["log_offset"].head(self._findings.room(Kind.SURPLUS_ROW)).to_list()
+        for row in rows_at(self._client, self._log_id, partition, offsets):
+            yield _place(partition, row["log_offset"]), row["movement_id"], f"account {row['account_id']!r}: {what}"
+
+    def _told_changed(self, changed: pl.DataFrame, partition: int) -> Iterator[tuple[str, str, str]]:
+        offsets = changed["log_offset"].head(self._findings.room(Kind.CHANGED_ROW)).to_list()
+        for row in rows_at(self._client, self._log_id, partition, offsets):
+            movement = self._movement_at(row["log_offset"])
+            yield _place(partition, row["log_offset"]), movement["movement_id"], _changes(movement, row)
+
+
+def _changes(movement: dict[str, Any], row: dict[str, Any]) -> str:
+    fields = [f"{name} {said!r} is {row[name]!r}" for name, said in movement.items() if row[name] != said]
+    return "; ".join(fields) or "it was changed back"
+
+
+def _place(partition: int, offset: int) -> str:
+    return place_name(CREDIT_MOVEMENTS.name, partition, offset)

@@ -1,0 +1,83 @@
+"""`credit-movements audit --every`: audits at intervals, and a page with what the last one found."""
+
+import logging
+import threading
+import time
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import KafkaException
+from prometheus_client import CollectorRegistry, Gauge
+
+from credit_movements.audit.auditor import Audit, Auditor
+from credit_movements.audit.clickhouse_rows import ClickHouseUnavailableError
+from credit_movements.audit.differences import Kind
+from credit_movements.audit.reading import StoppedError, StuckError
+from credit_movements.clients import UnreachableError
+from credit_movements.health import health_page
+from credit_movements.settings import Settings
+from schemas.registry import RegistryUnavailableError
+
+logger = logging.getLogger(__name__)
+
+# An audit that cannot be made says nothing about the figures: the next one comes in its time.
+OUTAGES = (
+    ClickHouseError,
+    ClickHouseUnavailableError,
+    KafkaException,
+    RegistryUnavailableError,
+    StuckError,
+    UnreachableError,
+)
+
+
+class AuditMetrics:
+    """What the last audit that came to its end found."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._difference = Gauge(
+            "credit_audit_difference", "Differences that the last audit found", ["kind"], registry=registry
+        )
+        self._last_run = Gauge(
+            "credit_audit_last_run_timestamp_seconds", "When the last audit ended", registry=registry
+        )
+        self._seconds = Gauge("credit_audit_duration_seconds", "How long the last audit took", registry=registry)
+        self.has_run = False
+
+    def tell(self, audit: Audit, at_seconds: float) -> None:
+        for kind in Kind:
+            self._difference.labels(kind.value).set(audit.counts[kind])
+        self._seconds.set(audit.seconds)
+        self._last_run.set(at_seconds)
+        self.has_run = True
+
+
+def watch(settings: Settings, every_seconds: float, http_port: int, stop: threading.Event) -> None:
+    """Audit until `stop` is set. Raises OSError where the port cannot be had."""
+    registry = CollectorRegistry()
+    metrics = AuditMetrics(registry)
+    with health_page(
+        settings.http_host, http_port, registry, lambda: None if metrics.has_run else "no audit has ended yet"
+    ) as port:
+        logger.info("an audit every %g s; http://%s:%d/metrics", every_seconds, settings.http_host, port)
+        while not stop.is_set():
+            try:
+                _audit_once(settings, metrics, stop)
+            except StoppedError:
+                return
+            except OUTAGES as error:
+                logger.warning("no audit could be made, the next one is in %g s: %s", every_seconds, error)
+            stop.wait(every_seconds)
+
+
+def _audit_once(settings: Settings, metrics: AuditMetrics, stop: threading.Event) -> None:
+    auditor = Auditor(settings, stop)
+    try:
+        audit = auditor.audit()
+    finally:
+        auditor.close()
+    metrics.tell(audit, time.time())
+    consumed = sum(each.consumed for each in audit.sources)
+    logger.info("%d events audited in %.1f s, %d differences", consumed, audit.seconds, sum(audit.counts.values()))
+    for told in audit.differences:
+        for example in told.examples:
+            logger.error("%s (%d): %s %s %s", told.kind, told.count, example.place, example.id, example.detail)

@@ -1,0 +1,158 @@
+"""The commands that operate a running system: `audit`, `dead-letters list` and `dead-letters replay`."""
+
+import json
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from credit_movements.audit.clickhouse_rows import ClickHouseUnavailableError
+from credit_movements.audit.reading import StoppedError, StuckError
+from credit_movements.dead_letters.selection import SOURCE_NAMES, BadSelectionError, selection
+from credit_movements.logs import set_up_logs
+from credit_movements.settings import load_settings
+from schemas.dead_letters import Reason
+from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
+
+# What ends one of these commands with one line.
+TOLD_IN_ONE_LINE = (BadSelectionError, ClickHouseUnavailableError, StoppedError, StuckError)
+
+operations = typer.Typer()
+dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
+operations.add_typer(dead_letters_app, name="dead-letters")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the running `up`.  [default: CREDIT_DATA_DIR]", show_default=False),
+]
+Reasons = Annotated[list[str] | None, typer.Option("--reason", help=f"One of {', '.join(Reason)}; may be repeated.")]
+Topics = Annotated[list[str] | None, typer.Option("--topic", help="Source topic; may be repeated.")]
+Since = Annotated[str | None, typer.Option(help="Written at or after, as 2026-01-31T12:00:00Z.")]
+Until = Annotated[str | None, typer.Option(help="Written before.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@operations.command()
+def audit(
+    as_json: AsJson = False,
+    partitions: Annotated[bool, typer.Option("--partitions", help="Show each partition.")] = False,
+    every: Annotated[float | None, typer.Option(help="Go on, an audit every so many seconds.", min=1)] = None,
+    http_port: Annotated[int, typer.Option(help="With --every: port of /metrics; 0: any.", min=0, max=65535)] = 18084,
+    data_dir: DataDir = None,
+) -> None:
+    """Prove that nothing is lost, doubled or altered: events = movements + duplicates + dead letters = ClickHouse."""
+    from credit_movements.audit.auditor import Auditor
+    from credit_movements.audit.report import as_json as json_of
+    from credit_movements.audit.report import show
+    from credit_movements.audit.watch import watch
+
+    settings = load_settings(data_dir)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if every is not None:
+        set_up_logs(settings.log_level)
+        watch(settings, every, http_port, stop)
+        return
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    auditor = Auditor(settings, stop)
+    try:
+        with errors.status("Auditing …") as status:
+            found = auditor.audit(lambda done, of: status.update(f"Auditing partition {done + 1} of {of} …"))
+    finally:
+        auditor.close()
+    if as_json:
+        sys.stdout.write(json.dumps(json_of(found), indent=2, ensure_ascii=False) + "\n")
+    else:
+        show(found, partitions, _console(), errors)
+    if not found.holds:
+        raise typer.Exit(1)
+
+
+@dead_letters_app.command("list")
+def list_letters(
+    reason: Reasons = None,
+    topic: Topics = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(help="How many of the newest to show.", min=0)] = 10,
+    show: Annotated[
+        str | None, typer.Option(help="Decode this one as far as it can be: usage-events.dlq/PARTITION@OFFSET.")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Count dead letters by topic and reason, and show the newest, or one of them decoded."""
+    from credit_movements.clients import registry
+    from credit_movements.dead_letters import report
+    from credit_movements.dead_letters.decoding import deciphered
+    from credit_movements.dead_letters.listing import listed
+    from credit_movements.dead_letters.reading import DeadLetters
+    from schemas.registry import SubjectSchemas
+
+    wanted = selection(topic or (), reason or (), since, until)
+    settings = load_settings(data_dir)
+    letters = DeadLetters(settings, wanted.topics)
+    console = _console()
+    try:
+        if show is None:
+            listing = listed(letters.read(), wanted, limit)
+            if as_json:
+                sys.stdout.write(json.dumps(report.listing_json(listing), indent=2, ensure_ascii=False) + "\n")
+            else:
+                report.show_listing(listing, console)
+            return
+        letter = letters.at(show)
+    finally:
+        letters.close()
+    source = topic_named(letter.place.topic.removesuffix(DEAD_LETTER_SUFFIX))
+    found = deciphered(letter.value, source, SubjectSchemas(registry(settings)))
+    if as_json:
+        sys.stdout.write(json.dumps(report.letter_json(letter, found), indent=2, ensure_ascii=False) + "\n")
+    else:
+        report.show_letter(letter, found, console)
+
+
+@dead_letters_app.command("replay")
+def replay_letters(
+    reason: Reasons = None,
+    topic: Topics = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int | None, typer.Option(help="Send at most so many.", min=1)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing, say what would be sent.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Send refused usage events and top-ups once more: after a missing rate was published, say. Safe to repeat."""
+    from credit_movements.dead_letters.reading import DeadLetters
+    from credit_movements.dead_letters.replay import REPLAYABLE, Replay
+    from credit_movements.dead_letters.report import show_replay
+
+    _check_replayable(topic or [], REPLAYABLE)
+    wanted = selection(topic or (), reason or (), since, until, REPLAYABLE)
+    settings = load_settings(data_dir)
+    letters = DeadLetters(settings, wanted.topics)
+    try:
+        replayed = Replay(settings, wanted, limit, dry_run, lambda: time.time_ns() // 1000).run(letters)
+    finally:
+        letters.close()
+    show_replay(replayed, dry_run, f"{settings.event_max_age.total_seconds() / 86_400:g} days", _console())
+
+
+def _check_replayable(topics: list[str], replayable: tuple[str, ...]) -> None:
+    for name in topics:
+        source = name.removesuffix(DEAD_LETTER_SUFFIX)
+        if source in SOURCE_NAMES and source not in replayable:
+            raise BadSelectionError(
+                f"--topic {name}: only {' and '.join(replayable)} are replayed; publish a mended record instead"
+            )
+
+
+def _console() -> Console:
+    """Piped into a file there is no terminal to fit into."""
+    return Console(width=None if sys.stdout.isatty() else 160)

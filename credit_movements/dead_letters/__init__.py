@@ -1,0 +1,1 @@
+"""Dead letters: what they are, listing them, and sending them once more."""

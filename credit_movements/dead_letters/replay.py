@@ -1,0 +1,164 @@
+"""Dead letters sent once more, the same way as any event.
+
+1. Read all letters and note of each content (topic and bytes) the newest: a letter that was replayed and came back lies
+   there twice, and only as the newest it says what became of the event.
+2. Read them again, to the same ends. Of the newest ones that are asked for, send the bytes, key and headers as their
+   publisher made them to the source topic: each content at most once, however often it lies there.
+
+It can be broken off and repeated. What became a movement in the meantime is a duplicate to the rater and is dropped; what
+is refused again is one letter more, and still one content. A record gets the time at which it is sent: an event that lies
+too far back by now could only become an `invalid_event`, and is left where it is.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum, unique
+from typing import Any
+
+from confluent_kafka import Message, Producer
+from xxhash import xxh3_128_digest
+
+from credit_movements import clients
+from credit_movements.dead_letters.letter import REPLAYED_FROM, Letter, without_ours
+from credit_movements.dead_letters.reading import DeadLetters
+from credit_movements.dead_letters.selection import Selection
+from credit_movements.publishing import NotDeliveredError
+from credit_movements.settings import Settings
+from schemas.codec import RecordCodec
+from schemas.dead_letters import Reason
+from schemas.partitioner import account_partition
+from schemas.topics import DEAD_LETTER_SUFFIX
+from streams.events import SOURCES
+
+REPLAYABLE = tuple(topic.name for topic in SOURCES)
+# The same bytes can pass now that a schema, rate or plan is there, or in the partition where they belong.
+DEFAULT_REASONS = frozenset(
+    reason.value for reason in Reason if reason.may_pass_later or reason is Reason.WRONG_PARTITION
+)
+_FLUSH_SECONDS = 60.0
+
+
+@unique
+class Fate(StrEnum):
+    """What a replay does with a letter that the selection takes."""
+
+    SENT = "sent"
+    CAME_BACK = "came back later"
+    NEEDS_REASON = "would fail again"
+    TOO_OLD = "too old"
+    OVER_LIMIT = "over the limit"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """How many letters of each (source topic, reason) met which fate."""
+
+    counts: Counter[tuple[str, str, Fate]]
+
+    def of(self, fate: Fate) -> int:
+        return sum(count for (_, _, each), count in self.counts.items() if each is fate)
+
+
+class Replay:
+    """One replay. `now_micros` is the clock that Kafka's timestamps come from."""
+
+    def __init__(
+        self, settings: Settings, selection: Selection, limit: int | None, dry_run: bool, now_micros: Callable[[], int]
+    ) -> None:
+        self._settings = settings
+        self._selection = selection
+        self._limit = limit
+        self._dry_run = dry_run
+        self._oldest_micros = now_micros() - settings.event_max_age // timedelta(microseconds=1)
+        self._codecs: dict[str, RecordCodec] = {topic.name: clients.codec(settings, topic) for topic in SOURCES}
+        self._failures: list[str] = []
+        self._counts: Counter[tuple[str, str, Fate]] = Counter()
+        self._sent = 0
+
+    def run(self, letters: DeadLetters) -> Replayed:
+        """Replay. Raises KafkaException, RegistryUnavailableError, StuckError, NotDeliveredError."""
+        newest: dict[bytes, tuple[int, int, int]] = {}
+        for batch in letters.read():
+            for letter in batch:
+                key = _content(letter)
+                newest[key] = max(newest.get(key, _written(letter)), _written(letter))
+        producer = Producer(clients.producer_properties(self._settings), logger=clients.kafka_log)
+        for batch in letters.read():
+            self._replay(producer, [letter for letter in batch if self._selection.takes(letter)], newest)
+        left = producer.flush(_FLUSH_SECONDS)
+        if left or self._failures:
+            why = f": {self._failures[0]}" if self._failures else ""
+            raise NotDeliveredError(
+                f"{left + len(self._failures)} of {self._sent} dead letters were not delivered{why}. It is safe to repeat."
+            )
+        return Replayed(self._counts)
+
+    def _replay(self, producer: Producer, letters: list[Letter], newest: dict[bytes, tuple[int, int, int]]) -> None:
+        if not letters:
+            return
+        topic = _source_topic(letters[0])
+        decoded = self._codecs[topic].decode([letter.value for letter in letters]).rows
+        said = decoded.select("row", "account_id", "occurred_at").iter_rows()
+        events = {row: (account_id, occurred_at) for row, account_id, occurred_at in said}
+        for row, letter in enumerate(letters):
+            account_id, occurred_at = events.get(row, (None, None))
+            fate = self._fate(letter, newest[_content(letter)] == _written(letter), occurred_at)
+            self._counts[topic, letter.reason, fate] += 1
+            if fate is Fate.SENT:
+                self._sent += 1
+                if not self._dry_run:
+                    self._send(producer, letter, topic, account_id)
+
+    def _fate(self, letter: Letter, is_newest: bool, occurred_at: int | None) -> Fate:
+        if not is_newest:
+            return Fate.CAME_BACK
+        if not self._selection.reasons and letter.reason not in DEFAULT_REASONS:
+            return Fate.NEEDS_REASON
+        if occurred_at is not None and occurred_at < self._oldest_micros:
+            return Fate.TOO_OLD
+        if self._limit is not None and self._sent >= self._limit:
+            return Fate.OVER_LIMIT
+        return Fate.SENT
+
+    def _send(self, producer: Producer, letter: Letter, topic: str, account_id: str | None) -> None:
+        # Whose account cannot be read goes where it came from, which is the partition that its letter is in.
+        partition = letter.place.partition
+        if account_id is not None:
+            partition = account_partition(account_id, self._settings.topic_partitions)
+        headers = [*without_ours(letter.headers), (REPLAYED_FROM, letter.name.encode())]
+        while True:
+            try:
+                producer.produce(
+                    topic,
+                    value=letter.value,
+                    key=letter.key,
+                    partition=partition,
+                    headers=headers,
+                    on_delivery=self._note,
+                )
+                producer.poll(0)
+            except BufferError:
+                producer.poll(0.1)
+            else:
+                return
+
+    def _note(self, error: Any, _: Message) -> None:
+        if error is not None:
+            self._failures.append(error.str())
+
+
+def _source_topic(letter: Letter) -> str:
+    return letter.place.topic.removesuffix(DEAD_LETTER_SUFFIX)
+
+
+def _content(letter: Letter) -> bytes:
+    """A hash of the source topic and the bytes."""
+    marked = b"\0" if letter.value is None else b"\1" + letter.value
+    return xxh3_128_digest(letter.place.topic.encode() + marked)
+
+
+def _written(letter: Letter) -> tuple[int, int, int]:
+    """When and where it was written: the greater, the newer."""
+    return letter.at, letter.place.partition, letter.offset

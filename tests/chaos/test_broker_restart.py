@@ -1,0 +1,85 @@
+"""Apache Kafka itself killed in the middle, and started again with what is on its disk."""
+
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from credit_movements.processes import Child
+from tests.chaos import load
+from tests.chaos.conftest import made_world
+from tests.chaos.exports import assert_each_export_ended_once
+from tests.chaos.judge import assert_each_event_counted_once
+from tests.chaos.load import Load
+from tests.conftest import free_port
+from tests.kafka.apache_kafka import ApacheKafka, NoApacheKafkaError, fetched_jars
+from tests.kafka.brokers import without_apache_kafka
+
+EVENTS_PER_SECOND = 300
+_AWAY_SECONDS = 2.0
+
+
+class RestartedKafka:
+    """A broker that is ours alone."""
+
+    def __init__(self, broker: ApacheKafka, log_dir: Path) -> None:
+        self.broker = broker
+        self._log_dir = log_dir
+        self.start()
+
+    def start(self) -> None:
+        self._child = Child(self.broker.service(), self._log_dir)
+        self._child.wait_until_ready()
+
+    def kill(self) -> None:
+        self._child.wait_or_kill(0.0)
+        assert self._child.how_it_ended() == "signal SIGKILL"
+
+
+@pytest.fixture
+def kafka_of_ours(tmp_path: Path) -> Iterator[RestartedKafka]:
+    try:
+        broker = ApacheKafka(tmp_path / "kafka", fetched_jars(), free_port(), free_port())
+    except NoApacheKafkaError as error:
+        without_apache_kafka(str(error))
+    broker.format()
+    kafka = RestartedKafka(broker, tmp_path)
+    try:
+        yield kafka
+    finally:
+        kafka.kill()
+
+
+def test_a_broker_that_is_killed_twice_loses_and_doubles_nothing(
+    kafka_of_ours: RestartedKafka, registry: str, clickhouse: str, tmp_path: Path, seed: int
+) -> None:
+    pick = random.Random(seed)
+    with made_world(kafka_of_ours.broker.bootstrap_servers, registry, clickhouse, tmp_path, seed) as world:
+        workers = [world.worker(command) for command in ("rate", "sink", "export")]
+        for worker in workers:
+            worker.start()
+        with Load(world.publish, EVENTS_PER_SECOND):
+            for _ in range(2):
+                while not all(worker.was_at_work() for worker in workers):
+                    for worker in workers:
+                        worker.start_again_if_it_gave_up()
+                    time.sleep(0.1)
+                world.ask(pick.choice(load.ACCOUNTS), str(uuid.uuid4()))
+                time.sleep(pick.uniform(1.0, 3.0))
+                kafka_of_ours.kill()
+                world.ask(pick.choice(load.ACCOUNTS), str(uuid.uuid4()))
+                time.sleep(_AWAY_SECONDS)
+                kafka_of_ours.start()
+        world.stack.flush()
+        seconds = world.wait_until_done("rater", "sink", "exporter")
+        gave_up = {worker.command: worker.gave_up for worker in workers}
+        print(
+            f"no lag {seconds:.1f} s after the load's end, {sum(world.published.values())} messages, gave up: {gave_up}"
+        )
+        for worker in workers:
+            worker.stop()
+        assert_each_event_counted_once(world)
+        assert_each_export_ended_once(world)

@@ -1,0 +1,88 @@
+"""A broker and a database for one test alone, each behind a proxy that can be told to fail."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+from pydantic import SecretStr
+
+from credit_movements import clients
+from credit_movements.embedded.broker import broker_service
+from credit_movements.embedded.ports import free_port
+from credit_movements.processes import running
+from credit_movements.provision import make_topics
+from credit_movements.settings import Settings
+from sinks.migrations import apply_migrations
+from tests.faults.proxy import Proxy, proxied
+from tests.faults.world import World
+from tests.integration.stack import Stack
+
+# A hung ClickHouse is given up after this instead of a minute.
+ANSWER_SECONDS = 2
+
+
+@pytest.fixture
+def kafka_proxy(log_dir: Path) -> Iterator[Proxy]:
+    """Before an embedded broker that tells its clients the proxy's address as its own."""
+    port = free_port()
+    with proxied(port) as proxy:
+        service = broker_service(port)
+        command = [
+            f"--advertised-listener-url=tcp://127.0.0.1:{proxy.port}" if "--advertised" in argument else argument
+            for argument in service.command
+        ]
+        with running(replace(service, command=tuple(command)), log_dir):
+            yield proxy
+
+
+@pytest.fixture
+def dsn(clickhouse: str) -> str:
+    """A database of the test's own, around the proxy."""
+    dsn = clickhouse.rsplit("/", 1)[0] + f"/faults_{uuid.uuid4().hex}"
+    apply_migrations(dsn)
+    return dsn
+
+
+@pytest.fixture
+def client(dsn: str) -> Iterator[Client]:
+    with clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False) as client:
+        # What was written twice shall be seen to have been.
+        client.command("SYSTEM STOP MERGES credit_movements")
+        yield client
+
+
+@pytest.fixture
+def clickhouse_proxy(dsn: str) -> Iterator[Proxy]:
+    with proxied(port_of(dsn)) as proxy:
+        yield proxy
+
+
+def port_of(dsn: str) -> int:
+    return int(dsn.rsplit(":", 1)[1].split("/")[0])
+
+
+@pytest.fixture
+def settings(kafka_proxy: Proxy, clickhouse_proxy: Proxy, dsn: str, registry: str, tmp_path: Path) -> Settings:
+    """What the workers are told."""
+    behind = dsn.replace(f":{port_of(dsn)}/", f":{clickhouse_proxy.port}/")
+    return Settings(
+        kafka_bootstrap_servers=f"127.0.0.1:{kafka_proxy.port}", kafka_session_timeout_ms=2000,
+        schema_registry_url=registry, clickhouse_dsn=SecretStr(behind), data_dir=tmp_path, topic_partitions=4,
+        rater_id="test", rater_http_port=0, sink_http_port=0, sink_batch_size=500,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def world(
+    settings: Settings, client: Client, kafka_proxy: Proxy, clickhouse_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    monkeypatch.setattr(clients, "_ANSWER_SECONDS", ANSWER_SECONDS)
+    make_topics(settings)
+    with Stack(settings) as stack:
+        world = World(stack, client, kafka_proxy, clickhouse_proxy)
+        world.publish_rate()
+        yield world

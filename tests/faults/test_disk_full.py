@@ -1,0 +1,55 @@
+"""The rater's disk is full or out of reach: it goes on rating, says so, and what it should have written is rebuilt."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import streams.rater
+from streams.seen_store import SeenStore
+from tests.faults.rater_process import RaterProcess
+from tests.faults.world import World
+from tests.integration.stack import eventually
+
+MANY = 6_000
+
+
+def test_a_full_disk_stops_no_rater_and_charges_nobody_twice(world: World, tmp_path: Path) -> None:
+    rater = RaterProcess(world.settings, tmp_path, max_in_memory=1_000, largest_file_bytes=20_000)
+    try:
+        for first in range(0, MANY, MANY // 3):
+            world.publish_usage(first, MANY // 3, account_id="acme")
+            eventually(lambda: world.stack.lag() == 0)
+        world.publish_usage(0, MANY, account_id="acme")
+        eventually(lambda: world.stack.lag() == 0)
+        rater.stop()
+    finally:
+        rater.wait_or_kill(0.0)
+    said = rater.log_path.read_text()
+    assert "cannot be written, " in said
+    assert "Traceback" not in said
+    # What it could not write is a projection of the log: the next one, with room on its disk, reads it from there.
+    world.publish_usage(0, MANY, account_id="acme")
+    world.stack.rate_everything()
+    assert world.in_log() == (MANY, MANY)
+
+
+def test_a_folder_that_is_back_is_written_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(streams.rater, "SeenStore", partial(SeenStore, max_in_memory=100))
+    seen = world.settings.data_dir / "seen"
+    seen.write_text("in the way")
+    with world.stack.rating():
+        world.publish_usage(0, 1_000)
+        eventually(lambda: world.stack.lag() == 0)
+        assert "cannot be written" in caplog.text
+        seen.unlink()
+        world.publish_usage(1_000, 5_000)
+        eventually(lambda: any(seen.glob("*/manifest.json")))
+        eventually(lambda: world.stack.lag() == 0)
+        world.publish_usage(0, 6_000)
+        eventually(lambda: world.stack.lag() == 0)
+    world.publish_usage(0, 6_000)
+    world.stack.rate_everything()
+    assert world.in_log() == (6_000, 6_000)

@@ -1,0 +1,28 @@
+"""A Kafka for one test alone, with the contract's topics."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from credit_movements.provision import make_topics
+from credit_movements.settings import Settings
+from tests.integration.stack import Stack
+from tests.kafka.brokers import Kafka
+
+
+@pytest.fixture
+def settings(kafka: Kafka, registry: str, tmp_path: Path) -> Settings:
+    """What a worker is told: 4 partitions, and to be given up soon when it is silent."""
+    return Settings(
+        kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_session_timeout_ms=2000, schema_registry_url=registry,
+        data_dir=tmp_path, topic_partitions=4, rater_id="test", rater_http_port=0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def stack(settings: Settings) -> Iterator[Stack]:
+    """All topics, with nothing in them, on each broker in turn."""
+    make_topics(settings)
+    with Stack(settings) as stack:
+        yield stack

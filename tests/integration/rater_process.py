@@ -1,0 +1,52 @@
+"""A rater as `credit-movements rate` runs it, but for one thing: right after one step of a transaction it gets a signal.
+
+`python -m tests.integration.rater_process STEP SIGNAL`, settings by the CREDIT_ variables. STEP is a method of the producer:
+begin_transaction, produce_batch, send_offsets_to_transaction or commit_transaction. The signal comes once. A process that
+was stopped with SIGSTOP and goes on has slow hands: what happened meanwhile is noticed by the threads of its clients first.
+"""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from confluent_kafka import Producer
+
+from credit_movements import clients
+from credit_movements.cli import main
+
+_SLOW_HANDS_SECONDS = 1.5
+
+
+class InterruptedProducer:
+    """A producer whose process gets `number` right after the first `step` is done."""
+
+    def __init__(self, producer: Producer, step: str, number: signal.Signals) -> None:
+        self._producer = producer
+        self._step: str | None = step
+        self._signal = number
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._producer, name)
+        if name != self._step:
+            return method
+        self._step = None
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            result = method(*arguments, **options)
+            if name == "produce_batch":
+                self._producer.flush()
+            os.kill(os.getpid(), self._signal)
+            time.sleep(_SLOW_HANDS_SECONDS)
+            return result
+
+        return call
+
+
+if __name__ == "__main__":
+    make = clients.transactional_producer
+    step, number = sys.argv[1], signal.Signals[sys.argv[2]]
+    clients.transactional_producer = lambda settings: InterruptedProducer(make(settings), step, number)  # type: ignore
+    sys.argv[1:] = ["rate"]
+    main()

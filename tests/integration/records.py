@@ -1,0 +1,53 @@
+"""Records of the public topics, good unless a test says otherwise."""
+
+import time
+from typing import Any
+
+from confluent_kafka import Message
+
+DAY = 86_400 * 10**6
+YESTERDAY = time.time_ns() // 1000 - DAY
+
+
+def rate(**fields: Any) -> dict[str, Any]:
+    return {
+        "rate_card_id": "default", "usage_type": "call", "destination_prefix": "", "destination_name": "", "unit": "seconds",
+        "unit_size": 1, "initial_increment": 60, "increment": 60, "value_per_unit_nanos": 1000, "currency": "EUR",
+        "effective_from": 0, "effective_to": None,
+    } | fields  # fmt: skip
+
+
+def event(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"00000000-0000-4000-8000-{number:012x}", "account_id": f"acct-{number % 7}",
+        "interaction_id": f"call-{number}", "usage_type": "call", "quantity": 61, "destination": "+4915112345",
+        "occurred_at": YESTERDAY, "user_id": None,
+    } | fields  # fmt: skip
+
+
+def top_up(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"11111111-0000-4000-8000-{number:012x}", "account_id": f"acct-{number % 7}",
+        "interaction_id": f"payment-{number}", "amount_nanos": 10**10, "currency": "EUR", "occurred_at": YESTERDAY,
+    } | fields  # fmt: skip
+
+
+def movement(number: int, **fields: Any) -> dict[str, Any]:
+    """What the rater makes of `event(number)` at `rate()`."""
+    made = event(number)
+    same = {
+        name: made[name]
+        for name in ("account_id", "interaction_id", "occurred_at", "quantity", "destination", "user_id")
+    }
+    return same | {
+        "movement_id": made["event_id"], "description": made["usage_type"], "unit": "seconds", "units_charged": 120,
+        "value_per_unit_nanos": 1000, "credit_movement_nanos": -120_000, "currency": "EUR", "rate_card_id": "default",
+        "destination_prefix": "", "rate_effective_from": 0, "source_topic": "usage-events", "source_partition": 0,
+        "source_offset": number,
+    } | fields  # fmt: skip
+
+
+def header(message: Message, name: str) -> str:
+    (value,) = (value for key, value in message.headers() or [] if key == name)
+    assert isinstance(value, bytes)
+    return value.decode()

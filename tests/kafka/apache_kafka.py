@@ -1,0 +1,144 @@
+"""Apache Kafka's own broker, without Docker: its jars from Maven Central, one KRaft node, a folder and ports of its own.
+
+The jars are fetched once, into `.cache/kafka/<version>` of the project. A start takes some 4 s: 1 to format the storage,
+3 until the broker answers.
+"""
+
+import base64
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from credit_movements.embedded.broker import broker_answers
+from credit_movements.embedded.ports import free_port
+from credit_movements.processes import Child, Service, running
+
+_POM = Path(__file__).with_name("pom.xml")
+_CACHE = Path(__file__).parents[2] / ".cache" / "kafka"
+# Quick to start, and small: the tests write little.
+_JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+_FETCH_SECONDS = 600
+_FORMAT_SECONDS = 60
+
+
+class NoApacheKafkaError(Exception):
+    """Apache Kafka cannot be had on this machine: one line that says what is missing."""
+
+
+def kafka_version() -> str:
+    """The version that pom.xml names."""
+    (version,) = re.findall(r"<artifactId>kafka_2.13</artifactId>\s*<version>(.+)</version>", _POM.read_text())
+    return str(version)
+
+
+def fetched_jars() -> Path:
+    """The folder with the broker's jars, fetched if they are not there yet. Raises NoApacheKafkaError."""
+    folder = _CACHE / kafka_version()
+    if shutil.which("java") is None:
+        raise NoApacheKafkaError("there is no `java`: install a JVM of version 17 or newer")
+    if folder.is_dir():
+        return folder
+    if shutil.which("mvn") is None:
+        raise NoApacheKafkaError("there is no `mvn` to fetch its jars: install Maven")
+    new = folder.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={new}"]
+    fetched = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS)
+    if fetched.returncode != 0:
+        reason = next((line for line in fetched.stdout.splitlines() if "ERROR" in line), fetched.stderr.strip())
+        raise NoApacheKafkaError(f"Maven could not fetch its jars: {reason}")
+    new.rename(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class ApacheKafka:
+    """A broker that is formatted and can be started, killed and started again: its topics are on disk, in `folder`."""
+
+    folder: Path
+    jars: Path
+    port: int
+    controller_port: int
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def _properties_file(self) -> Path:
+        return self.folder / "server.properties"
+
+    def format(self) -> None:
+        """Make the folder a KRaft node's."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._properties_file.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        options = (f"--cluster-id={cluster_id}", f"--config={self._properties_file}")
+        command = self._java("kafka.tools.StorageTool", "format", *options)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_SECONDS)
+        assert done.returncode == 0, done.stderr
+
+    @contextmanager
+    def running(self, log_dir: Path) -> Iterator[Child]:
+        """The broker, for the length of a block; it ends with SIGKILL, and with this process."""
+        with running(self.service(), log_dir) as child:
+            yield child
+
+    def service(self) -> Service:
+        return Service(
+            name="apache-kafka",
+            command=self._java("kafka.Kafka", str(self._properties_file)),
+            ready=lambda: broker_answers(self.bootstrap_servers),
+            stop_seconds=0.0,
+            ready_seconds=60.0,
+        )
+
+    def _java(self, main: str, *arguments: str) -> tuple[str, ...]:
+        return ("java", *_JVM, "-cp", f"{self.jars}/*", main, *arguments)
+
+    def _properties(self) -> dict[str, str | int | Path]:
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            # One broker keeps one copy, and few partitions are made soon.
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 1,
+            # Tests do not wait for what people can wait for.
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1000,
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 200,
+            "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+            "log.index.size.max.bytes": 1024 * 1024,
+            "log.segment.delete.delay.ms": 1000,
+        }
+
+
+@contextmanager
+def apache_kafka(folder: Path, log_dir: Path) -> Iterator[ApacheKafka]:
+    """A new broker, running, for the length of a block; nothing of it stays. Raises NoApacheKafkaError."""
+    broker = ApacheKafka(folder, fetched_jars(), free_port(), free_port())
+    try:
+        broker.format()
+        with broker.running(log_dir):
+            yield broker
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    print(fetched_jars(), file=sys.stderr)

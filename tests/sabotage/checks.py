@@ -1,0 +1,100 @@
+"""Small checks, one for each guarantee: silent on the production code, an AssertionError where the guarantee is broken.
+
+Each is given the way to a fixture, and takes only what it needs: those of the pure heart need no server.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from exporter.csv_file import csv_chunks
+from exporter.window import Period
+from sinks.reader import stream_movements
+from streams import settlement
+from streams.events import EVENT_COLUMNS
+from streams.fingerprints import content_hashes, id_hashes
+from streams.ledger import AbortedError, Ledger
+from streams.rates import Rate
+from streams.rating import Limits, PriceList
+from streams.settlement import Seen, Settled, check_batch
+from tests.faults.proxy import Fault
+from tests.faults.world import World
+from tests.integration.stack import eventually
+from tests.integration.test_exporter_reader import FROM, TO, insert, movement, wanted
+from tests.unit.streams.test_settlement import DAY, NOW, PARTITIONS, event, rate
+
+Fixture = Callable[[str], Any]
+
+
+def settled(
+    events: list[dict[str, Any]], rates: list[dict[str, Any]], seen_content: np.uint64 | None = None
+) -> Settled:
+    """What becomes of events; with `seen_content` the ids of all of them were seen before, with that content."""
+    table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
+    known = np.full(len(table), seen_content is not None)
+    seen = Seen(known, np.full(len(table), seen_content or 0, dtype=np.uint64))
+    prices = PriceList([Rate.checked(each) for each in rates], [], "default")
+    failed = check_batch(table, PARTITIONS, Limits())
+    return settlement.settle(table, failed, id_hashes(table), content_hashes(table), seen, prices, Limits())
+
+
+def rating_twice_gives_the_same_rows(_: Fixture) -> None:
+    events = [event(number) for number in range(20)]
+    first, again = (settled(events, [rate()]).movements for _ in range(2))
+    assert len(first) == 20
+    assert first.equals(again)
+
+
+def price_is_that_of_the_events_time(_: Fixture) -> None:
+    dearer = rate(effective_from=NOW - DAY // 2, value_per_unit_nanos=5_000)
+    movements = settled([event(0, occurred_at=NOW - DAY), event(1, occurred_at=NOW)], [rate(), dearer]).movements
+    assert movements["value_per_unit_nanos"].to_list() == [1_000, 5_000]
+
+
+def first_content_stands(_: Fixture) -> None:
+    (content,) = content_hashes(pl.DataFrame([event(0)], schema=EVENT_COLUMNS))
+    assert len(settled([event(0)], [rate()], content).duplicates) == 1
+    conflict = settled([event(0, quantity=7)], [rate()], content)
+    assert (len(conflict.movements), len(conflict.refused)) == (0, 1)
+
+
+def aborted_batch_is_rated_again(fixture: Fixture) -> None:
+    world: World = fixture("world")
+    honest, aborts = Ledger.append, []
+
+    def append(ledger: Ledger, movements: pl.DataFrame) -> None:
+        # Once, before anything is written: Tansu shows what was written before an abort.
+        if not aborts and len(movements):
+            aborts.append(len(movements))
+            raise AbortedError("for the test")
+        honest(ledger, movements)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "append", append)
+        world.publish_usage(0, 50)
+        world.stack.rate_everything()
+    assert aborts
+    assert world.in_log() == (50, 50)
+
+
+def sink_that_ends_early_loses_nothing(fixture: Fixture) -> None:
+    world: World = fixture("world")
+    world.publish_usage(0, 50)
+    world.stack.rate_everything()
+    strike = world.clickhouse.strike(b"INSERT", Fault.REFUSED, times=10**9)
+    with world.sinking():
+        eventually(lambda: strike.struck >= 2)
+    strike.times = 0
+    world.store_everything()
+    assert world.checksum().rows == 50
+
+
+def export_holds_its_account_alone(fixture: Fixture) -> None:
+    client = fixture("client")
+    insert(client, [movement(interaction_id=f"ours-{number}", occurred_at=FROM + number) for number in range(3)])
+    insert(client, [movement(account_id="other", interaction_id=f"theirs-{number}") for number in range(3)], first=3)
+    file = b"".join(csv_chunks(stream_movements(client, wanted()), Period(FROM, TO, "UTC"))).decode()
+    assert [line.split(",")[1] for line in file.splitlines()[1:]] == ["ours-0", "ours-1", "ours-2"]

@@ -1,0 +1,113 @@
+"""The production code with one guarantee broken each, and the check that must notice.
+
+| sabotage | what it breaks | what catches it |
+|---|---|---|
+| the sink commits before it inserts | what it held is never read again: rows lost | `sink_that_ends_early_loses_nothing` |
+| a random movement id | a batch that is rated again makes other rows: charged twice | `rating_twice_gives_the_same_rows` |
+| a clock in the rating | the price depends on when the rater runs | `price_is_that_of_the_events_time` |
+| ids remembered before the commit | an aborted batch is taken for duplicates: movements lost | `aborted_batch_is_rated_again` |
+| of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
+| an export without the account filter | another account's rows are read for the file | `export_holds_its_account_alone` |
+| the same, and no guard behind it | another account's rows are in the file | `export_holds_its_account_alone` |
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+
+from sinks import reader
+from sinks.sink import Sink
+from streams import rating, settlement
+from streams.fingerprints import content_hashes, id_hashes
+from streams.rater import Rater
+from tests.sabotage import checks
+
+Check = Callable[[Callable[[str], Any]], None]
+
+
+class Sabotage(NamedTuple):
+    """`check` takes pytest's way to a fixture, and raises AssertionError where the guarantee does not hold."""
+
+    name: str
+    apply: Callable[[pytest.MonkeyPatch], None]
+    check: Check
+
+
+def commit_before_insert(patch: pytest.MonkeyPatch) -> None:
+    def finish(sink: Any) -> None:
+        if (block := sink._under_way) is not None:
+            sink._places.reach(block.poll.reached)
+            sink._commit()
+        honest(sink)
+
+    honest = Sink._finish
+    patch.setattr(Sink, "_finish", finish)
+
+
+def random_movement_id(patch: pytest.MonkeyPatch) -> None:
+    def movements(events: pl.DataFrame, priced: pl.DataFrame) -> pl.DataFrame:
+        made = honest(events, priced)
+        return made.with_columns(pl.Series("movement_id", [str(uuid.uuid4()) for _ in range(len(made))], pl.String))
+
+    honest = settlement._movements
+    patch.setattr(settlement, "_movements", movements)
+
+
+def clock_in_the_rating(patch: pytest.MonkeyPatch) -> None:
+    def rate_batch(events: pl.DataFrame, *prices_and_limits: Any) -> Any:
+        now = pl.lit(time.time_ns() // 1000, pl.Int64).alias("occurred_at")
+        return rating.rate_batch(events.with_columns(now), *prices_and_limits)
+
+    patch.setattr(settlement, "rate_batch", rate_batch)
+
+
+def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
+    def commit(rater: Any, poll: Any, settled: Any, *more: Any) -> Any:
+        standing = {number: store.reached_offset for number, store in rater._stores.items()}
+        rater._remember(settled, id_hashes(poll.events), content_hashes(poll.events), standing)
+        return honest(rater, poll, settled, *more)
+
+    honest = Rater._commit
+    patch.setattr(Rater, "_commit", commit)
+
+
+def last_wins(patch: pytest.MonkeyPatch) -> None:
+    def settle(events: Any, failed: Any, ids: Any, content: Any, seen: settlement.Seen, *more: Any) -> Any:
+        same = settlement.Seen(seen.known & (seen.content == content), seen.content)
+        return honest(events, failed, ids, content, same, *more)
+
+    honest = settlement.settle
+    patch.setattr(settlement, "settle", settle)
+
+
+def no_account_filter(patch: pytest.MonkeyPatch) -> None:
+    for question in ("_COUNT", "_SELECT"):
+        honest = getattr(reader, question)
+        spoiled = honest.replace("account_id = {account_id:String}", "{account_id:String} != ''")
+        assert spoiled != honest
+        patch.setattr(reader, question, spoiled)
+
+
+def no_account_filter_and_no_guard(patch: pytest.MonkeyPatch) -> None:
+    def blocks(client: Any, parameters: dict[str, Any]) -> Any:
+        for block in honest(client, parameters):
+            yield block.with_columns(account_id=pl.lit(parameters["account_id"]))
+
+    no_account_filter(patch)
+    honest = reader._blocks
+    patch.setattr(reader, "_blocks", blocks)
+
+
+SABOTAGES = [
+    Sabotage("the sink commits before it inserts", commit_before_insert, checks.sink_that_ends_early_loses_nothing),
+    Sabotage("a random movement id", random_movement_id, checks.rating_twice_gives_the_same_rows),
+    Sabotage("a clock in the rating", clock_in_the_rating, checks.price_is_that_of_the_events_time),
+    Sabotage("ids remembered before the commit", remember_before_commit, checks.aborted_batch_is_rated_again),
+    Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
+    Sabotage("an export without the account filter", no_account_filter, checks.export_holds_its_account_alone),
+    Sabotage("the same, and no guard behind it", no_account_filter_and_no_guard, checks.export_holds_its_account_alone),
+]
