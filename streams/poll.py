@@ -106,3 +106,10 @@ def sorted_out(messages: list[Message]) -> tuple[list[Message], dict[Place, int]
         else:
             logger.warning("Kafka: %s", error.str())
     return events, ends
+
+
+def gone_on_to(before: Mapping[Place, int], read: Mapping[Place, int], ends: Mapping[Place, int]) -> dict[Place, int]:
+    """Where each partition goes on after a poll, of those that moved: `before` it, after the records `read`, and at the
+    `ends` that were told. An end may be told in front of records that came to the partition since."""
+    read_to = {**before, **read}
+    return {**read, **{place: end for place, end in ends.items() if end > read_to[place]}}

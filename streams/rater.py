@@ -49,7 +49,7 @@ from streams.ledger import AbortedError, Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
 from streams.offsets import KafkaSilentError, MisplacedOffsetError, MissingOffsets, Offsets
-from streams.poll import OutOfRangeError, Place, Poll, decode_poll, position_of, sorted_out
+from streams.poll import OutOfRangeError, Place, Poll, decode_poll, gone_on_to, position_of, sorted_out
 from streams.price_feed import PriceFeed, RefusedPrice
 from streams.rating import Limits
 from streams.seen_store import SeenStore
@@ -163,7 +163,7 @@ class Rater:
 
     def _settle_and_commit(self, messages: list[Message], ends: dict[Place, int]) -> None:
         poll = self._while_registry_is_away(lambda: decode_poll(messages, self._codecs))
-        next_offsets = {**poll.next_offsets, **{place: end for place, end in ends.items() if end > self._next[place]}}
+        next_offsets = gone_on_to(self._next, poll.next_offsets, ends)
         bad_prices = self._bad_prices()
         if not next_offsets and not bad_prices:
             return
