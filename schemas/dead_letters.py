@@ -45,4 +45,4 @@ def read_headers(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) 
     """The `dlq.*` headers of a dead letter, as a Kafka client gives its headers. Where a name comes twice (a dead letter
     that was sent again and refused again), the last one counts."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    return {name: bytes(value).decode() for name, value in pairs if name.startswith("dlq.")}
+    return {name: bytes(value).decode(errors="replace") for name, value in pairs if name.startswith("dlq.")}

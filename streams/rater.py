@@ -109,6 +109,7 @@ class Rater:
         self._offsets = Offsets(consumer, options.origins, options.missing_offsets)
         self._assigned: list[Place] = []
         self._next: dict[Place, int] = {}
+        self._newest_at: dict[Place, int] = {}
         self._must_prepare = False
         self._stores: dict[int, SeenStore] = {}
         self._stop = threading.Event()
@@ -185,8 +186,17 @@ class Rater:
             if len(rows):
                 seen.known[rows], seen.content[rows] = store.look_up(ids[rows])
                 # Not before: the newest event of a batch must not make it forget what an older one in it repeats.
-                store.newest_at = max(store.newest_at, int(events["recorded_at"].to_numpy()[rows].max()))
+                self._note_newest(partition, store, events[rows])
         return settle(events, failed, ids, content, seen, self._feed.prices, limits)
+
+    def _note_newest(self, partition: int, store: SeenStore, events: pl.DataFrame) -> None:
+        """Ids are forgotten by the older of the two source topics: one may lag days behind the other, and what it brings is
+        judged by its own records' times."""
+        for topic, newest in events.group_by("source_topic").agg(pl.col("recorded_at").max()).iter_rows():
+            place = Place(topic, partition)
+            self._newest_at[place] = max(newest, self._newest_at.get(place, newest))
+        both = [self._newest_at.get(Place(topic, partition)) for topic in _SOURCE_NAMES]
+        store.newest_at = max(store.newest_at, min(newest or 0 for newest in both))
 
     def _commit(
         self, poll: Poll, settled: Settled, next_offsets: dict[Place, int], bad_prices: list[RefusedPrice]

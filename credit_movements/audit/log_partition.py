@@ -98,7 +98,7 @@ class LogAudit:
         self._find_doubled(log.table, ["id"], movement_at)
         # The same event twice is found by its id already.
         by_place = log.table.unique("id", keep="first", maintain_order=True)
-        self._find_doubled(by_place.head(0), ["topic", "source_partition", "source_offset"], movement_at)
+        self._find_doubled(by_place, ["topic", "source_partition", "source_offset"], movement_at)
         stray = log.table.filter((pl.col("topic") < 0) | (pl.col("source_partition") != self._number))
         self._findings.add(Kind.NO_SOURCE, len(stray), (self._told_stray(row, movement_at) for row in _rows(stray)))
         return log

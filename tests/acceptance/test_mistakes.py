@@ -89,6 +89,19 @@ def test_topics_that_only_the_workers_write_cannot_be_published_to(tmp_path: Pat
 
 def test_help_lists_every_command_and_every_setting() -> None:
     shown = run("--help").stdout
-    for command in ("demo", "up", "rate", "sink", "export", "setup", "rates", "publish", "request-export", "balance"):
+    for command in (
+        "demo",
+        "up",
+        "rate",
+        "sink",
+        "export",
+        "setup",
+        "rates",
+        "publish",
+        "request-export",
+        "balance",
+        "audit",
+        "dead-letters",
+    ):
         assert f" {command} " in shown
     assert "CREDIT_EXPORT_STORAGE_URL" in shown

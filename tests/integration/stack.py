@@ -132,4 +132,4 @@ def eventually(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS)
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)
+        time.sleep(0.05)

@@ -5,7 +5,7 @@ from collections import Counter
 
 from schemas.partitioner import account_partition
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
-from tests.integration.records import event, header, rate, top_up
+from tests.integration.records import DAY, event, header, rate, top_up
 from tests.integration.stack import Stack, eventually
 
 
@@ -138,3 +138,19 @@ def test_two_raters_share_the_partitions_and_each_event_is_rated_once(stack: Sta
         stack.publish(USAGE_EVENTS, *(event(number) for number in range(900)))
         eventually(lambda: stack.lag() == 0)
     assert len(stack.records(CREDIT_MOVEMENTS)) == 900
+
+
+def test_a_topic_that_lags_behind_the_other_finds_its_duplicates_known(stack: Stack) -> None:
+    three_days_ago = time.time_ns() // 1000 - 3 * DAY
+    late = event(5, account_id="acct-1", occurred_at=three_days_ago - 34 * DAY)
+    stack.publish_priced(RATES, rate())
+    stack.publish(TOP_UP_EVENTS, top_up(1, account_id="acct-1"))
+    stack.rate_everything()
+    for _ in range(2):
+        value = stack.codec(USAGE_EVENTS).encode_one(late)
+        stack.send(USAGE_EVENTS, value, "acct-1", timestamp=three_days_ago // 1000)
+        stack.flush()
+        stack.rate_everything()
+    ids = [line["movement_id"] for line in stack.records(CREDIT_MOVEMENTS)]
+    # Where the broker stamps records itself, this one is too old.
+    assert ids.count(late["event_id"]) <= 1

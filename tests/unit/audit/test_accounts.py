@@ -113,6 +113,7 @@ def test_any_outcome_that_is_gone_doubled_or_given_to_another_event_is_found(
         (replace(GOOD, movements=[*GOOD.movements, GOOD.movements[0]]), {"doubled": 1}),
         (replace(GOOD, letters=[*GOOD.letters, (0, event(1))]), {"doubled": 1}),
         (replace(GOOD, letters=[*GOOD.letters, GOOD.letters[0]]), {"doubled": 1}),
+        (GOOD.changed(2, movement_id="ffffffff-ffff-4fff-8fff-ffffffffffff"), {"not_its_event": 1}),
         (GOOD.changed(0, quantity=62), {"not_its_event": 1, "false_duplicate": 2}),
         (GOOD.changed(0, source_offset=8), {"false_duplicate": 2}),
         (GOOD.changed(0, source_partition=1), {"no_source": 1, "false_duplicate": 1}),
