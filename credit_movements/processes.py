@@ -116,6 +116,12 @@ class Child:
             return ServiceFailedError(f"{what}; its log {self.log_path} is empty")
         return ServiceFailedError("\n  | ".join([f"{what}. The end of {self.log_path}:", *lines]))
 
+    def log_text(self) -> str:
+        """All that it wrote since it was started."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode(errors="replace")
+
     def last_lines(self, count: int = 10) -> list[str]:
         """The end of what it wrote since it was started."""
         with self.log_path.open("rb") as log:

@@ -1,7 +1,9 @@
 """The rater's way out: movements, dead letters and offsets in one Kafka transaction."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from typing import Any
 
 import polars as pl
@@ -19,6 +21,9 @@ _GIVE_UP_AFTER_SECONDS = 120
 # Each step has an end, and is then asked for again: without one librdkafka never looks for the coordinator anew, and was
 # seen to hang for good after Kafka had been away.
 _STEP_SECONDS = 5.0
+# A step that has not kept its end by now never will: librdkafka forgets that of `send_offsets_to_transaction` while it looks
+# for the group's coordinator (its issue 5456), and was seen to wait for good after Kafka had been killed and came back.
+_STUCK_AFTER_SECONDS = 20.0
 _FULL_QUEUE_WAIT_SECONDS = 0.1
 # The partitions are another rater's by now, or will be.
 _REBALANCED = {
@@ -122,7 +127,12 @@ class Ledger:
     def _commit_transaction(self, offsets: list[TopicPartition], consumer: Consumer) -> None:
         try:
             group = consumer.consumer_group_metadata()
-            self._patiently(lambda: self._producer.send_offsets_to_transaction(offsets, group, _STEP_SECONDS))
+            self._patiently(
+                lambda: ended_in_time(
+                    lambda: self._producer.send_offsets_to_transaction(offsets, group, _STEP_SECONDS),
+                    _STUCK_AFTER_SECONDS,
+                )
+            )
             self._producer.flush()
             self._patiently(lambda: self._producer.commit_transaction(_STEP_SECONDS))
         except KafkaException as failure:
@@ -169,6 +179,28 @@ class Ledger:
         partition, offset = message.partition(), message.offset()
         if error is None and partition is not None and offset is not None:
             self._next_offsets[partition] = offset + 1
+
+
+def ended_in_time(step: Callable[[], object], seconds: float) -> None:
+    """Take a step that may never return; raises what it raises, and KafkaException if it has not returned after `seconds`.
+
+    Its thread is then left behind with whatever it holds: the process has to end.
+    """
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            step()
+        except BaseException as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    # A daemon: it must not keep the process from ending.
+    threading.Thread(target=run, name="a step of a transaction", daemon=True).start()
+    if not wait([outcome], seconds).done:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"a transaction's step is stuck for {seconds:.0f} s"))
+    outcome.result()
 
 
 def _can_be_retried(error: BaseException) -> bool:

@@ -91,7 +91,8 @@ class Worker:
 
     def was_at_work(self) -> bool:
         """Whether the running one has got its partitions."""
-        return any(_AT_WORK[self.command] in line and "[]" not in line for line in self.child.last_lines(1000))
+        lines = self.child.log_text().splitlines()
+        return any(_AT_WORK[self.command] in line and "[]" not in line for line in lines)
 
     def log(self) -> str:
         return "\n".join(self.child.last_lines(60))

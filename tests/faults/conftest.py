@@ -13,23 +13,30 @@ from pydantic import SecretStr
 from credit_movements import clients
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.ports import free_port
-from credit_movements.processes import running
+from credit_movements.processes import Service, running
 from credit_movements.provision import make_topics
 from credit_movements.settings import Settings
 from sinks.migrations import apply_migrations
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.world import World
 from tests.integration.stack import Stack
+from tests.kafka.apache_kafka import ApacheKafka, NoApacheKafkaError, fetched_jars
+from tests.kafka.brokers import APACHE_KAFKA, TANSU, without_apache_kafka
 
 # A hung ClickHouse is given up after this instead of a minute.
 ANSWER_SECONDS = 2
 
 
 @pytest.fixture
-def kafka_proxy(log_dir: Path) -> Iterator[Proxy]:
-    """Before an embedded broker that tells its clients the proxy's address as its own."""
+def kafka_proxy(request: pytest.FixtureRequest, log_dir: Path, tmp_path: Path) -> Iterator[Proxy]:
+    """Before a broker of the test's own, that tells its clients the proxy's address as its own: the embedded one, or the
+    one that the test's parameter names."""
     port = free_port()
     with proxied(port) as proxy:
+        if getattr(request, "param", TANSU) == APACHE_KAFKA:
+            with running(_apache_kafka_behind(proxy, port, tmp_path / "apache-kafka"), log_dir):
+                yield proxy
+            return
         service = broker_service(port)
         command = [
             f"--advertised-listener-url=tcp://127.0.0.1:{proxy.port}" if "--advertised" in argument else argument
@@ -37,6 +44,15 @@ def kafka_proxy(log_dir: Path) -> Iterator[Proxy]:
         ]
         with running(replace(service, command=tuple(command)), log_dir):
             yield proxy
+
+
+def _apache_kafka_behind(proxy: Proxy, port: int, folder: Path) -> Service:
+    try:
+        broker = ApacheKafka(folder, fetched_jars(), port, free_port(), advertised_port=proxy.port)
+    except NoApacheKafkaError as error:
+        without_apache_kafka(str(error))
+    broker.format()
+    return broker.service()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The whole way from the events to ClickHouse, with a bad network before Kafka and before ClickHouse."""
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,15 +9,19 @@ from typing import Any, NamedTuple
 
 import polars as pl
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
+from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
 from credit_movements.log_ends import log_ends
 from credit_movements.workers import sink
+from credit_movements.workers.rater import make_rater
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from tests.faults.proxy import Proxy
 from tests.integration.records import event, rate, top_up
 from tests.integration.stack import DEADLINE_SECONDS, Stack, eventually
+
+logger = logging.getLogger(__name__)
 
 # Everything that a row holds: two tables with the same sum hold the same rows.
 _CHECKSUM = """
@@ -58,6 +63,33 @@ class World:
 
     def publish_rate(self) -> None:
         self.stack.publish_priced(RATES, rate())
+
+    @contextmanager
+    def rating(self) -> Iterator[None]:
+        """A rater at work behind the proxy. It may give up on Kafka, and is then started again, as whatever keeps it running
+        would; anything else that it raised is raised at the end."""
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            working = pool.submit(self._rate, stop)
+            try:
+                yield
+            finally:
+                stop.set()
+            working.result(DEADLINE_SECONDS)
+
+    def _rate(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                make_rater(self.settings, CollectorRegistry()).run(stop)
+            except (KafkaException, clients.UnreachableError):
+                logger.exception("the rater gave up")
+
+    def is_rated(self) -> bool:
+        """Whether nothing is left to rate. A Kafka that does not answer has not said so."""
+        try:
+            return self.stack.lag() == 0
+        except KafkaException:
+            return False
 
     @contextmanager
     def sinking(self) -> Iterator[None]:

@@ -65,6 +65,8 @@ class ApacheKafka:
     jars: Path
     port: int
     controller_port: int
+    # Where clients are told to go: a proxy, say, in front of it.
+    advertised_port: int | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -108,7 +110,7 @@ class ApacheKafka:
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.advertised_port or self.port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": self.folder / "data",
             "auto.create.topics.enable": "false",

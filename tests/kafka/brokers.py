@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -39,7 +40,7 @@ def tansu(log_dir: Path) -> Iterator[Kafka]:
         yield Kafka(f"127.0.0.1:{port}", is_tansu=True)
 
 
-def without_apache_kafka(reason: str) -> None:
+def without_apache_kafka(reason: str) -> NoReturn:
     """Skip the test, or fail it where CI runs: there Apache Kafka has to be."""
     line = f"NOT TESTED ON APACHE KAFKA: {reason}"
     if os.environ.get("CI") == "true":
