@@ -12,11 +12,11 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-# Kills, cuts and full disks, over and over: slow, and wants a quiet machine.
+# Kills, cuts, outages and full disks, over and over, on Apache Kafka where there is a JVM and Maven.
 chaos: $(READY)
 	$(BIN)/python -m pytest tests/faults tests/chaos
 
-check: lint types test
+check: lint types chaos test
 
 lint: $(READY)
 	$(BIN)/ruff check .
