@@ -10,10 +10,13 @@ from pathlib import Path
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
+from prometheus_client import CollectorRegistry
 
 from exporter.export import FileMaker, MadeFile
 from exporter.ledger import AcceptedRequest
+from exporter.metrics import ExporterMetrics
 from exporter.requests import ExportRequest, LogPlace
+from exporter.slots import Slots
 from exporter.storage import ExportStorage
 from exporter.window import Period
 from sinks.reader import MovementsUnavailableError
@@ -34,7 +37,10 @@ class Exports:
     def __init__(self, dsn: str, folder: Path) -> None:
         self.folder = folder
         storage = ExportStorage.open(folder.as_uri())
-        self._maker = FileMaker(storage, partial(clickhouse_connect.get_client, dsn=dsn), lambda _: ROWS)
+        self._maker = FileMaker(
+            storage, partial(clickhouse_connect.get_client, dsn=dsn), lambda _: ROWS,
+            slots=Slots(4), metrics=ExporterMetrics(CollectorRegistry()), time_limit_seconds=60.0,
+        )  # fmt: skip
         place = LogPlace("log", 0, 0)
         request = ExportRequest(str(uuid.uuid4()), "acme", PERIOD.to_micros, None, None, place, 0)
         self._accepted = AcceptedRequest(request, PERIOD, ROWS)

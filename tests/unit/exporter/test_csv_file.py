@@ -196,3 +196,20 @@ def test_blocks_follow_one_another_in_one_file() -> None:
     chunks = list(csv_chunks([blocks[0], empty, *blocks[1:]], period_of()))
     assert len(chunks) == 5
     assert [row.split(b",")[1] for row in b"".join(chunks).splitlines()[1:]] == [b"0", b"1", b"2"]
+
+
+def test_a_long_block_in_which_most_things_come_back_agrees_too() -> None:
+    period = period_of("Europe/Berlin")
+    rows = [
+        movement(
+            occurred_at_micros=period.from_micros + number * 777_777_777,
+            interaction_id=("plain", "=1+1", 'with "quotes", and more')[number % 3],
+            description=("call", "sms", "-minus", 'a "b"')[number % 4],
+            unit=("minutes", "", "fragments, sent")[number % 3],
+            units_charged=number % 7,
+            value_per_unit_nanos=(15_000_000, 0, 1)[number % 3],
+            credit_movement_nanos=(number % 11 - 5) * 10 ** (number % 12),
+        )
+        for number in range(3_000)
+    ]
+    assert written(rows, period) == by_the_book(rows, "Europe/Berlin")
