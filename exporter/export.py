@@ -89,7 +89,7 @@ class FileMaker:
                 longest_wait_seconds=_LONGEST_SINK_WAIT_SECONDS,
                 quiet_seconds=_QUIET_SINK_SECONDS,
             )
-        wanted = _wanted(accepted, period, log_end_offset)
+        wanted = wanted_movements(accepted, period, log_end_offset)
         async with self._slots.one(self._metrics):
             rows = await self._counted(wanted, within_seconds)
             if not self._slots.is_large(rows):
@@ -159,7 +159,8 @@ class FileMaker:
             raise MovementsUnavailableError(f"ClickHouse: {error}") from error
 
 
-def _wanted(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:
+def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:
+    """The rows of an export: its period and its place in the log fix them for ever."""
     place = accepted.request.place
     return MovementsSlice(
         account_id=accepted.request.account_id,

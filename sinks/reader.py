@@ -44,6 +44,8 @@ WHERE account_id = {account_id:String}
   AND credit_movement != 0
   AND (log_id != {log_id:String} OR (log_partition = {log_partition:Int32} AND log_offset < {log_end_offset:Int64}))
 """
+# The table's own order as far as that goes; only what happened at one microsecond is sorted.
+_IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
 _COUNT: Final = "SELECT count()" + _ROWS_OF_SLICE
 _SELECT: Final = f"""
 SELECT
@@ -56,7 +58,7 @@ SELECT
     reinterpretAsInt64(value_per_unit) AS value_per_unit_nanos,
     reinterpretAsInt64(credit_movement) AS credit_movement_nanos
 {_ROWS_OF_SLICE}
-ORDER BY occurred_at, toString(movement_id)
+{_IN_ORDER}
 """
 
 

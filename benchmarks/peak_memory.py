@@ -1,0 +1,23 @@
+"""Resident memory of a process, now and at its peak, in MiB (Linux)."""
+
+import re
+from pathlib import Path
+
+
+def memory(process: int | str = "self") -> float:
+    return _of_status(process, "VmRSS")
+
+
+def peak(process: int | str = "self") -> float:
+    """The most since its start, or since `reset_peak`."""
+    return _of_status(process, "VmHWM")
+
+
+def reset_peak(process: int | str = "self") -> None:
+    Path(f"/proc/{process}/clear_refs").write_text("5")
+
+
+def _of_status(process: int | str, field: str) -> float:
+    found = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
