@@ -8,6 +8,7 @@ from functools import cache
 from io import BytesIO
 
 import polars as pl
+import pyarrow as pa
 
 from exporter.window import Period, utc_offsets
 
@@ -16,8 +17,7 @@ HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per 
 # What a spreadsheet may take for a formula when it opens the file.
 _FORMULA = r"^[=+\-@\t\r]"
 _TO_QUOTE = r'[",\r\n]'
-_NANOS_DIGITS = 9
-_NANOS = 10**_NANOS_DIGITS
+_MONEY = pa.decimal128(38, 9)
 _SECOND_MICROS = 1_000_000
 _DAY_SECONDS = 24 * 3600
 
@@ -53,12 +53,12 @@ def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]]) -> pl.DataFrame:
         _each_once(block["unit"], _quoted),
         pl.when(is_usage).then("units_charged"),
         pl.when(is_usage).then(price),
-        _each_once(block["credit_movement_nanos"], _decimal),
+        _decimal(block["credit_movement_nanos"]).alias("credit_movement"),
     )
 
 
 def _each_once(values: pl.Series, cells: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The cells of `values`, of which there are fewer than rows: prices, units and what a minute costs come back."""
+    """The cells of `values`, of which there are few: descriptions, units and prices come back."""
     known = values.unique()
     texts = cells(known)
     return values if texts.equals(known) else values.replace_strict(known, texts)
@@ -82,23 +82,22 @@ def _times_of_day() -> pl.Series:
 
 
 def _text(texts: pl.Series) -> pl.Series:
-    is_formula = texts.str.contains(_FORMULA)
-    return _quoted(texts.zip_with(~is_formula, "'" + texts) if is_formula.any() else texts)
+    is_special = texts.str.contains(_FORMULA + "|" + _TO_QUOTE)
+    return texts.zip_with(~is_special, _quoted(_guarded(texts))) if is_special.any() else texts
+
+
+def _guarded(texts: pl.Series) -> pl.Series:
+    return texts.zip_with(~texts.str.contains(_FORMULA), "'" + texts)
 
 
 def _quoted(texts: pl.Series) -> pl.Series:
-    is_to_quote = texts.str.contains(_TO_QUOTE)
-    if not is_to_quote.any():
-        return texts
-    return texts.zip_with(~is_to_quote, '"' + texts.str.replace_all('"', '""', literal=True) + '"')
+    quoted = '"' + texts.str.replace_all('"', '""', literal=True) + '"'
+    return texts.zip_with(~texts.str.contains(_TO_QUOTE), quoted)
 
 
 def _decimal(nanos: pl.Series) -> pl.Series:
     """Nanos as a plain decimal: no exponent, no trailing zeros, no negative zero."""
-    size = nanos.abs()
-    fraction = size % _NANOS
-    # A leading 1 keeps the zeros after the point.
-    digits = (fraction + _NANOS).cast(pl.String).str.strip_chars_end("0").str.slice(1)
-    sign = pl.when(nanos < 0).then(pl.lit("-")).otherwise(pl.lit(""))
-    point = pl.when(fraction > 0).then(pl.lit(".")).otherwise(pl.lit(""))
-    return pl.select(pl.concat_str(sign, (size // _NANOS).cast(pl.String), point, digits)).to_series()
+    wide = nanos.cast(pl.Decimal(38, 0)).to_arrow()
+    # The same digits, the point put before the last nine of them.
+    money = pl.Series(pa.Array.from_buffers(_MONEY, len(wide), wide.buffers()))
+    return money.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
