@@ -71,13 +71,15 @@ def _local_time(instants: pl.Series, offsets: list[tuple[int, int]]) -> pl.Serie
     for changed_at, changed_offset in changes:
         shift = pl.when(pl.lit(instants) < changed_at).then(shift).otherwise(pl.lit(changed_offset, dtype=pl.Int64))
     seconds = pl.select((instants + shift) // _SECOND_MICROS).to_series()
-    days = _each_once(seconds // _DAY_SECONDS, lambda days: days.cast(pl.Int32).cast(pl.Date).dt.strftime("%Y-%m-%d "))
-    return (days + _times_of_day().gather(seconds % _DAY_SECONDS)).alias("at")
+    days, times = seconds // _DAY_SECONDS, seconds % _DAY_SECONDS
+    # Looking texts up takes a fraction of the time of writing them.
+    first_day, last_day = int(days.to_numpy().min()), int(days.to_numpy().max())
+    dates = pl.int_range(first_day, last_day + 1, dtype=pl.Int32, eager=True).cast(pl.Date).dt.strftime("%Y-%m-%d ")
+    return (dates.gather(days - first_day) + _times_of_day().gather(times)).alias("at")
 
 
 @cache
 def _times_of_day() -> pl.Series:
-    """The text of each second: looking one up takes a tenth of the time of writing it."""
     return pl.time_range(interval="1s", eager=True).dt.strftime("%H:%M:%S")
 
 
