@@ -174,6 +174,7 @@ def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: 
 
 def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Iterator[bytes]:
     for chunk in chunks:
+        yield chunk
+        # After the last one too: the file must not appear then.
         if abandoned.is_set():
             raise ExportAbandonedError
-        yield chunk

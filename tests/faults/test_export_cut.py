@@ -59,7 +59,8 @@ def exports(client: Client, dsn: str, clickhouse_proxy: Proxy, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("fault", [Fault.REPLY_CUT, Fault.REPLY_HALF_CLOSED])
-@pytest.mark.parametrize("after_bytes", [0, 300, 1_000_000, 2_000_000])
+# Nothing, a piece of the first block, whole blocks and a piece of the next one.
+@pytest.mark.parametrize("after_bytes", [0, 300, 2_000_000, 6_000_000, 11_000_000])
 def test_a_cut_stream_leaves_no_file(exports: Exports, clickhouse_proxy: Proxy, fault: Fault, after_bytes: int) -> None:
     strike = clickhouse_proxy.strike(SELECT, fault, times=10**9, after_bytes=after_bytes)
     with pytest.raises(MovementsUnavailableError):
@@ -75,7 +76,7 @@ def test_the_retry_yields_the_bytes_of_an_export_that_nothing_disturbed(
     (expected,) = exports.files()
     for path in exports.folder.rglob("*.csv"):
         path.unlink()
-    strike = clickhouse_proxy.strike(SELECT, Fault.REPLY_CUT, times=2, after_bytes=3_000_000)
+    strike = clickhouse_proxy.strike(SELECT, Fault.REPLY_CUT, times=2, after_bytes=9_000_000)
     assert exports.make() == undisturbed
     assert exports.files() == [expected]
     assert strike.struck == 2

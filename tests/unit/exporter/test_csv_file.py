@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.csv_file import HEADER, csv_chunks
@@ -165,6 +165,7 @@ TEXTS = st.one_of(
 MONEY = st.integers(-LARGEST, LARGEST) | st.integers(-20, 20).map(lambda n: n * 10**8)
 
 
+@settings(deadline=None)
 @given(data=st.data(), zone=st.sampled_from(sorted(known_time_zones())), month=st.integers(1, 12))
 @example(data=None, zone="Australia/Lord_Howe", month=4)
 def test_every_file_agrees_with_the_csv_module(data: Any, zone: str, month: int) -> None:
