@@ -1,6 +1,6 @@
 """One worker's export, measured from within: `python -m benchmarks.export_worker STORAGE_URL`.
 
-ClickHouse by CREDIT_CLICKHOUSE_DSN. Prints JSON: rows, bytes, sha256, seconds, and by how many MiB memory grew at its peak.
+ClickHouse by CREDIT_CLICKHOUSE_DSN. Prints JSON: rows, bytes, sha256, seconds, processor_seconds, and by how many MiB memory grew at its peak.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry
 
 from benchmarks.movements import accepted_request
-from benchmarks.peak_memory import memory, peak, reset_peak
+from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from credit_movements import clients
 from credit_movements.settings import load_settings
 from exporter.export import FileMaker, MadeFile
@@ -37,12 +37,13 @@ def main(storage_url: str) -> None:
     _made(maker, replace(accepted, request=replace(accepted.request, account_id="nobody")))
     before = memory()
     reset_peak()
+    processor_before = processor_seconds()
     began_at = time.monotonic()
     made = _made(maker, accepted)
     seconds = time.monotonic() - began_at
     figures = {
         "rows": made.row_count, "bytes": made.file.size_bytes, "sha256": made.file.sha256,
-        "seconds": seconds, "memory_growth": peak() - before,
+        "seconds": seconds, "memory_growth": peak() - before, "processor_seconds": processor_seconds() - processor_before,
     }  # fmt: skip
     print(json.dumps(figures))
 

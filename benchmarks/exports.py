@@ -20,7 +20,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from benchmarks.movements import accepted_request, fill
-from benchmarks.peak_memory import memory, peak, reset_peak
+from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from benchmarks.table import line, ratio_line
 from credit_movements import clients
 from credit_movements.embedded.services import clickhouse_service
@@ -57,9 +57,11 @@ _SETTINGS = {name: value for name, value in reader._SETTINGS.items() if name.end
 
 @dataclass(frozen=True)
 class Round:
-    """`exported` is what the worker says of its file; memory in MiB."""
+    """`exported` is what the worker says of its file; memory in MiB. `export_processor_seconds` of both processes."""
 
     clickhouse_seconds: float
+    clickhouse_processor_seconds: float
+    export_processor_seconds: float
     exported: Mapping[str, Any]
     clickhouse_memory_growth: float
 
@@ -88,6 +90,8 @@ def main(rows: int) -> None:
         [rows / each.clickhouse_seconds for each in rounds],
     )
     ratio_line("export / ClickHouse alone", [each.ratio for each in rounds])
+    line("export, processor seconds of worker and ClickHouse", [each.export_processor_seconds for each in rounds])
+    line("ClickHouse alone, processor seconds", [each.clickhouse_processor_seconds for each in rounds])
     line("worker, growth of memory at its peak, MiB", [each.exported["memory_growth"] for each in rounds])
     line("ClickHouse, growth of memory at its peak, MiB", [each.clickhouse_memory_growth for each in rounds])
     hashes = {each.exported["sha256"] for each in rounds}
@@ -114,16 +118,23 @@ def _round(client: Client, process_id: int, environment: Mapping[str, str], fold
     assert accepted.period is not None
     assert accepted.log_end_offset is not None
     wanted = wanted_movements(accepted, accepted.period, accepted.log_end_offset)
-    began_at = time.monotonic()
+    began_at, processor_at_first = time.monotonic(), processor_seconds(process_id)
     client.command(_TO_DEV_NULL, parameters=vars(wanted), settings=_SETTINGS)
     clickhouse_seconds = time.monotonic() - began_at
+    processor_between = processor_seconds(process_id)
     before = memory(process_id)
     reset_peak(process_id)
     command = (sys.executable, "-m", "benchmarks.export_worker", folder.as_uri())
     worker = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
     exported = json.loads(worker.stdout)
     print(f"ClickHouse alone {clickhouse_seconds:.1f} s, export {exported['seconds']:.1f} s", flush=True)
-    return Round(clickhouse_seconds, exported, peak(process_id) - before)
+    return Round(
+        clickhouse_seconds,
+        processor_between - processor_at_first,
+        exported["processor_seconds"] + processor_seconds(process_id) - processor_between,
+        exported,
+        peak(process_id) - before,
+    )
 
 
 if __name__ == "__main__":

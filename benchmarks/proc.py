@@ -1,5 +1,6 @@
-"""Resident memory of a process, now and at its peak, in MiB (Linux)."""
+"""What a process has taken: resident memory in MiB, now and at its peak, and processor time (Linux)."""
 
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,12 @@ def peak(process: int | str = "self") -> float:
 
 def reset_peak(process: int | str = "self") -> None:
     Path(f"/proc/{process}/clear_refs").write_text("5")
+
+
+def processor_seconds(process: int | str = "self") -> float:
+    """Of all its threads since its start."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _of_status(process: int | str, field: str) -> float:
