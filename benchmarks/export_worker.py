@@ -1,6 +1,7 @@
 """One worker's export, measured from within: `python -m benchmarks.export_worker STORAGE_URL`.
 
-ClickHouse by CREDIT_CLICKHOUSE_DSN. Prints JSON: rows, bytes, sha256, seconds, processor_seconds, and by how many MiB memory grew at its peak.
+ClickHouse by CREDIT_CLICKHOUSE_DSN. Prints JSON: rows, bytes, sha256, seconds, processor_seconds, and memory_growth: by how
+many MiB, at its peak.
 """
 
 import asyncio
