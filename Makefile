@@ -28,6 +28,7 @@ types: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.exports
 
 # The packages, pinned with their hashes, and the project on top of them.
 $(READY): pyproject.toml constraints.txt

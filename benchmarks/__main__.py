@@ -18,6 +18,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
+from benchmarks.table import line, ratio_line
 from benchmarks.worker import Measured, measure
 from credit_movements import clients
 from credit_movements.demo.company import company
@@ -58,14 +59,14 @@ def main(events: int) -> None:
     )
     rounds = [_round(number, events) for number in range(1, ROUNDS + 1)]
     print("\n| what | median | range |\n|---|---|---|")
-    _line("rater, Kafka to Kafka, events/s", [each.rater.per_second for each in rounds])
-    _line("only copying the same bytes, events/s", [each.copying for each in rounds])
-    _line("rater that knows no duplicates, events/s", [each.forgetful.per_second for each in rounds])
-    _ratio_line("rater / copying", [each.rater.per_second / each.copying for each in rounds])
-    _ratio_line(
+    line("rater, Kafka to Kafka, events/s", [each.rater.per_second for each in rounds])
+    line("only copying the same bytes, events/s", [each.copying for each in rounds])
+    line("rater that knows no duplicates, events/s", [each.forgetful.per_second for each in rounds])
+    ratio_line("rater / copying", [each.rater.per_second / each.copying for each in rounds])
+    ratio_line(
         "rater / rater without duplicates", [each.rater.per_second / each.forgetful.per_second for each in rounds]
     )
-    _line("sink, Kafka to ClickHouse, rows/s", [each.sink.per_second for each in rounds])
+    line("sink, Kafka to ClickHouse, rows/s", [each.sink.per_second for each in rounds])
     _memory_line("rater", [each.rater for each in rounds])
     _memory_line("sink", [each.sink for each in rounds])
 
@@ -121,14 +122,6 @@ def _copying(settings: Settings, events: int) -> float:
     command = (sys.executable, "-m", "benchmarks.passthrough", *arguments)
     count, seconds = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return int(count) / float(seconds)
-
-
-def _line(what: str, figures: list[float]) -> None:
-    print(f"| {what} | {statistics.median(figures):,.0f} | {min(figures):,.0f} to {max(figures):,.0f} |")
-
-
-def _ratio_line(what: str, ratios: list[float]) -> None:
-    print(f"| {what}, of the same round | {statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |")
 
 
 def _memory_line(what: str, measured: list[Measured]) -> None:

@@ -6,13 +6,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.proc import memory
 from credit_movements.demo.progress import counted
 from credit_movements.embedded.launch import tethered
 
 _POLL_SECONDS = 0.05
-_MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,7 @@ def _watch(process_id: int, port: int, counter: str, count: int) -> Measured:
         if done and not first_count:
             first_count, first_at = done, time.monotonic()
         if done >= count // 2 and not half_way:
-            half_way = _memory(process_id)
+            half_way = memory(process_id)
         time.sleep(_POLL_SECONDS)
     seconds = time.monotonic() - first_at
-    return Measured((done - first_count) / seconds, half_way, _memory(process_id))
-
-
-def _memory(process_id: int) -> float:
-    """Resident memory in MiB (Linux)."""
-    pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / _MEBIBYTE
+    return Measured((done - first_count) / seconds, half_way, memory(process_id))

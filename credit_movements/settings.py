@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     export_link_secret: Secret = Field(None, description="at least 32 bytes, signs the download links")
     export_link_ttl: Duration = Field(timedelta(days=7), description="how long a download link works")
     export_give_up_after: Duration = Field(timedelta(minutes=10), description="of an outage, then the export fails")
+    export_time_limit: Duration = Field(timedelta(hours=1), description="for writing one file, then the export fails")
     export_concurrency: int = Field(4, ge=1, le=64, description="exports that one worker writes side by side")
     public_url: Text = Field(None, description="what download links begin with, as https://billing.example.com")
 

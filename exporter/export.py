@@ -1,31 +1,45 @@
-"""Making the file of one accepted request: wait for the sink, read, write, count.
+"""Making the file of one accepted request: wait for the sink, count, wait for a slot, read and write.
 
 1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
-2. Read the rows in order, turn block after block into CSV, and upload it under the export's own key. The file appears whole
-   or not at all; made again, by whomever, it has the same bytes.
+2. Count its rows: cheap, and it tells how much work it is (see `slots`), how far it has come, and whether a stream was whole.
+3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key: three steps side by
+   side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all; made
+   again, by whomever, it has the same bytes.
 
-An outage is waited out in either step, for so long.
+An outage is waited out in each step, for so long. A file that takes longer than the time limit, outages and all, is given up.
 """
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import polars as pl
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from exporter.csv_file import csv_chunks
 from exporter.ledger import AcceptedRequest
+from exporter.metrics import ExporterMetrics
 from exporter.outages import SinkBehindError, waited_out
+from exporter.progress import Progress
+from exporter.read_ahead import read_ahead
+from exporter.slots import Slots
 from exporter.storage import ExportStorage, StoredFile
 from exporter.threads import in_thread
 from exporter.window import Period
-from sinks.reader import MovementsSlice, MovementsUnavailableError, stream_movements
+from sinks.reader import MovementsSlice, MovementsUnavailableError, count_movements, stream_movements
 
 # The sink is nearly always a second behind, and an export should not take longer for it; a longer wait is worth a word.
 _LONGEST_SINK_WAIT_SECONDS = 2.0
 _QUIET_SINK_SECONDS = 10.0
+# A waiting export asks where the sink is every other second: no more than so many at a time.
+_ASKING_AT_ONCE = 4
+# Enough for a step to go on while the next one is at work. A block is some 10 MB with all that becomes of it.
+_BLOCKS_AHEAD = 2
+
+
+class ExportTooLongError(Exception):
+    """The time limit of an export has passed."""
 
 
 class ExportAbandonedError(Exception):
@@ -50,72 +64,117 @@ class FileMaker:
         storage: ExportStorage,
         clickhouse: Callable[[], Client],
         sink_position: Callable[[int], int],
+        *,
+        slots: Slots,
+        metrics: ExporterMetrics,
+        time_limit_seconds: float,
     ) -> None:
         self._storage = storage
         self._clickhouse = clickhouse
         self._sink_position = sink_position
+        self._slots = slots
+        self._metrics = metrics
+        self._time_limit_seconds = time_limit_seconds
+        self._asking = asyncio.Semaphore(_ASKING_AT_ONCE)
 
     async def make(
         self, accepted: AcceptedRequest, period: Period, log_end_offset: int, within_seconds: float
     ) -> MadeFile:
-        """Raises the outage that either step could not outlast `within_seconds`."""
-        await waited_out(
-            lambda: in_thread(self._check_sink, accepted.request.place.partition, log_end_offset),
-            "an export waits for the sink",
-            within_seconds=within_seconds,
-            longest_wait_seconds=_LONGEST_SINK_WAIT_SECONDS,
-            quiet_seconds=_QUIET_SINK_SECONDS,
-        )
-        return await waited_out(
-            lambda: self._made(accepted, period, log_end_offset),
-            "an export's file cannot be made",
-            within_seconds=within_seconds,
-        )
+        """Raises the outage that a step could not outlast `within_seconds`, and ExportTooLongError."""
+        with self._metrics.phase("sink"):
+            await waited_out(
+                lambda: self._check_sink(accepted.request.place.partition, log_end_offset),
+                "an export waits for the sink",
+                within_seconds=within_seconds,
+                longest_wait_seconds=_LONGEST_SINK_WAIT_SECONDS,
+                quiet_seconds=_QUIET_SINK_SECONDS,
+            )
+        wanted = wanted_movements(accepted, period, log_end_offset)
+        async with self._slots.one(self._metrics):
+            rows = await self._counted(wanted, within_seconds)
+            if not self._slots.is_large(rows):
+                return await self._written(accepted, period, wanted, rows, within_seconds)
+        async with self._slots.one_for_large(self._metrics):
+            return await self._written(accepted, period, wanted, rows, within_seconds)
 
-    def _check_sink(self, partition: int, log_end_offset: int) -> None:
-        position = self._sink_position(partition)
+    async def _check_sink(self, partition: int, log_end_offset: int) -> None:
+        async with self._asking:
+            position = await in_thread(self._sink_position, partition)
         if position < log_end_offset:
             raise SinkBehindError(f"the sink is at {position} of partition {partition}, {log_end_offset} is needed")
 
-    async def _made(self, accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MadeFile:
+    async def _counted(self, wanted: MovementsSlice, within_seconds: float) -> int:
+        def count() -> int:
+            with self._connected() as client:
+                return count_movements(client, wanted)
+
+        with self._metrics.phase("count"):
+            return await waited_out(
+                lambda: in_thread(count), "an export's movements cannot be counted", within_seconds=within_seconds
+            )
+
+    async def _written(
+        self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, rows: int, within_seconds: float
+    ) -> MadeFile:
+        try:
+            with self._metrics.phase("write"):
+                async with asyncio.timeout(self._time_limit_seconds):
+                    return await waited_out(
+                        lambda: self._attempt(accepted, period, wanted, rows),
+                        "an export's file cannot be made",
+                        within_seconds=within_seconds,
+                    )
+        except TimeoutError as error:
+            raise ExportTooLongError(f"its {rows:,} rows took longer than {self._time_limit_seconds:.0f} s") from error
+
+    async def _attempt(self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, rows: int) -> MadeFile:
         abandoned = threading.Event()
         try:
-            return await in_thread(self._write, accepted, period, log_end_offset, abandoned)
+            return await in_thread(self._write, accepted, period, wanted, rows, abandoned)
         finally:
             # No more than a word to the thread that is finished; the end of one whose caller was cancelled.
             abandoned.set()
 
     def _write(
-        self, accepted: AcceptedRequest, period: Period, log_end_offset: int, abandoned: threading.Event
+        self,
+        accepted: AcceptedRequest,
+        period: Period,
+        wanted: MovementsSlice,
+        expected_rows: int,
+        abandoned: threading.Event,
     ) -> MadeFile:
-        place = accepted.request.place
-        wanted = MovementsSlice(
-            account_id=accepted.request.account_id,
-            from_micros=period.from_micros,
-            to_micros=period.to_micros,
-            log_id=place.log_id,
-            log_partition=place.partition,
-            log_end_offset=log_end_offset,
-        )
-        row_count = 0
-
-        def counted(client: Client) -> Iterator[pl.DataFrame]:
-            nonlocal row_count
-            for block in stream_movements(client, wanted):
-                if abandoned.is_set():
-                    raise ExportAbandonedError
-                row_count += len(block)
-                yield block
-
-        client = self._connected()
-        try:
-            file = self._storage.put_stream(accepted.keys.file, csv_chunks(counted(client), period))
-        finally:
-            client.close()
-        return MadeFile(file, period.file_name, row_count)
+        progress = Progress(accepted.request.request_id, expected_rows, self._metrics)
+        with (
+            self._connected() as client,
+            read_ahead(stream_movements(client, wanted, expected_rows), _BLOCKS_AHEAD) as blocks,
+            read_ahead(csv_chunks(progress.blocks(blocks), period), _BLOCKS_AHEAD) as chunks,
+        ):
+            file = self._storage.put_stream(accepted.keys.file, progress.chunks(_until_abandoned(chunks, abandoned)))
+        return MadeFile(file, period.file_name, progress.rows)
 
     def _connected(self) -> Client:
         try:
             return self._clickhouse()
         except ClickHouseError as error:
             raise MovementsUnavailableError(f"ClickHouse: {error}") from error
+
+
+def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:
+    """The rows of an export: its period and its place in the log fix them for ever."""
+    place = accepted.request.place
+    return MovementsSlice(
+        account_id=accepted.request.account_id,
+        from_micros=period.from_micros,
+        to_micros=period.to_micros,
+        log_id=place.log_id,
+        log_partition=place.partition,
+        log_end_offset=log_end_offset,
+    )
+
+
+def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        # After the last one too: the file must not appear then.
+        if abandoned.is_set():
+            raise ExportAbandonedError

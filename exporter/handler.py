@@ -11,14 +11,13 @@
    and 4 then lead to the same file and the same notification.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
 
 from exporter.acceptance import Acceptance, EndedBefore, Repeat
 from exporter.conclusion import Conclusion
-from exporter.export import FileMaker, MadeFile
+from exporter.export import ExportTooLongError, FileMaker, MadeFile
 from exporter.ledger import AcceptedRequest
 from exporter.metrics import ExporterMetrics
 from exporter.notifications import Failure
@@ -43,7 +42,6 @@ class RequestHandler:
         metrics: ExporterMetrics,
         now_micros: Callable[[], int],
         *,
-        concurrent_exports: int,
         outage_limit_seconds: float,
     ) -> None:
         self._acceptance = acceptance
@@ -53,7 +51,6 @@ class RequestHandler:
         self._now_micros = now_micros
         self._outage_limit_seconds = outage_limit_seconds
         self._running = RunningExports()
-        self._slots = asyncio.Semaphore(concurrent_exports)
 
     async def handle(self, request: ExportRequest) -> None:
         """Do all that the request asks for. When this returns, it may be acknowledged; if it is cancelled, it may not."""
@@ -63,8 +60,7 @@ class RequestHandler:
                 return
             running = self._running.begin(request.account_id)
         try:
-            async with self._slots:
-                await self._export(accepted, running)
+            await self._export(accepted, running)
         finally:
             self._running.end(request.account_id)
 
@@ -91,7 +87,8 @@ class RequestHandler:
         with self._metrics.in_progress.track_inprogress():
             result = await self._result(accepted)
             ended_at_ms = self._ended_at_ms(running)
-            standing = await self._conclusion.conclude(accepted, result, ended_at_ms)
+            with self._metrics.phase("conclude"):
+                standing = await self._conclusion.conclude(accepted, result, ended_at_ms)
         duration_seconds = time.monotonic() - began_at_seconds
         self._metrics.count(standing["status"], standing["row_count"], duration_seconds)
         logger.info("export %s %s after %.1f s", accepted.request.request_id, standing["status"], duration_seconds)
@@ -109,6 +106,9 @@ class RequestHandler:
         except OUTAGES as error:
             logger.error("export %s is given up: %s", accepted.request.request_id, error)
             return Failure.TEMPORARILY_UNAVAILABLE
+        except ExportTooLongError as error:
+            logger.error("export %s is given up: %s", accepted.request.request_id, error)
+            return Failure.TOOK_TOO_LONG
 
     def _ended_at_ms(self, running: RunningExport) -> int:
         now_ms = self._now_micros() // 1000

@@ -1,12 +1,21 @@
 """What the exporter counts, for Prometheus."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
+# In their order: wait until ClickHouse has the rows, wait for a turn, count the rows, write the file, tell of it.
+PHASES = ("sink", "slot", "count", "write", "conclude")
+
+
 class ExporterMetrics:
-    """`in_progress` are exports that have a slot; `repeats` requests that an earlier one's export answers."""
+    """`in_progress` are exports taken up and not ended; `repeats` requests that an earlier one's export answers; what is
+    streamed counts again in every attempt at a file."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -15,6 +24,19 @@ class ExporterMetrics:
         self._seconds = Histogram(
             "credit_export_seconds", "From taking up an export to its outcome", buckets=_SECONDS, registry=registry
         )
+        self.streamed_rows = Counter(
+            "credit_export_streamed_rows", "Movements read for files, finished or not", registry=registry
+        )
+        self.streamed_bytes = Counter(
+            "credit_export_streamed_bytes", "Bytes of files handed to the storage, finished or not", registry=registry
+        )
+        self._in_phase = Gauge("credit_exports_in_phase", "Exports now, by what they do", ["phase"], registry=registry)
+        self._phase_seconds = Histogram(
+            "credit_export_phase_seconds", "Time in each phase", ["phase"], buckets=_SECONDS, registry=registry
+        )
+        for phase in PHASES:
+            self._in_phase.labels(phase)
+            self._phase_seconds.labels(phase)
         self.in_progress = Gauge("credit_exports_in_progress", "Exports being made now", registry=registry)
         self.repeats = Counter(
             "credit_export_repeats", "Requests answered by an earlier request's export", registry=registry
@@ -27,6 +49,16 @@ class ExporterMetrics:
         )
         for outcome in ("completed", "failed"):
             self._ended.labels(outcome)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Around what an export does or waits for; `name` is one of `PHASES`."""
+        began_at_seconds = time.monotonic()
+        try:
+            with self._in_phase.labels(name).track_inprogress():
+                yield
+        finally:
+            self._phase_seconds.labels(name).observe(time.monotonic() - began_at_seconds)
 
     def count(self, outcome: str, row_count: int | None, duration_seconds: float) -> None:
         """Count an export that has ended."""

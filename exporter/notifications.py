@@ -22,6 +22,10 @@ class Failure(Enum):
         "temporarily_unavailable",
         "The export could not be finished because of a problem on our side. Please export again later.",
     )
+    TOOK_TOO_LONG = (
+        "took_too_long",
+        "The export took too long and was stopped. Please export again later.",
+    )
 
     @property
     def code(self) -> str:

@@ -22,6 +22,7 @@ from exporter.pages import add_pages
 from exporter.publisher import Publisher
 from exporter.readiness import clickhouse_check, kafka_check, storage_check
 from exporter.settings import ExporterParts, ExporterSettings
+from exporter.slots import Slots
 from exporter.storage import StorageUnavailableError
 from exporter.threads import in_thread, threads_ended
 from exporter.worker import Worker
@@ -145,11 +146,17 @@ def _handler(
     )
     return RequestHandler(
         Acceptance(ledger, parts.log_end_offset, limit_seconds),
-        FileMaker(parts.storage, parts.clickhouse, parts.sink_position),
+        FileMaker(
+            parts.storage,
+            parts.clickhouse,
+            parts.sink_position,
+            slots=Slots(settings.concurrent_exports),
+            metrics=metrics,
+            time_limit_seconds=settings.time_limit.total_seconds(),
+        ),
         conclusion,
         metrics,
         parts.now_micros,
-        concurrent_exports=settings.concurrent_exports,
         outage_limit_seconds=limit_seconds,
     )
 

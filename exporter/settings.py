@@ -29,6 +29,7 @@ class ExporterSettings:
     http_port: int = 18080
     link_ttl: timedelta = timedelta(days=7)
     outage_limit: timedelta = timedelta(minutes=10)
+    time_limit: timedelta = timedelta(hours=1)
     request_time_tolerance: timedelta = timedelta(minutes=5)
     concurrent_exports: int = 4
     expiry_sweep_interval: timedelta = timedelta(minutes=10)

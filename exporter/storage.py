@@ -16,6 +16,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 _SCHEMES = ("file", "memory", "s3", "gs", "az")
 # One request to a cloud carries a part of 5 MiB at most, so this is long.
 _REQUEST_TIMEOUT = timedelta(minutes=2)
+# Of 5 MiB each, in memory until they have arrived.
+_PARTS_AT_ONCE = 4
 _READ_BYTES = 4 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -93,7 +95,7 @@ class ExportStorage:
                 yield chunk
 
         with _outages_named():
-            obstore.put(self._store, key, counted())
+            obstore.put(self._store, key, counted(), max_concurrency=_PARTS_AT_ONCE)
         return StoredFile(size_bytes, digest.hexdigest())
 
     def create_record(self, key: str, record: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ in the server's memory or on its disk. So the rows are counted by a question of 
 the same on clickhouse-server and on chDB behind its HTTP face, and cheap, since counting reads no texts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,7 +27,13 @@ _SETTINGS: Final = {
     # Read in the order of the table instead of sorting it all, however slowly we take it: flat memory.
     "optimize_read_in_order": 1,
     "read_in_order_use_buffering": 0,
+    # Where it must sort after all, it does so on its disk.
+    "max_bytes_before_external_sort": 256 * 1024 * 1024,
     "max_block_size": _BLOCK_ROWS,
+    # One reads and one formats; more wait for us, with blocks in their hands.
+    "max_threads": 2,
+    # Packing takes longer than sending.
+    "output_format_arrow_compression_method": "none",
 }
 
 _ROWS_OF_SLICE: Final = """
@@ -38,6 +44,8 @@ WHERE account_id = {account_id:String}
   AND credit_movement != 0
   AND (log_id != {log_id:String} OR (log_partition = {log_partition:Int32} AND log_offset < {log_end_offset:Int64}))
 """
+# The table's own order as far as that goes; only what happened at one microsecond is sorted.
+_IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
 _COUNT: Final = "SELECT count()" + _ROWS_OF_SLICE
 _SELECT: Final = f"""
 SELECT
@@ -50,7 +58,7 @@ SELECT
     reinterpretAsInt64(value_per_unit) AS value_per_unit_nanos,
     reinterpretAsInt64(credit_movement) AS credit_movement_nanos
 {_ROWS_OF_SLICE}
-ORDER BY occurred_at, toString(movement_id)
+{_IN_ORDER}
 """
 
 
@@ -75,17 +83,24 @@ class MovementsSlice:
     log_end_offset: int
 
 
-def stream_movements(client: Client, wanted: MovementsSlice) -> Iterator[pl.DataFrame]:
+def count_movements(client: Client, wanted: MovementsSlice) -> int:
+    """How many rows `stream_movements` will give: always the same number. Raises MovementsUnavailableError."""
+    with _outages_named():
+        return int(client.query(_COUNT, parameters=vars(wanted), settings=_SETTINGS).result_rows[0][0])
+
+
+def stream_movements(
+    client: Client, wanted: MovementsSlice, expected: int | None = None
+) -> Generator[pl.DataFrame, None, None]:
     """Blocks by (`occurred_at`, `movement_id` as text), with the columns that `exporter.csv_file` takes.
 
-    `client` serves one stream at a time. Raises MovementsUnavailableError, also at the end of a stream that was cut short,
-    and ForeignMovementError.
+    `client` serves one stream at a time. `expected` is what `count_movements` said, if it was asked already. Raises
+    MovementsUnavailableError, also at the end of a stream that was cut short, and ForeignMovementError.
     """
-    parameters = vars(wanted)
-    with _outages_named():
-        expected = int(client.query(_COUNT, parameters=parameters, settings=_SETTINGS).result_rows[0][0])
+    if expected is None:
+        expected = count_movements(client, wanted)
     received = 0
-    for block in _blocks(client, parameters):
+    for block in _blocks(client, vars(wanted)):
         if not (block["account_id"] == wanted.account_id).all():
             raise ForeignMovementError(f"movements of another account among those of {wanted.account_id!r}")
         received += len(block)

@@ -86,7 +86,7 @@ class Session:
             result_rows=result.rows_read(),
         )
 
-    def stream(self, text: str, output_format: str) -> Generator[bytes]:
+    def stream(self, text: str, output_format: str) -> Generator[bytes | memoryview]:
         """The result of a SELECT in pieces of one block each. The engine works no further than one block ahead."""
         with _errors_named():
             result: Any = self._connection.send_query(text, output_format, self._parameters)

@@ -113,7 +113,7 @@ class ClickHouseHandler(BaseHTTPRequestHandler):
             else:
                 self._send_as_it_comes(chunks, headers)
 
-    def _send_when_whole(self, chunks: Iterable[bytes], headers: dict[str, str]) -> None:
+    def _send_when_whole(self, chunks: Iterable[bytes | memoryview], headers: dict[str, str]) -> None:
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
             for chunk in chunks:
                 spool.write(chunk)
@@ -122,7 +122,7 @@ class ClickHouseHandler(BaseHTTPRequestHandler):
             while piece := spool.read(_PIECE_BYTES):
                 self.wfile.write(piece)
 
-    def _send_as_it_comes(self, chunks: Generator[bytes], headers: dict[str, str]) -> None:
+    def _send_as_it_comes(self, chunks: Generator[bytes | memoryview], headers: dict[str, str]) -> None:
         """An error before the first block is an ordinary answer. A later one cuts the answer short, without the mark
         of its end, so that no client takes what came for the whole."""
         first = next(chunks, b"")
@@ -138,9 +138,11 @@ class ClickHouseHandler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(b"0\r\n\r\n")
 
-    def _write_chunk(self, chunk: bytes) -> None:
+    def _write_chunk(self, chunk: bytes | memoryview) -> None:
         if chunk:
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            self.wfile.write(b"%x\r\n" % len(chunk))
+            self.wfile.write(chunk)
+            self.wfile.write(b"\r\n")
 
     def _refuse(self, error: ClickHouseError, body: BinaryIO | None) -> None:
         logger.info("refused: %s", error.text)

@@ -42,6 +42,7 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
         http_port=settings.export_http_port,
         link_ttl=settings.export_link_ttl,
         outage_limit=settings.export_give_up_after,
+        time_limit=settings.export_time_limit,
         concurrent_exports=settings.export_concurrency,
         group_session_timeout_seconds=session_seconds,
         group_heartbeat_seconds=session_seconds / 4,

@@ -10,10 +10,13 @@ from pathlib import Path
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
+from prometheus_client import CollectorRegistry
 
 from exporter.export import FileMaker, MadeFile
 from exporter.ledger import AcceptedRequest
+from exporter.metrics import ExporterMetrics
 from exporter.requests import ExportRequest, LogPlace
+from exporter.slots import Slots
 from exporter.storage import ExportStorage
 from exporter.window import Period
 from sinks.reader import MovementsUnavailableError
@@ -34,7 +37,10 @@ class Exports:
     def __init__(self, dsn: str, folder: Path) -> None:
         self.folder = folder
         storage = ExportStorage.open(folder.as_uri())
-        self._maker = FileMaker(storage, partial(clickhouse_connect.get_client, dsn=dsn), lambda _: ROWS)
+        self._maker = FileMaker(
+            storage, partial(clickhouse_connect.get_client, dsn=dsn), lambda _: ROWS,
+            slots=Slots(4), metrics=ExporterMetrics(CollectorRegistry()), time_limit_seconds=60.0,
+        )  # fmt: skip
         place = LogPlace("log", 0, 0)
         request = ExportRequest(str(uuid.uuid4()), "acme", PERIOD.to_micros, None, None, place, 0)
         self._accepted = AcceptedRequest(request, PERIOD, ROWS)
@@ -53,7 +59,8 @@ def exports(client: Client, dsn: str, clickhouse_proxy: Proxy, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("fault", [Fault.REPLY_CUT, Fault.REPLY_HALF_CLOSED])
-@pytest.mark.parametrize("after_bytes", [0, 300, 1_000_000, 2_000_000])
+# Nothing, a piece of the first block, whole blocks and a piece of the next one.
+@pytest.mark.parametrize("after_bytes", [0, 300, 2_000_000, 6_000_000, 11_000_000])
 def test_a_cut_stream_leaves_no_file(exports: Exports, clickhouse_proxy: Proxy, fault: Fault, after_bytes: int) -> None:
     strike = clickhouse_proxy.strike(SELECT, fault, times=10**9, after_bytes=after_bytes)
     with pytest.raises(MovementsUnavailableError):
@@ -69,7 +76,7 @@ def test_the_retry_yields_the_bytes_of_an_export_that_nothing_disturbed(
     (expected,) = exports.files()
     for path in exports.folder.rglob("*.csv"):
         path.unlink()
-    strike = clickhouse_proxy.strike(SELECT, Fault.REPLY_CUT, times=2, after_bytes=3_000_000)
+    strike = clickhouse_proxy.strike(SELECT, Fault.REPLY_CUT, times=2, after_bytes=9_000_000)
     assert exports.make() == undisturbed
     assert exports.files() == [expected]
     assert strike.struck == 2

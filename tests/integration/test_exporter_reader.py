@@ -17,7 +17,13 @@ from credit_movements.embedded.services import clickhouse_dsn, clickhouse_servic
 from credit_movements.processes import running
 from sinks.columns import movement_columns
 from sinks.migrations import apply_migrations
-from sinks.reader import ForeignMovementError, MovementsSlice, MovementsUnavailableError, stream_movements
+from sinks.reader import (
+    ForeignMovementError,
+    MovementsSlice,
+    MovementsUnavailableError,
+    count_movements,
+    stream_movements,
+)
 from tests.conftest import free_port
 
 FROM = 1_700_000_000_000_000
@@ -224,6 +230,20 @@ def test_a_stream_that_is_cut_short_is_noticed(log_dir: Path, tmp_path: Path) ->
             os.kill(server.process_id, signal.SIGKILL)
             with pytest.raises(MovementsUnavailableError):
                 list(blocks)
+
+
+def test_a_stream_that_ends_early_in_good_order_is_noticed(client: Client) -> None:
+    insert_many(client, 100_000)
+    client.set_client_setting("limit", 70_000)
+    with pytest.raises(MovementsUnavailableError, match="70000 rows of 100000"):
+        list(stream_movements(client, wanted(log_end_offset=100_000)))
+
+
+def test_the_rows_are_counted_without_reading_them(client: Client) -> None:
+    insert_many(client, 1_000)
+    insert_many(client, 1)
+    assert count_movements(client, wanted(log_end_offset=1_000)) == 1_001
+    assert count_movements(client, wanted(account_id="nobody")) == 0
 
 
 def test_a_row_of_another_account_ends_the_reading(client: Client) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.csv_file import HEADER, csv_chunks
@@ -165,6 +165,7 @@ TEXTS = st.one_of(
 MONEY = st.integers(-LARGEST, LARGEST) | st.integers(-20, 20).map(lambda n: n * 10**8)
 
 
+@settings(deadline=None)
 @given(data=st.data(), zone=st.sampled_from(sorted(known_time_zones())), month=st.integers(1, 12))
 @example(data=None, zone="Australia/Lord_Howe", month=4)
 def test_every_file_agrees_with_the_csv_module(data: Any, zone: str, month: int) -> None:
@@ -196,3 +197,20 @@ def test_blocks_follow_one_another_in_one_file() -> None:
     chunks = list(csv_chunks([blocks[0], empty, *blocks[1:]], period_of()))
     assert len(chunks) == 5
     assert [row.split(b",")[1] for row in b"".join(chunks).splitlines()[1:]] == [b"0", b"1", b"2"]
+
+
+def test_a_long_block_in_which_most_things_come_back_agrees_too() -> None:
+    period = period_of("Europe/Berlin")
+    rows = [
+        movement(
+            occurred_at_micros=period.from_micros + number * 777_777_777,
+            interaction_id=("plain", "=1+1", 'with "quotes", and more')[number % 3],
+            description=("call", "sms", "-minus", 'a "b"')[number % 4],
+            unit=("minutes", "", "fragments, sent")[number % 3],
+            units_charged=number % 7,
+            value_per_unit_nanos=(15_000_000, 0, 1)[number % 3],
+            credit_movement_nanos=(number % 11 - 5) * 10 ** (number % 12),
+        )
+        for number in range(3_000)
+    ]
+    assert written(rows, period) == by_the_book(rows, "Europe/Berlin")

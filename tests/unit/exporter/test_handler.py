@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.acceptance import Acceptance
 from exporter.conclusion import Conclusion
-from exporter.export import FileMaker, MadeFile
+from exporter.export import ExportTooLongError, FileMaker, MadeFile
 from exporter.handler import RequestHandler
 from exporter.ledger import AcceptedRequest, RequestLedger
 from exporter.links import LinkSigner
@@ -106,7 +106,6 @@ class Office:
             conclusion,
             ExporterMetrics(self.metrics),
             lambda: self.now_ms * 1000,
-            concurrent_exports=2,
             outage_limit_seconds=0.3,
         )
 
@@ -301,11 +300,20 @@ def test_of_two_workers_on_the_same_request_the_quicker_ones_outcome_stands() ->
     run(scenario)
 
 
-def test_no_more_exports_at_once_than_allowed_and_none_is_forgotten() -> None:
+def test_exports_of_other_accounts_run_side_by_side_and_none_is_forgotten() -> None:
     async def scenario(office: Office) -> None:
         await office.handle(*(asked(str(number), number, account_id=f"account {number}") for number in range(9)))
-        assert office.maker.most_at_once == 2
+        assert office.maker.most_at_once == 9
         assert len(office.post.sent) == 9
+
+
+def test_an_export_that_takes_too_long_fails_and_frees_the_account() -> None:
+    async def scenario(office: Office) -> None:
+        office.maker.error = ExportTooLongError("it took an hour")
+        await office.handle(asked("1", 5))
+        office.maker.error = None
+        await office.handle(asked("2", 6, sent_at_ms=NOW_MS + 1))
+        assert [each["error_code"] for each in office.post.notifications] == ["took_too_long", None]
 
     run(scenario)
 

@@ -1,0 +1,49 @@
+"""One account's month of movements, made by ClickHouse itself, and the request to export it."""
+
+from clickhouse_connect.driver.client import Client
+
+from exporter.ledger import AcceptedRequest
+from exporter.requests import ExportRequest, LogPlace
+from exporter.window import Period
+
+_PERIOD = Period(1_760_000_000_000_000, 1_762_592_000_000_000, "Europe/Berlin")
+_PIECE_ROWS = 1_000_000
+# In time order, as a sink would insert them. One in a thousand is a top-up; another account has a tenth as many.
+_INSERT = """
+INSERT INTO credit_movements
+SELECT
+    if(number % 11 = 10, 'somebody else', 'acme'),
+    fromUnixTimestamp64Micro({from_micros:Int64} + {step_micros:Int64} * intDiv(number * 10, 11), 'UTC'),
+    generateUUIDv4(),
+    if(is_top_up, 'PAY-' || toString(number), 'CA' || lower(hex(sipHash64(number)))),
+    if(is_top_up, 'top-up', ['call', 'sms', 'whatsapp', 'stt'][1 + number % 4]),
+    if(is_top_up, 0, number % 600),
+    if(is_top_up, '', ['seconds', 'fragments', 'messages', 'minutes'][1 + number % 4]),
+    if(is_top_up, 0, 1 + number % 600) AS charged,
+    if(is_top_up, 0, reinterpret(toInt64(126083 + number % 997 * 1000), 'Decimal(18, 9)')) AS price,
+    if(is_top_up, 100, -(charged * price)),
+    'EUR', NULL, '+4915112345678', 'default', '49', NULL, 'usage-events', 0, number, 'log', 0, number
+FROM (SELECT number, number % 1000 = 0 AS is_top_up FROM numbers({first:UInt64}, {count:UInt64}))
+"""
+_AGAIN = "INSERT INTO credit_movements SELECT * FROM credit_movements WHERE log_offset % 100 = 0"
+# Months fit into one block whole, as the sink sends them.
+_SETTINGS = {"max_partitions_per_insert_block": 0}
+
+
+def fill(client: Client, rows: int) -> None:
+    """`rows` movements of the account, one in a hundred of them twice, as after a sink's crash."""
+    everybody = rows * 11 // 10
+    for first in range(0, everybody, _PIECE_ROWS):
+        parameters = {
+            "from_micros": _PERIOD.from_micros, "step_micros": (_PERIOD.to_micros - _PERIOD.from_micros) // rows,
+            "first": first, "count": min(_PIECE_ROWS, everybody - first),
+        }  # fmt: skip
+        client.command(_INSERT, parameters=parameters, settings=_SETTINGS)
+    client.command(_AGAIN, settings=_SETTINGS)
+
+
+def accepted_request() -> AcceptedRequest:
+    """All of the account's movements, in a zone whose clock changes on the way."""
+    place = LogPlace("log", 0, 0)
+    request = ExportRequest("export", "acme", _PERIOD.to_micros, _PERIOD.time_zone, None, place, 0)
+    return AcceptedRequest(request, _PERIOD, log_end_offset=2**62)

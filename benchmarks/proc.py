@@ -1,0 +1,30 @@
+"""What a process has taken: resident memory in MiB, now and at its peak, and processor time (Linux)."""
+
+import os
+import re
+from pathlib import Path
+
+
+def memory(process: int | str = "self") -> float:
+    return _of_status(process, "VmRSS")
+
+
+def peak(process: int | str = "self") -> float:
+    """The most since its start, or since `reset_peak`."""
+    return _of_status(process, "VmHWM")
+
+
+def reset_peak(process: int | str = "self") -> None:
+    Path(f"/proc/{process}/clear_refs").write_text("5")
+
+
+def processor_seconds(process: int | str = "self") -> float:
+    """Of all its threads since its start."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _of_status(process: int | str, field: str) -> float:
+    found = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
