@@ -82,7 +82,13 @@ class Conclusion:
         if isinstance(result, Failure):
             return failed(accepted, result, notified_at_ms=ended_at_ms)
         expires_at_micros = ended_at_ms * 1000 + self._link_ttl_micros
-        link = Link(accepted.keys.file, accepted.request.account_id, result.file_name, expires_at_micros)
+        link = Link(
+            accepted.keys.file,
+            accepted.request.account_id,
+            accepted.request.request_id,
+            result.file_name,
+            expires_at_micros,
+        )
         return completed(
             accepted,
             result,

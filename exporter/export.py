@@ -16,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from exporter.csv_file import csv_chunks
+from exporter.file_headers import file_headers
 from exporter.ledger import AcceptedRequest
 from exporter.outages import SinkBehindError, waited_out
 from exporter.storage import ExportStorage, StoredFile
@@ -109,7 +110,8 @@ class FileMaker:
 
         client = self._connected()
         try:
-            file = self._storage.put_stream(accepted.keys.file, csv_chunks(counted(client), period))
+            chunks = csv_chunks(counted(client), period)
+            file = self._storage.put_stream(accepted.keys.file, chunks, file_headers(period.file_name))
         finally:
             client.close()
         return MadeFile(file, period.file_name, row_count)
