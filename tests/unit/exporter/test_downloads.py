@@ -92,16 +92,10 @@ def test_a_link_gives_the_file_and_nobody_keeps_a_copy(storage: ExportStorage) -
 
 
 def test_refusals_are_not_kept_or_sniffed_either(storage: ExportStorage) -> None:
-    for target in (
-        link() + "?",
-        link(expires_at_micros=NOW_MICROS),
-        link(export_id=EXPORT[::-1], object_key="files/x"),
-    ):
-        _, headers, body = get(storage, target)
-        assert body
-        if "Cache-Control" in headers:
-            assert headers["Cache-Control"] == "private, no-store"
-            assert headers["Referrer-Policy"] == "no-referrer"
+    for target, refusal in ((link() + "?", 403), (link(expires_at_micros=NOW_MICROS), 410)):
+        status, headers, _ = get(storage, target)
+        assert (status, headers["Cache-Control"]) == (refusal, "private, no-store")
+        assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
 
 
 def test_head_tells_all_and_sends_nothing(storage: ExportStorage) -> None:
@@ -243,9 +237,7 @@ def test_no_path_from_outside_ever_touches_the_disk(storage: ExportStorage, monk
         monkeypatch.setattr(storage, name, lambda *asked: touched.append(asked))
     targets = [*HOSTILE, *around_a_link()]
     seen = answers(storage, *(("GET", target, {}) for target in targets))
-    assert {target[:100]: status for target, (status, _, _) in zip(targets, seen, strict=True)} == {
-        target[:100]: status for target, (status, _, _) in zip(targets, seen, strict=True) if status in (400, 403, 404)
-    }
+    assert {status for status, _, _ in seen} <= {400, 403, 404}
     assert touched == []
     assert all(b"not yours" not in body and CONTENT not in body for _, _, body in seen)
 
