@@ -139,6 +139,7 @@ def _handler(
         Publisher(parts.producer),
         RecordCodec(EXPORT_NOTIFICATIONS, parts.schemas),
         links,
+        account_partitions=settings.account_partitions,
         public_url=settings.public_url,
         link_ttl=settings.link_ttl,
         outage_limit_seconds=limit_seconds,
