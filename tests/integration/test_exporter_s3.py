@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from exporter.ledger import ExportKeys
+from tests.acceptance.command import run
 from tests.integration.exporter_stack import HEADER, Stack, exporter_stack, target_of
 from tests.s3.server import S3Server
 
@@ -125,3 +126,22 @@ def test_where_customers_cannot_reach_the_storage_the_exporter_sends_the_file_it
         assert headers["ETag"]
         part = stack.download(notification, headers={"Range": "bytes=5-", "If-Range": headers["ETag"]})
         assert part[::2] == (206, HEADER.encode()[5:])
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+def test_delete_export_ends_a_link_for_good(stack: Stack, s3: S3Server, account: str, kind: str) -> None:
+    url = f"{s3.url}/{FOLDER}" if kind == "s3" else f"file://{stack.folder}/storage"
+    with stack.exporter(environment=s3.environment(), storage_url=url):
+        notification = stack.wait_for_notification(stack.ask(account))
+        kept = stack.wait_for_notification(stack.ask(account))
+        assert stack.download(notification)[0] in (200, 302)
+        minted = stack.download(notification)[1].get("Location")
+        environment = {**s3.environment(), "CREDIT_EXPORT_STORAGE_URL": url}
+        done = run("delete-export", account, notification["export_id"], **environment)
+        assert done.returncode == 0, done.stderr
+        assert stack.download(notification)[0] == 410
+        assert minted is None or at_storage(minted)[0] == 404
+        assert stack.download(kept)[0] in (200, 302)
+        unknown = run("delete-export", account, str(uuid.uuid4()), **environment)
+        assert (unknown.returncode, len(unknown.stderr.splitlines())) == (1, 1)
+        assert "has no finished export" in unknown.stderr

@@ -162,12 +162,16 @@ def test_a_file_that_vanished_is_not_found(storage: ExportStorage) -> None:
     assert get(storage, link())[0] == 404
 
 
-def test_a_storage_that_is_away_is_said(storage: ExportStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_is_away_is_said_to_the_reader_and_in_the_log(
+    storage: ExportStorage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def away(_: str) -> None:
         raise StorageUnavailableError("away")
 
     monkeypatch.setattr(storage, "find", away)
     assert get(storage, link())[0] == 503
+    assert f"a download of export {EXPORT} is refused: away" in caplog.text
+    assert not any(secret in caplog.text for secret in link().split("/")[2].split("."))
 
 
 def test_a_link_of_ours_that_names_a_file_of_another_export_is_a_bug_and_gives_nothing(
