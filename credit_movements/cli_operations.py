@@ -1,4 +1,4 @@
-"""The commands that operate a running system: `audit`, `dead-letters list` and `dead-letters replay`."""
+"""The commands that operate a running system: `audit`, `dead-letters list` and `replay`, `delete-export`."""
 
 import json
 import signal
@@ -16,11 +16,24 @@ from credit_movements.audit.reading import StoppedError, StuckError
 from credit_movements.dead_letters.selection import SOURCE_NAMES, BadSelectionError, selection
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import load_settings
+from exporter.storage import StorageUnavailableError
 from schemas.dead_letters import Reason
 from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
 
+
+class NoSuchExportError(Exception):
+    """There is nothing to delete."""
+
+
 # What ends one of these commands with one line.
-TOLD_IN_ONE_LINE = (BadSelectionError, ClickHouseUnavailableError, StoppedError, StuckError)
+TOLD_IN_ONE_LINE = (
+    BadSelectionError,
+    ClickHouseUnavailableError,
+    NoSuchExportError,
+    StoppedError,
+    StorageUnavailableError,
+    StuckError,
+)
 
 operations = typer.Typer()
 dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
@@ -142,6 +155,21 @@ def replay_letters(
     finally:
         letters.close()
     show_replay(replayed, dry_run, f"{settings.event_max_age.total_seconds() / 86_400:g} days", _console())
+
+
+@operations.command()
+def delete_export(
+    account: Annotated[str, typer.Argument(help="The account.")],
+    export_id: Annotated[str, typer.Argument(help="The export's id, as its notification tells it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Delete the files of a finished export before their time: its links are dead from now on, and stay so."""
+    from credit_movements.workers.exporter import export_storage
+    from exporter.ledger import RequestLedger
+
+    if not RequestLedger(export_storage(load_settings(data_dir))).delete_files(account, export_id):
+        raise NoSuchExportError(f"account {account!r} has no finished export {export_id!r}")
+    _console().print(f"export {export_id} of account {account!r} is deleted", markup=False, soft_wrap=True)
 
 
 def _check_replayable(topics: list[str], replayable: tuple[str, ...]) -> None:

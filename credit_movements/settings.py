@@ -80,7 +80,16 @@ class Settings(BaseSettings):
         None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"
     )
     export_link_secret: Secret = Field(None, description="at least 32 bytes, signs the download links")
+    export_link_secret_previous: Secret = Field(None, description="another such secret: its links work too")
     export_link_ttl: Duration = Field(timedelta(days=7), description="how long a download link works")
+    export_storage_public_endpoint: Text = Field(
+        None, description="of s3:// as customers reach it; default: as we do; none: files go through the exporter"
+    )
+    export_presigned_ttl: Duration = Field(
+        timedelta(minutes=5),
+        le=timedelta(hours=1),
+        description="of the storage's own URL that a click on a link leads to",
+    )
     export_give_up_after: Duration = Field(timedelta(minutes=10), description="of an outage, then the export fails")
     export_time_limit: Duration = Field(timedelta(hours=1), description="for writing one file, then the export fails")
     export_concurrency: int = Field(4, ge=1, le=64, description="exports that one worker writes side by side")
@@ -111,7 +120,8 @@ def load_settings(data_dir: Path | None = None) -> Settings:
     settings = _validated(
         {**{field: text for field, text in fields.items() if variable(field) not in os.environ}, **given}
     )
-    _check_secret(settings)
+    _check_secret(settings, "export_link_secret")
+    _check_secret(settings, "export_link_secret_previous")
     return settings
 
 
@@ -169,9 +179,9 @@ def _plain(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _check_secret(settings: Settings) -> None:
-    secret = settings.export_link_secret
+def _check_secret(settings: Settings, field: str) -> None:
+    secret: SecretStr | None = getattr(settings, field)
     if secret is not None and len(secret.get_secret_value().encode()) < _LINK_SECRET_BYTES:
         raise SettingsError(
-            f"{variable('export_link_secret')}: shorter than {_LINK_SECRET_BYTES} bytes; `openssl rand -hex 32` makes one"
+            f"{variable(field)}: shorter than {_LINK_SECRET_BYTES} bytes; `openssl rand -hex 32` makes one"
         )

@@ -58,6 +58,13 @@ class Acceptance:
             logger.error("export %s is given up before it began: %s", request.request_id, error)
             return AcceptedRequest(request, _period(request), log_end_offset=None)
 
+    async def knows(self, request: ExportRequest) -> bool:
+        """Whether a request of this account and id was ever accepted. An outage is waited out, however long."""
+        known = await waited_out(
+            lambda: in_thread(self._ledger.accepted, request), "it cannot be told whether a request was accepted"
+        )
+        return known is not None
+
     def _looked_up(self, request: ExportRequest) -> Decision | None:
         known = self._ledger.accepted(request)
         if known is not None:

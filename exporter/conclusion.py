@@ -6,12 +6,14 @@ from datetime import timedelta
 from exporter.export import MadeFile
 from exporter.ledger import AcceptedRequest, Notification, RequestLedger
 from exporter.links import Link, LinkSigner
-from exporter.notifications import Failure, completed, failed
+from exporter.notifications import Failure, completed, failed, refused
 from exporter.outages import waited_out
 from exporter.publisher import Outgoing, Publisher
+from exporter.requests import ExportRequest
 from exporter.storage import StorageUnavailableError
 from exporter.threads import in_thread
 from schemas.codec import RecordCodec
+from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS
 
 
@@ -25,6 +27,7 @@ class Conclusion:
         codec: RecordCodec,
         links: LinkSigner,
         *,
+        account_partitions: int,
         public_url: str,
         link_ttl: timedelta,
         outage_limit_seconds: float,
@@ -33,6 +36,7 @@ class Conclusion:
         self._publisher = publisher
         self._codec = codec
         self._links = links
+        self._account_partitions = account_partitions
         self._public_url = public_url.rstrip("/")
         self._link_ttl_micros = link_ttl // timedelta(microseconds=1)
         self._outage_limit_seconds = outage_limit_seconds
@@ -53,14 +57,19 @@ class Conclusion:
 
     async def publish(self, accepted: AcceptedRequest, notification: Notification) -> None:
         """Publish until it is acknowledged. The notification's own time is its Kafka timestamp."""
-        partition = accepted.request.place.partition
+        await self._publish(notification, accepted.request.place.partition)
 
+    async def publish_refusal(self, asked: ExportRequest) -> None:
+        """Publish that nothing comes of a request, in its account's partition, wherever the request lies."""
+        await self._publish(refused(asked), account_partition(asked.account_id, self._account_partitions))
+
+    async def _publish(self, notification: Notification, partition: int) -> None:
         def attempt() -> None:
             self._publisher.publish(
                 Outgoing(
                     EXPORT_NOTIFICATIONS.name,
                     partition,
-                    key=accepted.request.account_id.encode(),
+                    key=notification["account_id"].encode(),
                     value=self._codec.encode_one(notification),
                     timestamp_ms=notification["notified_at"] // 1000,
                 )
@@ -82,7 +91,13 @@ class Conclusion:
         if isinstance(result, Failure):
             return failed(accepted, result, notified_at_ms=ended_at_ms)
         expires_at_micros = ended_at_ms * 1000 + self._link_ttl_micros
-        link = Link(accepted.keys.file, accepted.request.account_id, result.file_name, expires_at_micros)
+        link = Link(
+            accepted.keys.file,
+            accepted.request.account_id,
+            accepted.request.request_id,
+            result.file_name,
+            expires_at_micros,
+        )
         return completed(
             accepted,
             result,

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from exporter.csv_file import csv_chunks
+from exporter.file_headers import file_headers
 from exporter.ledger import AcceptedRequest
 from exporter.metrics import ExporterMetrics
 from exporter.outages import SinkBehindError, waited_out
@@ -149,7 +150,11 @@ class FileMaker:
             read_ahead(stream_movements(client, wanted, expected_rows), _BLOCKS_AHEAD) as blocks,
             read_ahead(csv_chunks(progress.blocks(blocks), period), _BLOCKS_AHEAD) as chunks,
         ):
-            file = self._storage.put_stream(accepted.keys.file, progress.chunks(_until_abandoned(chunks, abandoned)))
+            file = self._storage.put_stream(
+                accepted.keys.file,
+                progress.chunks(_until_abandoned(chunks, abandoned)),
+                file_headers(period.file_name),
+            )
         return MadeFile(file, period.file_name, progress.rows)
 
     def _connected(self) -> Client:

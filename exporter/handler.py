@@ -64,6 +64,18 @@ class RequestHandler:
         finally:
             self._running.end(request.account_id)
 
+    async def refuse(self, asked: ExportRequest) -> None:
+        """Tell the account that nothing comes of a request that is not in order, unless an export with its id was accepted:
+        then it is that one sent again, and its own notification answers it. When this returns, it may be acknowledged.
+
+        The ledger learns nothing of it, so it is no earlier export that would make a later request a repeat.
+        """
+        async with self._running.deciding(asked.account_id):
+            if await self._acceptance.knows(asked):
+                logger.info("request %s is not in order, and was accepted before", asked.request_id)
+                return
+        await self._conclusion.publish_refusal(asked)
+
     async def _decided(self, request: ExportRequest) -> AcceptedRequest | None:
         """What to export for this request; None if there is nothing more to do."""
         running = self._running.of(request.account_id)

@@ -44,13 +44,9 @@ class Intake:
         self._account_partitions = account_partitions
         self._tolerance = tolerance
 
-    async def read(self, raw: RawRequest) -> ExportRequest | None:
-        """The request, or None once its dead letter is acknowledged. An outage of the registry is waited out."""
-        request = await waited_out(lambda: in_thread(self._checked, raw), "a request cannot be read")
-        if isinstance(request, BadRequest):
-            await self._refuse(raw, request)
-            return None
-        return request
+    async def read(self, raw: RawRequest) -> ExportRequest | BadRequest:
+        """The request, or what is wrong with it. An outage of the registry is waited out."""
+        return await waited_out(lambda: in_thread(self._checked, raw), "a request cannot be read")
 
     def _checked(self, raw: RawRequest) -> ExportRequest | BadRequest:
         try:
@@ -61,7 +57,8 @@ class Intake:
             record, raw.place, raw.sent_at_ms, partitions=self._account_partitions, tolerance=self._tolerance
         )
 
-    async def _refuse(self, raw: RawRequest, bad: BadRequest) -> None:
+    async def bury(self, raw: RawRequest, bad: BadRequest) -> None:
+        """Returns once the dead letter is acknowledged."""
         place = raw.place
         logger.warning(
             "request at %s/%d is refused: %s (%s)", place.partition, place.offset, bad.reason.value, bad.detail

@@ -42,7 +42,7 @@ class ExportKeys:
     @classmethod
     def of_file(cls, file_key: str) -> "ExportKeys":
         _, account_hash, name = file_key.split("/")
-        return cls(account_hash, name.removesuffix(".csv"))
+        return cls(account_hash, name.partition(".")[0])
 
     @property
     def request(self) -> str:
@@ -53,8 +53,16 @@ class ExportKeys:
         return f"{_REQUESTS}/{self.account_hash}/{self.export_hash}.outcome.json"
 
     @property
+    def deletion(self) -> str:
+        return f"{_REQUESTS}/{self.account_hash}/{self.export_hash}.deleted.json"
+
+    @property
     def file(self) -> str:
         return f"{_FILES}/{self.account_hash}/{self.export_hash}.csv"
+
+    def owns(self, file_key: str) -> bool:
+        """Whether an object is a file of this export: the CSV, or what lies beside it under the same name."""
+        return file_key.startswith(f"{_FILES}/{self.account_hash}/{self.export_hash}.")
 
 
 @dataclass(frozen=True)
@@ -118,21 +126,47 @@ class RequestLedger:
                 if record is not None:
                     yield Ended(LogPlace(**record["place"]), record["notification"]["notified_at"] // 1000)
 
+    def delete_files(self, account_id: str, request_id: str) -> bool:
+        """Delete the files of an export that has ended, for good; False where there is no such export.
+
+        That they are deleted is written down before they are: should a worker that was asleep write one of them again, its
+        link stays dead all the same.
+        """
+        keys = ExportKeys.of(account_id, request_id)
+        if self._storage.read_record(keys.outcome) is None:
+            return False
+        self._storage.create_record(keys.deletion, {"account_id": account_id, "request_id": request_id})
+        for stored in self._storage.list_objects(f"{_FILES}/{keys.account_hash}"):
+            if keys.owns(stored.key):
+                self._storage.delete(stored.key)
+        return True
+
+    def files_are_deleted(self, keys: ExportKeys) -> bool:
+        """Whether the files of an export were deleted before their time."""
+        return self._storage.read_record(keys.deletion) is not None
+
     def delete_expired_files(self, now_micros: int, link_ttl_micros: int) -> int:
         """Delete the files whose links have expired, and those that no outcome ever named. Gives how many.
 
-        `link_ttl_micros` is how long links last now: files younger than that are not looked at.
+        `link_ttl_micros` is how long links last now: files younger than that are not looked at. A file is younger than its
+        outcome, which may have to wait for an outage to end: so those without one get a day at least.
         """
         deleted = self._storage.delete_leftovers(now_micros - _LEFTOVER_MICROS)
         for stored in self._storage.list_objects(_FILES):
             if stored.modified_at_micros + link_ttl_micros > now_micros:
                 continue
             outcome = self._storage.read_record(ExportKeys.of_file(stored.key).outcome)
-            expires_at = None if outcome is None else outcome["notification"]["expires_at"]
-            if expires_at is None or expires_at <= now_micros:
+            if _is_over(outcome, stored.modified_at_micros, now_micros):
                 self._storage.delete(stored.key)
                 deleted += 1
         return deleted
+
+
+def _is_over(outcome: dict[str, Any] | None, modified_at_micros: int, now_micros: int) -> bool:
+    if outcome is None:
+        return modified_at_micros + _LEFTOVER_MICROS <= now_micros
+    expires_at: int | None = outcome["notification"]["expires_at"]
+    return expires_at is None or expires_at <= now_micros
 
 
 def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:

@@ -1,19 +1,21 @@
 """Links to exported files: whoever has one can read that file until it expires, and nothing else.
 
-A link is `/downloads/<token>/<file name>`. The token carries object, account, file name and expiry, signed together, so
-nothing of it can be changed; verifying needs no memory of what was signed.
+A link is `/downloads/<token>/<file name>`. The token carries object, account, export, file name and expiry, signed together,
+so nothing of it can be changed; verifying needs no memory of what was signed. Signatures are compared by itsdangerous, in
+constant time, and nowhere else.
 """
 
 import hashlib
 import json
 from dataclasses import astuple, dataclass
 from enum import Enum
+from urllib.parse import quote
 
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
 _ROOT = "/downloads/"
-_SALT = b"credit-movements/download-link/1"
+_SALT = b"credit-movements/download-link/2"
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Link:
 
     object_key: str
     account_id: str
+    export_id: str
     file_name: str
     expires_at_micros: int
 
@@ -32,21 +35,23 @@ class LinkRefusal(Enum):
 
 
 class LinkSigner:
-    """Signs with a secret of at least 32 bytes; the same secret verifies."""
+    """Signs with `secret`, of at least 32 bytes. Takes what was signed with it, or with `previous` where there is one."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._signer = Signer(secret, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+    def __init__(self, secret: bytes, previous: bytes | None = None) -> None:
+        # The last one signs, all of them verify.
+        keys = [secret] if previous is None else [previous, secret]
+        self._signer = Signer(keys, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
 
     def path(self, link: Link) -> str:
-        """The path of the link, to be put behind the public URL. The file name must need no escaping in a URL."""
+        """The path of the link, to be put behind the public URL."""
         body = json.dumps(astuple(link), ensure_ascii=False, separators=(",", ":")).encode()
-        return f"{_ROOT}{self._signer.sign(base64_encode(body)).decode()}/{link.file_name}"
+        return f"{_ROOT}{self._signer.sign(base64_encode(body)).decode()}/{quote(link.file_name, safe='')}"
 
     def verify(self, target: str, now_micros: int) -> Link | LinkRefusal:
         """What `target`, the request's path and query exactly as they came, allows at this moment."""
-        token, _, file_name = target.removeprefix(_ROOT).partition("/")
+        token, _, _ = target.removeprefix(_ROOT).partition("/")
         link = self._signed(token)
-        if link is None or target != f"{_ROOT}{token}/{link.file_name}" or file_name != link.file_name:
+        if link is None or target != f"{_ROOT}{token}/{quote(link.file_name, safe='')}":
             return LinkRefusal.ALTERED
         return link if now_micros < link.expires_at_micros else LinkRefusal.EXPIRED
 

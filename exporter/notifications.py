@@ -5,6 +5,7 @@ from uuid import UUID, uuid5
 
 from exporter.export import MadeFile
 from exporter.ledger import AcceptedRequest, Notification
+from exporter.requests import ExportRequest
 
 # Made once, at random; what makes our ids ours.
 _NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
@@ -27,6 +28,11 @@ class Failure(Enum):
         "The export took too long and was stopped. Please export again later.",
     )
 
+    INVALID_REQUEST = (
+        "invalid_request",
+        "This export could not be started, because its request was not in order. Please export again.",
+    )
+
     @property
     def code(self) -> str:
         return self.value[0]
@@ -39,6 +45,12 @@ class Failure(Enum):
 def notification_id(account_id: str, request_id: str) -> str:
     """The same for an account and request, on every retry."""
     return str(uuid5(_NAMESPACE, f"{len(account_id)}:{account_id}{request_id}"))
+
+
+def refusal_id(account_id: str, request_id: str) -> str:
+    """Of a request that was refused, the same on every retry. Another one than of an export: should the request come again
+    and be in order, readers must not take the notification of its export for one that they have seen."""
+    return str(uuid5(_NAMESPACE, f"refused {len(account_id)}:{account_id}{request_id}"))
 
 
 def completed(
@@ -62,6 +74,15 @@ def failed(accepted: AcceptedRequest, failure: Failure, *, notified_at_ms: int) 
         "status": "failed",
         "error_code": failure.code,
         "error_message": failure.message,
+    }
+
+
+def refused(asked: ExportRequest) -> Notification:
+    """Of a request that cannot be used. A function of its record alone: read again, it says the same."""
+    accepted = AcceptedRequest(asked, period=None, log_end_offset=None)
+    return {
+        **failed(accepted, Failure.INVALID_REQUEST, notified_at_ms=max(asked.sent_at_ms, 0)),
+        "notification_id": refusal_id(asked.account_id, asked.request_id),
     }
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,10 +45,14 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class BadRequest:
-    """A record that no export can be made of: for the dead letters."""
+    """A record that no export can be made of: for the dead letters.
+
+    `asked` is who asked and for what, where both ids can be told; their account is told that nothing comes of it.
+    """
 
     reason: Reason
     detail: str
+    asked: ExportRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,11 @@ def checked_request(
     )
     wrong = _what_is_wrong(request, tolerance)
     if wrong is not None:
-        return BadRequest(Reason.INVALID_EVENT, wrong)
+        return BadRequest(Reason.INVALID_EVENT, wrong, _as_far_as_usable(request))
     home = account_partition(request.account_id, partitions)
     if home != place.partition:
-        return BadRequest(Reason.WRONG_PARTITION, f"lies in partition {place.partition}, its account's is {home}")
+        wrong = f"lies in partition {place.partition}, its account's is {home}"
+        return BadRequest(Reason.WRONG_PARTITION, wrong, _as_far_as_usable(request))
     return request
 
 
@@ -86,12 +91,23 @@ def is_repeat(request: ExportRequest, ended: Iterable[Ended]) -> bool:
     return any(each.place.is_before(request.place) and request.sent_at_ms <= each.ended_at_ms for each in ended)
 
 
+def _as_far_as_usable(request: ExportRequest) -> ExportRequest | None:
+    if not (_is_id(request.account_id) and _is_id(request.request_id)):
+        return None
+    is_told = request.requested_by is not None and _is_id(request.requested_by)
+    return request if is_told else replace(request, requested_by=None)
+
+
+def _is_id(text: str) -> bool:
+    return 1 <= len(text) <= _MAX_ID_CHARACTERS
+
+
 def _what_is_wrong(request: ExportRequest, tolerance: timedelta) -> str | None:
     if not _UUID.fullmatch(request.request_id):
         return "request_id is not a canonical UUID"
-    if not 1 <= len(request.account_id) <= _MAX_ID_CHARACTERS:
+    if not _is_id(request.account_id):
         return f"account_id has {len(request.account_id)} characters"
-    if request.requested_by is not None and not 1 <= len(request.requested_by) <= _MAX_ID_CHARACTERS:
+    if request.requested_by is not None and not _is_id(request.requested_by):
         return f"requested_by has {len(request.requested_by)} characters"
     if not _EARLIEST_MICROS <= request.requested_at_micros <= _LATEST_MICROS:
         return "requested_at is beyond what can be stored"

@@ -51,7 +51,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     """The app and the worker behind it. To be called, and the app started, in the running event loop."""
     metrics = ExporterMetrics(parts.metrics)
     ledger = RequestLedger(parts.storage)
-    links = LinkSigner(parts.link_secret)
+    links = LinkSigner(parts.link_secret, parts.link_secret_previous)
 
     async def kafka_is_there() -> None:
         await waited_out(lambda: in_thread(parts.log_end_offset, 0), "Kafka does not answer")
@@ -72,7 +72,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         "storage": storage_check(parts.storage),
         **parts.checks,
     }
-    downloads = DownloadPage(parts.storage, links, parts.now_micros)
+    downloads = DownloadPage(parts.storage, links, parts.now_micros, settings.presigned_ttl)
     add_pages(app.pages, downloads, checks, parts.metrics)
     _add_expiry(app, settings, parts, metrics, ledger)
     return app, worker
@@ -140,6 +140,7 @@ def _handler(
         Publisher(parts.producer),
         RecordCodec(EXPORT_NOTIFICATIONS, parts.schemas),
         links,
+        account_partitions=settings.account_partitions,
         public_url=settings.public_url,
         link_ttl=settings.link_ttl,
         outage_limit_seconds=limit_seconds,

@@ -28,6 +28,7 @@ class ExporterSettings:
     http_host: str = "127.0.0.1"
     http_port: int = 18080
     link_ttl: timedelta = timedelta(days=7)
+    presigned_ttl: timedelta = timedelta(minutes=5)
     outage_limit: timedelta = timedelta(minutes=10)
     time_limit: timedelta = timedelta(hours=1)
     request_time_tolerance: timedelta = timedelta(minutes=5)
@@ -44,8 +45,9 @@ class ExporterParts:
 
     `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives the
     end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed offset
-    there; both block, and raise KafkaException in an outage. `now_micros`: microseconds since the epoch, UTC. `checks` are what
-    else must be well before `/readyz` says so.
+    there; both block, and raise KafkaException in an outage. `link_secret` signs links, `link_secret_previous` is another that
+    they may be signed with. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before
+    `/readyz` says so.
     """
 
     storage: ExportStorage
@@ -57,4 +59,5 @@ class ExporterParts:
     link_secret: bytes
     now_micros: Callable[[], int]
     metrics: CollectorRegistry
+    link_secret_previous: bytes | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)

@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
-_SCHEMES = ("file", "memory", "s3", "gs", "az")
+_CLOUDS = ("s3", "gs", "az")
+_SCHEMES = ("file", "memory", *_CLOUDS)
+# Instead of a public endpoint: customers cannot reach the storage.
+NO_PUBLIC_ENDPOINT = "none"
 # One request to a cloud carries a part of 5 MiB at most, so this is long.
 _REQUEST_TIMEOUT = timedelta(minutes=2)
 # Of 5 MiB each, in memory until they have arrived.
@@ -43,6 +46,14 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
+class FoundFile:
+    """An object that is there. `etag` is a strong entity tag, quotes and all; None where the storage knows none."""
+
+    size_bytes: int
+    etag: str | None
+
+
+@dataclass(frozen=True)
 class StoredObject:
     """One line of a listing; `modified_at_micros` by the storage's clock."""
 
@@ -54,19 +65,29 @@ class StoredObject:
 class ExportStorage:
     """All methods raise StorageUnavailableError; those that are not `async` block."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, public_store: ObjectStore | None = None) -> None:
         self._store = store
+        self._public_store = public_store if isinstance(public_store, S3Store | GCSStore | AzureStore) else None
         # A local store writes `<key>#<number>` and renames it; it does not list those itself.
         self._folder = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix is not None else None
 
     @classmethod
-    def open(cls, url: str) -> "ExportStorage":
-        """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError."""
+    def open(cls, url: str, public_endpoint: str | None = None) -> "ExportStorage":
+        """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError.
+
+        `public_endpoint` is how customers reach an S3 storage, where that is not as we do: presigned URLs name it.
+        """
         scheme, _, rest = url.partition("://")
         if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
             raise StorageUrlError(
                 f"{url}: not a storage; file:///folder, s3://bucket, gs://bucket or az://container would be"
             )
+        if public_endpoint not in (None, NO_PUBLIC_ENDPOINT) and scheme != "s3":
+            raise StorageUrlError(f"{url}: a public endpoint can only be given for s3://")
+        if public_endpoint not in (None, NO_PUBLIC_ENDPOINT) and not public_endpoint.startswith(
+            ("http://", "https://")
+        ):
+            raise StorageUrlError(f"{public_endpoint}: not a public endpoint; https://storage.example.com would be one")
         options: dict[str, Any] = {}
         if scheme == "file":
             options = {"mkdir": True}
@@ -74,12 +95,17 @@ class ExportStorage:
             # These options replace AWS_ALLOW_HTTP and the like: an endpoint with http:// must still be one.
             options = {"client_options": {"timeout": _REQUEST_TIMEOUT, "allow_http": True}}
         try:
-            return cls(from_url(url, **options))
+            store = from_url(url, **options)
+            if scheme not in _CLOUDS or public_endpoint == NO_PUBLIC_ENDPOINT:
+                return cls(store)
+            return cls(store, from_url(url, endpoint=public_endpoint, **options) if public_endpoint else store)
         except (BaseError, OSError, ValueError) as error:
             raise StorageUrlError(f"{url}: {_first_line(error)}") from error
 
-    def put_stream(self, key: str, chunks: Iterable[bytes]) -> StoredFile:
+    def put_stream(self, key: str, chunks: Iterable[bytes], headers: dict[str, str] | None = None) -> StoredFile:
         """Write an object of any length in flat memory. It appears whole or, if `chunks` raises, not at all.
+
+        `headers` are what a cloud is to send with it; a local disk keeps none.
 
         A killed process leaves what it had uploaded: on a disk for `delete_leftovers`, in a cloud for the bucket's own rule
         about incomplete uploads.
@@ -95,7 +121,13 @@ class ExportStorage:
                 yield chunk
 
         with _outages_named():
-            obstore.put(self._store, key, counted(), max_concurrency=_PARTS_AT_ONCE)
+            obstore.put(
+                self._store,
+                key,
+                counted(),
+                attributes=None if self._folder is not None else headers,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
         return StoredFile(size_bytes, digest.hexdigest())
 
     def create_record(self, key: str, record: dict[str, Any]) -> bool:
@@ -130,11 +162,25 @@ class ExportStorage:
 
     def size_bytes(self, key: str) -> int | None:
         """The length of an object, or None where there is none."""
+        found = self.find(key)
+        return None if found is None else found.size_bytes
+
+    def find(self, key: str) -> FoundFile | None:
+        """What the storage says of an object, or None where there is none."""
         with _outages_named():
             try:
-                return obstore.head(self._store, key)["size"]
+                meta = obstore.head(self._store, key)
             except FileNotFoundError:
                 return None
+        return FoundFile(meta["size"], _strong(meta["e_tag"]))
+
+    def presigned_url(self, method: Literal["GET", "HEAD"], key: str, lifetime: timedelta) -> str | None:
+        """A URL of the storage itself that answers `method` for this object and so long; None where there is no cloud, or
+        none that customers can reach."""
+        if self._public_store is None:
+            return None
+        with _outages_named():
+            return obstore.sign(self._public_store, method, key, lifetime)
 
     async def read_range(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes `start <= n < end`. Read piece by piece: a slow reader holds no request to the storage open."""
@@ -162,8 +208,9 @@ class ExportStorage:
         return deleted
 
     def check(self) -> None:
-        """Ask the storage for anything at all."""
+        """Ask the storage for anything at all, and whether it lets us sign."""
         self.size_bytes("readiness")
+        self.presigned_url("GET", "readiness", timedelta(seconds=1))
 
 
 @contextmanager
@@ -172,6 +219,11 @@ def _outages_named() -> Iterator[None]:
         yield
     except (BaseError, OSError) as error:
         raise StorageUnavailableError(f"object storage: {_first_line(error)}") from error
+
+
+def _strong(etag: str | None) -> str | None:
+    """An entity tag with its quotes, which a local disk leaves out. A weak one does not tell that the bytes are the same."""
+    return None if etag is None or etag.startswith("W/") else '"' + etag.strip('"') + '"'
 
 
 def _first_line(error: Exception) -> str:

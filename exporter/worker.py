@@ -8,7 +8,7 @@ from exporter.faust_app import FaustEvent
 from exporter.handler import RequestHandler
 from exporter.in_order import InOrderAcks
 from exporter.intake import Intake, RawRequest
-from exporter.requests import LogPlace
+from exporter.requests import BadRequest, LogPlace
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,11 @@ class Worker:
             request = await self._intake.read(raw)
         finally:
             is_read.set()
-        if request is not None:
+        if isinstance(request, BadRequest):
+            await self._intake.bury(raw, request)
+            if request.asked is not None:
+                await self._handler.refuse(request.asked)
+        else:
             await self._handler.handle(request)
         self._acks.done(raw.place.partition, raw.place.offset)
 

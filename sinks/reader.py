@@ -46,6 +46,7 @@ WHERE account_id = {account_id:String}
 """
 # The table's own order as far as that goes; only what happened at one microsecond is sorted.
 _IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
+_ONLY_CHECKED: Final = ("account_id", "is_of_another_log", "log_partition", "log_offset")
 _COUNT: Final = "SELECT count()" + _ROWS_OF_SLICE
 _SELECT: Final = f"""
 SELECT
@@ -56,7 +57,10 @@ SELECT
     toString(unit) AS unit,
     units_charged,
     reinterpretAsInt64(value_per_unit) AS value_per_unit_nanos,
-    reinterpretAsInt64(credit_movement) AS credit_movement_nanos
+    reinterpretAsInt64(credit_movement) AS credit_movement_nanos,
+    log_id != {{log_id:String}} AS is_of_another_log,
+    log_partition,
+    log_offset
 {_ROWS_OF_SLICE}
 {_IN_ORDER}
 """
@@ -67,7 +71,7 @@ class MovementsUnavailableError(Exception):
 
 
 class ForeignMovementError(AssertionError):
-    """A row of another account came: a bug, and never to be shown to anybody."""
+    """A row came that was not asked for, of another account maybe: a bug, and never to be shown to anybody."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,27 @@ def stream_movements(
         expected = count_movements(client, wanted)
     received = 0
     for block in _blocks(client, vars(wanted)):
-        if not (block["account_id"] == wanted.account_id).all():
-            raise ForeignMovementError(f"movements of another account among those of {wanted.account_id!r}")
+        _check(block, wanted)
         received += len(block)
-        yield block.drop("account_id")
+        yield block.drop(_ONLY_CHECKED)
     if received != expected:
         raise MovementsUnavailableError(f"ClickHouse sent {received} rows of {expected}")
+
+
+def _check(block: pl.DataFrame, wanted: MovementsSlice) -> None:
+    """Hold the rows themselves against what was asked for, whatever the question has become on its way."""
+    at, is_in_log = pl.col("occurred_at_micros"), pl.col("log_partition") == wanted.log_partition
+    of_account, in_period, below_place = block.select(
+        (pl.col("account_id") == wanted.account_id).all(),
+        ((at >= wanted.from_micros) & (at < wanted.to_micros)).all().alias("in_period"),
+        ((pl.col("is_of_another_log") != 0) | (is_in_log & (pl.col("log_offset") < wanted.log_end_offset)))
+        .all()
+        .alias("below_place"),
+    ).row(0)
+    if not of_account:
+        raise ForeignMovementError(f"movements of another account among those of {wanted.account_id!r}")
+    if not (in_period and below_place):
+        raise ForeignMovementError(f"movements that {wanted} does not have among those of {wanted.account_id!r}")
 
 
 def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame]:

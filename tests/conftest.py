@@ -13,8 +13,10 @@ import pytest
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
 from credit_movements.processes import running
-from tests.kafka.apache_kafka import NoApacheKafkaError, apache_kafka
+from tests.jars import NoJarsError, not_tested_on
+from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
+from tests.s3.server import S3Server, s3_server
 
 
 def free_port() -> int:
@@ -47,7 +49,7 @@ def apache_broker(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         with apache_kafka(tmp_path_factory.mktemp("apache-kafka"), log_dir) as started:
             yield started.bootstrap_servers
-    except NoApacheKafkaError as error:
+    except NoJarsError as error:
         without_apache_kafka(str(error))
 
 
@@ -91,6 +93,16 @@ def clickhouse(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     port, password = free_port(), "a-password-for-tests"
     with running(clickhouse_service(tmp_path_factory.mktemp("clickhouse"), port, password), log_dir):
         yield clickhouse_dsn(port, password)
+
+
+@pytest.fixture(scope="session")
+def s3(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server with one bucket. It is shared: use folders of your own. Without a JVM and Maven: as Apache Kafka."""
+    try:
+        with s3_server(tmp_path_factory.mktemp("s3"), log_dir) as server:
+            yield server
+    except NoJarsError as error:
+        not_tested_on("an S3 server", str(error))
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
         http_host=settings.http_host,
         http_port=settings.export_http_port,
         link_ttl=settings.export_link_ttl,
+        presigned_ttl=settings.export_presigned_ttl,
         outage_limit=settings.export_give_up_after,
         time_limit=settings.export_time_limit,
         concurrent_exports=settings.export_concurrency,
@@ -50,11 +51,17 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
     )
 
 
+def export_storage(settings: Settings) -> ExportStorage:
+    """Where the files are. Raises StorageUrlError."""
+    url = settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
+    return ExportStorage.open(url, settings.export_storage_public_endpoint)
+
+
 def make_parts(settings: Settings) -> ExporterParts:
     positions = LogPositions(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
-    storage_url = settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
+    previous = settings.export_link_secret_previous
     return ExporterParts(
-        storage=ExportStorage.open(storage_url),
+        storage=export_storage(settings),
         clickhouse=lambda: clients.clickhouse_client(settings),
         producer=Producer(
             {**clients.producer_properties(settings), "message.timeout.ms": _ATTEMPT_MS}, logger=clients.kafka_log
@@ -63,6 +70,7 @@ def make_parts(settings: Settings) -> ExporterParts:
         log_end_offset=positions.end_offset,
         sink_position=positions.sink_position,
         link_secret=required(settings, "export_link_secret").encode(),
+        link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
         now_micros=lambda: time.time_ns() // 1000,
         metrics=CollectorRegistry(),
     )

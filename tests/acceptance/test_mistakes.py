@@ -102,6 +102,7 @@ def test_help_lists_every_command_and_every_setting() -> None:
         "balance",
         "audit",
         "dead-letters",
+        "delete-export",
     ):
         assert f" {command} " in shown
     assert "CREDIT_EXPORT_STORAGE_URL" in shown

@@ -15,7 +15,8 @@ from tests.chaos.exports import assert_each_export_ended_once
 from tests.chaos.judge import assert_each_event_counted_once
 from tests.chaos.load import Load
 from tests.conftest import free_port
-from tests.kafka.apache_kafka import ApacheKafka, NoApacheKafkaError, fetched_jars
+from tests.jars import NoJarsError
+from tests.kafka.apache_kafka import ApacheKafka, fetched_jars
 from tests.kafka.brokers import without_apache_kafka
 
 EVENTS_PER_SECOND = 300
@@ -43,7 +44,7 @@ class RestartedKafka:
 def kafka_of_ours(tmp_path: Path) -> Iterator[RestartedKafka]:
     try:
         broker = ApacheKafka(tmp_path / "kafka", fetched_jars(), free_port(), free_port())
-    except NoApacheKafkaError as error:
+    except NoJarsError as error:
         without_apache_kafka(str(error))
     broker.format()
     kafka = RestartedKafka(broker, tmp_path)

@@ -17,10 +17,11 @@ from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
 from schemas.registry import SubjectSchemas
+from sinks import reader
 
 
 def main(options: dict[str, Any]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=options["log_level"], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reading = {
         "bootstrap.servers": options["broker"],
         "isolation.level": "read_committed",
@@ -46,7 +47,7 @@ def main(options: dict[str, Any]) -> int:
         group_rebalance_timeout_seconds=3.0,
     )
     parts = ExporterParts(
-        storage=ExportStorage.open(options["storage_url"]),
+        storage=ExportStorage.open(options["storage_url"], options["storage_public_endpoint"]),
         clickhouse=lambda: clickhouse_connect.get_client(
             dsn=options["clickhouse"], connect_timeout=3, send_receive_timeout=10, autogenerate_session_id=False
         ),
@@ -57,10 +58,21 @@ def main(options: dict[str, Any]) -> int:
         log_end_offset=positions.end_offset,
         sink_position=positions.sink_position,
         link_secret=options["link_secret"].encode(),
+        link_secret_previous=options["link_secret_previous"] and options["link_secret_previous"].encode(),
         now_micros=lambda: time.time_ns() // 1000,
         metrics=CollectorRegistry(),
     )
+    if options["without_condition"]:
+        sabotage(options["without_condition"])
     return run(settings, parts)
+
+
+def sabotage(condition: str) -> None:
+    """Take a condition out of what the exporter asks ClickHouse for."""
+    for question in ("_COUNT", "_SELECT"):
+        honest = getattr(reader, question)
+        assert honest.count(condition) == 1
+        setattr(reader, question, honest.replace(condition, "1"))
 
 
 if __name__ == "__main__":

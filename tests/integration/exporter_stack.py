@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import time
@@ -69,7 +70,9 @@ class Stack:
         yield
         self.producer = ordinary
 
-    def start(self, log_name: str = "exporter", **options: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, log_name: str = "exporter", environment: dict[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
         everything = {
             "broker": self.broker,
             "partitions": PARTITIONS,
@@ -81,13 +84,18 @@ class Stack:
             "storage_url": f"file://{self.folder}/storage",
             "clickhouse": self.clickhouse,
             "registry": self.registry,
+            "storage_public_endpoint": None,
             "link_secret": SECRET,
+            "link_secret_previous": None,
+            "log_level": "INFO",
+            "without_condition": None,
         } | options
         with (self.folder / f"{log_name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.integration.exporter_process", json.dumps(everything)],
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **(environment or {})},
             )
 
     @contextmanager

@@ -1,5 +1,6 @@
 """What the exporter does when something dies, stops, hangs or goes away: itself first of all."""
 
+import itertools
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ from exporter.ledger import ExportKeys
 from schemas.partitioner import account_partition
 from sinks.migrations import apply_migrations
 from tests.conftest import free_port
-from tests.integration.exporter_stack import PARTITIONS, Stack, exporter_stack, target_of, wait_for
+from tests.integration.exporter_stack import PARTITIONS, SECRET, Stack, exporter_stack, target_of, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +257,31 @@ def test_a_bug_ends_the_process_with_status_1_and_acknowledges_nothing(stack: St
         assert stack.wait_for_notification(request)["status"] == "completed"
 
 
+@pytest.mark.parametrize(
+    "condition", ["account_id = {account_id:String}", "log_offset < {log_end_offset:Int64}"], ids=["account", "place"]
+)
+def test_a_row_that_is_none_of_the_accounts_business_ends_the_process_and_there_is_no_file(
+    stack: Stack, account: str, condition: str
+) -> None:
+    stack.movements(account, [{}])
+    home = account_partition(account, PARTITIONS)
+    others = (f"{account} of somebody else {number}" for number in itertools.count())
+    neighbour = next(each for each in others if account_partition(each, PARTITIONS) == home)
+    stack.movements(neighbour, [{"interaction_id": "not yours"}])
+    with stack.exporter(log_name="sabotaged", without_condition=condition) as process:
+        request = begin_and_hold(stack, account)
+        stack.movements(account, [{}])  # which belongs to the next export
+        assert process.wait(20) == 1
+    keys = ExportKeys.of(account, request["request_id"])
+    assert not (stack.folder / "storage" / keys.file).exists()
+    assert not (stack.folder / "storage" / keys.outcome).exists()
+    assert stack.notified(account) == []
+    assert "ForeignMovementError" in log_of(stack, "sabotaged")
+    assert "not yours" not in log_of(stack, "sabotaged")
+    with stack.exporter():
+        assert stack.wait_for_notification(request)["row_count"] == 3
+
+
 def test_a_link_expires_and_its_file_is_deleted(stack: Stack, account: str) -> None:
     with stack.exporter(link_ttl_seconds=2, expiry_sweep_seconds=1):
         request = stack.ask(account)
@@ -264,6 +290,20 @@ def test_a_link_expires_and_its_file_is_deleted(stack: Stack, account: str) -> N
         wait_for(lambda: stack.download(notification)[0] == 410, 10)
         wait_for(lambda: not file.exists(), 10)
         assert accepted(stack, request).exists()
+        # What was given may be seen no more; what lies under its name may be there no more either.
+        assert list(file.parent.iterdir()) == []
+
+
+def test_a_link_works_on_when_the_key_is_changed(stack: Stack, account: str) -> None:
+    new = "another secret of thirty-two bytes or more"
+    with stack.exporter():
+        notification = stack.wait_for_notification(stack.ask(account))
+    with stack.exporter(link_secret=new, link_secret_previous=SECRET):
+        assert stack.download(notification)[0] == 200
+        later = stack.wait_for_notification(stack.ask(account))
+    with stack.exporter(link_secret=new):
+        assert stack.download(notification)[0] == 403
+        assert stack.download(later)[0] == 200
 
 
 def test_it_begins_before_kafka_does_and_says_what_it_waits_for(stack: Stack, tmp_path: Path) -> None:

@@ -246,18 +246,34 @@ def test_the_rows_are_counted_without_reading_them(client: Client) -> None:
     assert count_movements(client, wanted(account_id="nobody")) == 0
 
 
-def test_a_row_of_another_account_ends_the_reading(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("condition", "foreign"),
+    [
+        ("account_id = {account_id:String}", {"account_id": "other"}),
+        ("occurred_at >= fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC')", {"occurred_at": FROM - 1}),
+        ("occurred_at < fromUnixTimestamp64Micro({to_micros:Int64}, 'UTC')", {"occurred_at": TO}),
+        ("log_offset < {log_end_offset:Int64}", {}),
+        ("log_partition = {log_partition:Int32}", {}),
+    ],
+)
+def test_a_row_that_was_not_asked_for_ends_the_reading(client: Client, condition: str, foreign: dict[str, Any]) -> None:
     insert(client, [movement()])
-    insert(client, [movement(account_id="other")])
+    partition, first = (1 if "partition" in condition else 0), (1000 if "offset" in condition else 1)
+    insert(client, [movement(**foreign)], partition=partition, first=first)
+    assert len(read(client, wanted())) == 1
 
     class Leaking:
-        """The real client with the condition on the account taken out."""
+        """The real client with one condition taken out."""
 
         def query(self, sql: str, **arguments: Any) -> Any:
-            return client.query(sql.replace("account_id = {account_id:String}", "1"), **arguments)
+            return client.query(without(sql), **arguments)
 
         def query_arrow_stream(self, sql: str, **arguments: Any) -> Any:
-            return client.query_arrow_stream(sql.replace("account_id = {account_id:String}", "1"), **arguments)
+            return client.query_arrow_stream(without(sql), **arguments)
+
+    def without(sql: str) -> str:
+        assert sql.count(condition) == 1
+        return sql.replace(condition, "1")
 
     with pytest.raises(ForeignMovementError):
         list(stream_movements(cast(Client, Leaking()), wanted()))

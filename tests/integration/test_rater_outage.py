@@ -14,7 +14,8 @@ from schemas.topics import CREDIT_MOVEMENTS, RATES, USAGE_EVENTS
 from tests.integration.raters import rater
 from tests.integration.records import event, rate
 from tests.integration.stack import Stack, eventually
-from tests.kafka.apache_kafka import ApacheKafka, NoApacheKafkaError, fetched_jars
+from tests.jars import NoJarsError
+from tests.kafka.apache_kafka import ApacheKafka, fetched_jars
 from tests.kafka.brokers import without_apache_kafka
 
 AWAY_SECONDS = 4.0
@@ -25,7 +26,7 @@ def broker(tmp_path: Path) -> ApacheKafka:
     """Not running yet."""
     try:
         broker = ApacheKafka(tmp_path / "kafka", fetched_jars(), free_port(), free_port())
-    except NoApacheKafkaError as error:
+    except NoJarsError as error:
         without_apache_kafka(str(error))
         raise
     broker.format()

@@ -18,17 +18,12 @@ from pathlib import Path
 from credit_movements.embedded.broker import broker_answers
 from credit_movements.embedded.ports import free_port
 from credit_movements.processes import Child, Service, running
+from tests.jars import CACHE, JVM, fetched
 
 _POM = Path(__file__).with_name("pom.xml")
-_CACHE = Path(__file__).parents[2] / ".cache" / "kafka"
-# Quick to start, and small: the tests write little.
-_JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true")
-_FETCH_SECONDS = 600
+# The tests write little.
+_JVM = (*JVM, "-Xmx512m", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 _FORMAT_SECONDS = 60
-
-
-class NoApacheKafkaError(Exception):
-    """Apache Kafka cannot be had on this machine: one line that says what is missing."""
 
 
 def kafka_version() -> str:
@@ -38,23 +33,8 @@ def kafka_version() -> str:
 
 
 def fetched_jars() -> Path:
-    """The folder with the broker's jars, fetched if they are not there yet. Raises NoApacheKafkaError."""
-    folder = _CACHE / kafka_version()
-    if shutil.which("java") is None:
-        raise NoApacheKafkaError("there is no `java`: install a JVM of version 17 or newer")
-    if folder.is_dir():
-        return folder
-    if shutil.which("mvn") is None:
-        raise NoApacheKafkaError("there is no `mvn` to fetch its jars: install Maven")
-    new = folder.with_suffix(".new")
-    shutil.rmtree(new, ignore_errors=True)
-    command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={new}"]
-    fetched = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS)
-    if fetched.returncode != 0:
-        reason = next((line for line in fetched.stdout.splitlines() if "ERROR" in line), fetched.stderr.strip())
-        raise NoApacheKafkaError(f"Maven could not fetch its jars: {reason}")
-    new.rename(folder)
-    return folder
+    """The folder with the broker's jars, fetched if they are not there yet. Raises NoJarsError."""
+    return fetched(_POM, CACHE / "kafka" / kafka_version())
 
 
 @dataclass(frozen=True)
@@ -132,7 +112,7 @@ class ApacheKafka:
 
 @contextmanager
 def apache_kafka(folder: Path, log_dir: Path) -> Iterator[ApacheKafka]:
-    """A new broker, running, for the length of a block; nothing of it stays. Raises NoApacheKafkaError."""
+    """A new broker, running, for the length of a block; nothing of it stays. Raises NoJarsError."""
     broker = ApacheKafka(folder, fetched_jars(), free_port(), free_port())
     try:
         broker.format()

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.ports import free_port
 from credit_movements.processes import running
+from tests.jars import not_tested_on
 
 OWN = os.environ.get("CREDIT_TEST_KAFKA_BOOTSTRAP_SERVERS")
 TANSU, APACHE_KAFKA = "tansu", "apache-kafka"
@@ -42,10 +42,7 @@ def tansu(log_dir: Path) -> Iterator[Kafka]:
 
 def without_apache_kafka(reason: str) -> NoReturn:
     """Skip the test, or fail it where CI runs: there Apache Kafka has to be."""
-    line = f"NOT TESTED ON APACHE KAFKA: {reason}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(line, pytrace=False)
-    pytest.skip(line)
+    not_tested_on("Apache Kafka", reason)
 
 
 def empty(bootstrap_servers: str) -> None:

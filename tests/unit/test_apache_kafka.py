@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.apache_kafka import NoApacheKafkaError, fetched_jars, kafka_version
+from tests.jars import NoJarsError
+from tests.kafka.apache_kafka import fetched_jars, kafka_version
 from tests.kafka.brokers import without_apache_kafka
 
 
@@ -16,7 +17,7 @@ def test_it_is_the_version_that_docker_compose_has() -> None:
 
 def test_without_a_jvm_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NoApacheKafkaError, match="there is no `java`"):
+    with pytest.raises(NoJarsError, match="there is no `java`"):
         fetched_jars()
 
 

@@ -176,6 +176,8 @@ def test_addresses_name_the_services_and_their_ports() -> None:
     assert exporter["CREDIT_SCHEMA_REGISTRY_URL"] == registry
     assert exporter["AWS_ENDPOINT_URL"] == f"http://storage{environment('storage')['RUSTFS_ADDRESS']}"
     assert exporter["CREDIT_PUBLIC_URL"] == f"http://127.0.0.1:{exporter['CREDIT_EXPORT_HTTP_PORT']}"
+    storage_port = published("storage")[environment("storage")["RUSTFS_ADDRESS"].removeprefix(":")]
+    assert exporter["CREDIT_EXPORT_STORAGE_PUBLIC_ENDPOINT"] == f"http://127.0.0.1:{storage_port}"
 
 
 def test_clients_are_given_the_names_and_secrets_of_their_servers() -> None:
@@ -195,7 +197,7 @@ def test_no_secret_is_written_down() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if re.search("PASSWORD|SECRET", name):
-                assert re.fullmatch(r"\$\{\w+:\?see .env.example\}", value), name
+                assert re.fullmatch(r"\$\{\w+(:\?see .env.example|:-)\}", value), name
             if "DSN" in name:
                 assert re.search(r":\$\{\w+:\?see .env.example\}@", value), name
     example = re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
@@ -233,7 +235,12 @@ def test_the_exporter_reaches_the_storage_with_what_it_is_given(monkeypatch: pyt
         monkeypatch.setenv(name, value)
     with s3_stand_in() as (url, requests):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        assert ExportStorage.open(given["CREDIT_EXPORT_STORAGE_URL"]).size_bytes("a-key") is None
+        public_endpoint = given["CREDIT_EXPORT_STORAGE_PUBLIC_ENDPOINT"]
+        storage = ExportStorage.open(given["CREDIT_EXPORT_STORAGE_URL"], public_endpoint)
+        assert storage.size_bytes("a-key") is None
+        assert str(storage.presigned_url("GET", "a-key", timedelta(minutes=5))).startswith(
+            f"{public_endpoint}/exports/"
+        )
     (request,) = requests
     assert request.startswith(f"/exports/a-key AWS4-HMAC-SHA256 Credential={given['AWS_ACCESS_KEY_ID']}/")
     assert f"/{given['AWS_REGION']}/s3/" in request

@@ -96,6 +96,7 @@ class Office:
             cast(Publisher, self.post),
             cast(RecordCodec, Codec()),
             LinkSigner(b"x" * 32),
+            account_partitions=12,
             public_url="https://example.com/",
             link_ttl=timedelta(days=7),
             outage_limit_seconds=0.3,

@@ -12,14 +12,15 @@ from exporter.ledger import AcceptedRequest, ExportKeys, RequestLedger
 from exporter.requests import Ended, ExportRequest, LogPlace
 from exporter.storage import ExportStorage
 from exporter.window import Period
+from tests.s3.storages import storage_of_kind
 
 DAY_MICROS = 24 * 3600 * 1_000_000
 NOW_MICROS = time.time_ns() // 1000
 
 
-@pytest.fixture(params=["memory", "file"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ExportStorage:
-    return ExportStorage.open("memory:///" if request.param == "memory" else f"file://{tmp_path}")
+@pytest.fixture(params=["memory", "file", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportStorage:
+    return storage_of_kind(request, monkeypatch, f"file://{tmp_path}")
 
 
 def accepted(account_id: str = "acme", request_id: str = "id-1", offset: int = 5, **fields: Any) -> AcceptedRequest:
@@ -100,6 +101,53 @@ def test_a_file_that_no_outcome_names_is_deleted_in_the_end(storage: ExportStora
     ledger.conclude(accepted(request_id="failed"), notification(NOW_MICROS // 1000, status="failed"))
     assert ledger.delete_expired_files(NOW_MICROS + DAY_MICROS // 2, link_ttl_micros=DAY_MICROS) == 0
     assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 2
+
+
+def beside(export: AcceptedRequest, suffix: str) -> str:
+    return export.keys.file.removesuffix(".csv") + suffix
+
+
+def test_all_that_lies_under_an_exports_name_expires_with_it(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    export, other = accepted(), accepted(request_id="other")
+    for each, days in ((export, 7), (other, 70)):
+        for suffix in (".csv", ".csv.gz", ".manifest.json"):
+            storage.put_stream(beside(each, suffix), [b"x"])
+        ledger.conclude(each, notification(NOW_MICROS // 1000, expires_at=NOW_MICROS + days * DAY_MICROS))
+    assert ledger.delete_expired_files(NOW_MICROS + 8 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 3
+    assert {stored.key for stored in storage.list_objects("files")} == {
+        beside(other, suffix) for suffix in (".csv", ".csv.gz", ".manifest.json")
+    }
+
+
+def test_a_manifest_that_no_outcome_names_is_deleted_in_the_end(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    storage.put_stream(beside(accepted(), ".manifest.json"), [b"x"])
+    assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 1
+
+
+def test_a_file_whose_outcome_waits_for_an_outage_to_end_is_left_for_a_day(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    storage.put_stream(accepted().keys.file, [b"x"])
+    assert ledger.delete_expired_files(NOW_MICROS + DAY_MICROS // 2, link_ttl_micros=1) == 0
+    assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=1) == 1
+
+
+def test_deleting_an_export_takes_its_files_alone_and_is_remembered(storage: ExportStorage) -> None:
+    ledger = RequestLedger(storage)
+    export, other = accepted(), accepted(request_id="other")
+    for each in (export, other):
+        storage.put_stream(each.keys.file, [b"x"])
+        storage.put_stream(beside(each, ".manifest.json"), [b"x"])
+    assert not ledger.delete_files("acme", "id-1")
+    ledger.conclude(export, notification(NOW_MICROS // 1000))
+    assert ledger.delete_files("acme", "id-1")
+    assert {stored.key for stored in storage.list_objects("files")} == {
+        other.keys.file,
+        beside(other, ".manifest.json"),
+    }
+    assert ledger.files_are_deleted(export.keys)
+    assert not ledger.files_are_deleted(other.keys)
 
 
 @given(st.lists(st.tuples(st.text(max_size=6), st.text(max_size=6)), min_size=2, max_size=2, unique=True))

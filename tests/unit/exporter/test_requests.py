@@ -98,6 +98,24 @@ def test_a_request_in_another_partition_than_its_accounts_is_refused() -> None:
     assert refusal.reason is Reason.WRONG_PARTITION
 
 
+def test_who_asked_can_be_told_where_both_ids_can() -> None:
+    for fields in ({"requested_at": 0}, {"request_id": "REQ-17"}, {"requested_by": ""}, {"requested_by": "u" * 129}):
+        refusal = checked(record(**fields))
+        assert isinstance(refusal, BadRequest)
+        assert refusal.asked is not None
+        assert refusal.asked.account_id == "acme"
+        assert refusal.asked.request_id == record(**fields)["request_id"]
+        assert refusal.asked.requested_by is None
+    for fields in ({"account_id": ""}, {"account_id": "x" * 129}, {"request_id": ""}, {"request_id": "x" * 129}):
+        refusal = checked(record(**fields))
+        assert isinstance(refusal, BadRequest)
+        assert refusal.asked is None
+    told = checked(record(requested_at=0, requested_by="user-1"))
+    assert isinstance(told, BadRequest)
+    assert told.asked is not None
+    assert told.asked.requested_by == "user-1"
+
+
 def request_at(offset: int, sent_at_ms: int) -> ExportRequest:
     return ExportRequest("id", "acme", 0, None, None, LogPlace("log", 3, offset), sent_at_ms)
 

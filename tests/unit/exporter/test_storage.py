@@ -4,17 +4,22 @@ import asyncio
 import hashlib
 import os
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from exporter.storage import CorruptRecordError, ExportStorage, StorageUnavailableError, StorageUrlError
+from tests.s3.server import S3Server
+from tests.s3.storages import on_s3, storage_of_kind
 
 
-@pytest.fixture(params=["memory", "file"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ExportStorage:
-    return ExportStorage.open("memory:///" if request.param == "memory" else f"file://{tmp_path}/a%20folder/ü")
+@pytest.fixture(params=["memory", "file", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportStorage:
+    return storage_of_kind(request, monkeypatch, f"file://{tmp_path}/a%20folder/ü")
 
 
 async def whole(storage: ExportStorage, key: str, start: int, end: int) -> bytes:
@@ -61,7 +66,10 @@ def test_a_listing_tells_what_lies_in_a_folder(storage: ExportStorage) -> None:
         storage.create_record(key, {})
     listed = list(storage.list_objects("a"))
     assert {each.key for each in listed} == {"a/1/x.json", "a/2.json"}
-    assert all(each.modified_at_micros > before_micros and each.size_bytes == 2 for each in listed)
+    # S3 tells whole seconds.
+    assert all(
+        each.modified_at_micros >= before_micros // 1_000_000 * 1_000_000 and each.size_bytes == 2 for each in listed
+    )
     assert list(storage.list_objects("nothing")) == []
 
 
@@ -70,6 +78,89 @@ def test_deleting_what_is_gone_is_no_error(storage: ExportStorage) -> None:
     storage.delete("a/1.json")
     storage.delete("a/1.json")
     assert storage.read_record("a/1.json") is None
+
+
+def test_what_is_found_has_its_length_and_a_tag_that_changes_with_it(storage: ExportStorage) -> None:
+    assert storage.find("files/x.csv") is None
+    storage.put_stream("files/x.csv", [b"one"])
+    first = storage.find("files/x.csv")
+    storage.put_stream("files/x.csv", [b"three"])
+    second = storage.find("files/x.csv")
+    assert first is not None
+    assert second is not None
+    assert (first.size_bytes, second.size_bytes) == (3, 5)
+    assert first.etag != second.etag
+    assert all(str(each.etag)[0] == str(each.etag)[-1] == '"' for each in (first, second))
+
+
+HEADERS = {"Content-Type": "text/csv; charset=utf-8", "Content-Disposition": 'attachment; filename="x.csv"'}
+
+
+def fetched(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=10) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, {}, b""
+
+
+def test_a_presigned_url_gives_one_object_to_one_method_for_its_time(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = on_s3(s3, monkeypatch)
+    content = os.urandom(12_000_000)  # in parts
+    storage.put_stream("files/x.csv", [content], HEADERS)
+    storage.put_stream("files/y.csv", [b"y"], HEADERS)
+    url = storage.presigned_url("GET", "files/x.csv", timedelta(seconds=2))
+    assert url is not None
+    status, headers, body = fetched(url)
+    assert (status, body) == (200, content)
+    assert HEADERS.items() <= headers.items()
+    assert fetched(url, Range="bytes=5-9")[::2] == (206, content[5:10])
+    assert fetched(url, "HEAD")[0] == 403
+    assert fetched(url.replace("x.csv", "y.csv"))[0] == 403
+    assert fetched(url.split("?")[0])[0] == 403
+    assert fetched(url[:-1] + ("0" if url[-1] != "0" else "1"))[0] == 403
+    time.sleep(3)
+    assert fetched(url)[0] == 403
+    head = storage.presigned_url("HEAD", "files/x.csv", timedelta(seconds=60))
+    assert head is not None
+    assert fetched(head, "HEAD")[1]["Content-Length"] == "12000000"
+
+
+def test_a_presigned_url_is_for_the_public_endpoint(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = on_s3(s3, monkeypatch, s3.public_endpoint)
+    storage.put_stream("files/x.csv", [b"x"])
+    url = storage.presigned_url("GET", "files/x.csv", timedelta(seconds=60))
+    assert url is not None
+    assert url.startswith(s3.public_endpoint + "/exports/")
+    assert fetched(url)[0] == 200
+    # Signed for that name: put in afterwards, it would not do.
+    assert fetched(url.replace(s3.public_endpoint, s3.endpoint))[0] == 403
+
+
+def test_where_customers_cannot_reach_the_storage_nothing_is_presigned(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert on_s3(s3, monkeypatch, "none").presigned_url("GET", "files/x.csv", timedelta(seconds=60)) is None
+    assert ExportStorage.open("memory:///").presigned_url("GET", "files/x.csv", timedelta(seconds=60)) is None
+
+
+def test_a_wrong_key_is_an_outage(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_s3(s3, monkeypatch).check()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    with pytest.raises(StorageUnavailableError):
+        ExportStorage.open(s3.url).check()
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [("file:///x", "https://x"), ("gs://b", "https://x"), ("az://c", "https://x"), ("s3://b", "x"), ("s3://b", "/x")],
+)
+def test_a_public_endpoint_is_for_s3_and_a_url(url: str, endpoint: str) -> None:
+    with pytest.raises(StorageUrlError, match="a public endpoint"):
+        ExportStorage.open(url, endpoint)
 
 
 def test_what_a_killed_upload_left_on_disk_is_deleted_once_it_is_old(tmp_path: Path) -> None:
