@@ -11,16 +11,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from credit_movements.audit.clickhouse_rows import ClickHouseUnavailableError
-from credit_movements.audit.reading import StoppedError, StuckError
-from credit_movements.dead_letters.selection import SOURCE_NAMES, BadSelectionError, selection
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import load_settings
 from schemas.dead_letters import Reason
 from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
-
-# What ends one of these commands with one line.
-TOLD_IN_ONE_LINE = (BadSelectionError, ClickHouseUnavailableError, StoppedError, StuckError)
 
 operations = typer.Typer()
 dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
@@ -93,6 +87,7 @@ def list_letters(
     from credit_movements.dead_letters.decoding import deciphered
     from credit_movements.dead_letters.listing import listed
     from credit_movements.dead_letters.reading import DeadLetters
+    from credit_movements.dead_letters.selection import selection
     from schemas.registry import SubjectSchemas
 
     wanted = selection(topic or (), reason or (), since, until)
@@ -132,6 +127,7 @@ def replay_letters(
     from credit_movements.dead_letters.reading import DeadLetters
     from credit_movements.dead_letters.replay import REPLAYABLE, Replay
     from credit_movements.dead_letters.report import show_replay
+    from credit_movements.dead_letters.selection import selection
 
     _check_replayable(topic or [], REPLAYABLE)
     wanted = selection(topic or (), reason or (), since, until, REPLAYABLE)
@@ -144,7 +140,18 @@ def replay_letters(
     show_replay(replayed, dry_run, f"{settings.event_max_age.total_seconds() / 86_400:g} days", _console())
 
 
+def told_in_one_line() -> tuple[type[Exception], ...]:
+    """What ends one of these commands with one line."""
+    from credit_movements.audit.clickhouse_rows import ClickHouseUnavailableError
+    from credit_movements.audit.reading import StoppedError, StuckError
+    from credit_movements.dead_letters.selection import BadSelectionError
+
+    return (BadSelectionError, ClickHouseUnavailableError, StoppedError, StuckError)
+
+
 def _check_replayable(topics: list[str], replayable: tuple[str, ...]) -> None:
+    from credit_movements.dead_letters.selection import SOURCE_NAMES, BadSelectionError
+
     for name in topics:
         source = name.removesuffix(DEAD_LETTER_SUFFIX)
         if source in SOURCE_NAMES and source not in replayable:

@@ -14,7 +14,7 @@ from streams.events import SOURCES
 from streams.ledger import Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
-from streams.offsets import MissingOffsets
+from streams.missing_offsets import MissingOffsets
 from streams.price_feed import PriceFeed
 from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
