@@ -142,11 +142,11 @@ def replay_letters(
 
 def told_in_one_line() -> tuple[type[Exception], ...]:
     """What ends one of these commands with one line."""
-    from credit_movements.audit.clickhouse_rows import ClickHouseUnavailableError
     from credit_movements.audit.reading import StoppedError, StuckError
     from credit_movements.dead_letters.selection import BadSelectionError
+    from sinks.reader import MovementsUnavailableError
 
-    return (BadSelectionError, ClickHouseUnavailableError, StoppedError, StuckError)
+    return (BadSelectionError, MovementsUnavailableError, StoppedError, StuckError)
 
 
 def _check_replayable(topics: list[str], replayable: tuple[str, ...]) -> None:
