@@ -226,6 +226,23 @@ def test_a_stream_that_is_cut_short_is_noticed(log_dir: Path, tmp_path: Path) ->
                 list(blocks)
 
 
+def test_an_answer_that_ends_early_and_in_order_is_noticed_by_its_number_of_rows(client: Client) -> None:
+    """As when a limit is met half-way: the connection has nothing to say against it."""
+    insert(client, [movement(occurred_at=FROM + number) for number in range(3)])
+
+    class EndingEarly:
+        """The real client, whose streams end after two rows."""
+
+        def query(self, sql: str, **arguments: Any) -> Any:
+            return client.query(sql, **arguments)
+
+        def query_arrow_stream(self, sql: str, **arguments: Any) -> Any:
+            return client.query_arrow_stream(sql + " LIMIT 2", **arguments)
+
+    with pytest.raises(MovementsUnavailableError, match="ClickHouse sent 2 rows of 3"):
+        list(stream_movements(cast(Client, EndingEarly()), wanted()))
+
+
 def test_a_row_of_another_account_ends_the_reading(client: Client) -> None:
     insert(client, [movement()])
     insert(client, [movement(account_id="other")])
