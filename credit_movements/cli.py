@@ -1,4 +1,8 @@
-"""The command `credit-movements`."""
+"""The command `credit-movements`.
+
+A command imports what it needs when it is called: workers start anew after each crash, and should not wait for the others'
+libraries.
+"""
 
 import logging
 import signal
@@ -11,67 +15,21 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
-from tenacity import (
-    Retrying,
-    before_sleep_log,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_when_event_set,
-    wait_exponential,
-)
 
 from credit_movements import cli_operations
-from credit_movements.clients import UnreachableError
-from credit_movements.demo.progress import DemoFailedError
-from credit_movements.export_request import NoOutcomeError, request, request_and_wait
 from credit_movements.logs import set_up_logs
-from credit_movements.occupancy import OccupiedError
-from credit_movements.processes import ServiceFailedError
-from credit_movements.provision import SetupError, set_up
-from credit_movements.publishing import PUBLISHABLE, BadLineError, NotDeliveredError, publish, read_records
-from credit_movements.settings import Settings, SettingsError, described_settings, load_settings
-from credit_movements.workers import WorkerCrashedError
-from exporter.storage import StorageUrlError
-from schemas.codec import UnregisteredSchemaError
-from schemas.registry import RegistryUnavailableError
-from schemas.topics import RATES, topic_named
-from sinks.poll import OutOfLogError
-from sinks.sink import MissingOffsets as SinkMissingOffsets
-from streams.deck import read_deck
-from streams.offsets import MisplacedOffsetError, MissingOffsets
-from streams.rates import BadRateError
+from credit_movements.settings import Settings, described_settings, load_settings
+from schemas.topics import PUBLISHABLE, RATES, topic_named
+from sinks.missing_offsets import MissingOffsets as SinkMissingOffsets
+from streams.missing_offsets import MissingOffsets
 
 logger = logging.getLogger(__name__)
 console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 USAGE_ERROR = 2
-# What ends a command with one line instead of a traceback: everything that is not a bug of ours.
-_TOLD_IN_ONE_LINE = (
-    *cli_operations.TOLD_IN_ONE_LINE,
-    BadLineError,
-    BadRateError,
-    DemoFailedError,
-    ClickHouseError,
-    KafkaException,
-    MisplacedOffsetError,
-    NoOutcomeError,
-    NotDeliveredError,
-    OccupiedError,
-    OutOfLogError,
-    RegistryUnavailableError,
-    StorageUrlError,
-    ServiceFailedError,
-    SettingsError,
-    SetupError,
-    UnreachableError,
-    UnregisteredSchemaError,
-    WorkerCrashedError,
-)
 
 
 def _settings_help() -> str:
@@ -163,6 +121,8 @@ def demo(
 @app.command()
 def setup(data_dir: DataDir = None) -> None:
     """Make the topics, subjects and tables that are missing. Safe to repeat."""
+    from credit_movements.provision import set_up
+
     set_up(_load(data_dir))
     console.print("Topics, subjects and tables are as the contract wants them.")
 
@@ -178,6 +138,8 @@ def lint_deck(file: Path) -> None:
 @rates_app.command("publish")
 def publish_deck(file: Path, data_dir: DataDir = None) -> None:
     """Publish a rate deck, if nothing is wrong with it. In force for events read 3 seconds later."""
+    from credit_movements.publishing import publish
+
     deck_rates = _linted(file)
     settings = _load(data_dir)
     count = publish(settings, RATES, [vars(each) for each in deck_rates])
@@ -191,6 +153,8 @@ def publish_file(
     data_dir: DataDir = None,
 ) -> None:
     """Publish records to a topic, as any other client would."""
+    from credit_movements.publishing import publish, read_records
+
     if topic not in {each.name for each in PUBLISHABLE}:
         _fail(
             f"{topic!r} is no topic to publish to: one of {', '.join(each.name for each in PUBLISHABLE)}", USAGE_ERROR
@@ -210,6 +174,8 @@ def request_export(
     data_dir: DataDir = None,
 ) -> None:
     """Ask for an export of an account's movements, as the dashboard does."""
+    from credit_movements.export_request import request, request_and_wait
+
     settings = _load(data_dir)
     if not wait:
         record = request(settings, account, time_zone, requested_by)
@@ -248,9 +214,56 @@ def main() -> NoReturn:
     set_up_logs("WARNING")
     try:
         app()
-    except _TOLD_IN_ONE_LINE as error:
+    except SystemExit:
+        raise
+    except _told_in_one_line() as error:
         _fail(_one_line(error))
     sys.exit(0)
+
+
+def _told_in_one_line() -> tuple[type[Exception], ...]:
+    """What ends a command with one line instead of a traceback: everything that is not a bug of ours. Python asks when
+    something was raised, and not before."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+    from confluent_kafka import KafkaException
+
+    from credit_movements.clients import UnreachableError
+    from credit_movements.demo.progress import DemoFailedError
+    from credit_movements.export_request import NoOutcomeError
+    from credit_movements.occupancy import OccupiedError
+    from credit_movements.processes import ServiceFailedError
+    from credit_movements.provision import SetupError
+    from credit_movements.publishing import BadLineError, NotDeliveredError
+    from credit_movements.settings import SettingsError
+    from credit_movements.workers import WorkerCrashedError
+    from exporter.storage import StorageUrlError
+    from schemas.codec import UnregisteredSchemaError
+    from schemas.registry import RegistryUnavailableError
+    from sinks.poll import OutOfLogError
+    from streams.offsets import MisplacedOffsetError
+    from streams.rates import BadRateError
+
+    return (
+        *cli_operations.told_in_one_line(),
+        BadLineError,
+        BadRateError,
+        DemoFailedError,
+        ClickHouseError,
+        KafkaException,
+        MisplacedOffsetError,
+        NoOutcomeError,
+        NotDeliveredError,
+        OccupiedError,
+        OutOfLogError,
+        RegistryUnavailableError,
+        StorageUrlError,
+        ServiceFailedError,
+        SettingsError,
+        SetupError,
+        UnreachableError,
+        UnregisteredSchemaError,
+        WorkerCrashedError,
+    )
 
 
 def _check_embedded() -> None:
@@ -259,6 +272,8 @@ def _check_embedded() -> None:
 
 
 def _linted(file: Path) -> list[Any]:
+    from streams.deck import read_deck
+
     try:
         deck = read_deck(file)
     except OSError as error:
@@ -272,6 +287,17 @@ def _linted(file: Path) -> list[Any]:
 
 def _work(run: Callable[[Settings, threading.Event], None]) -> None:
     """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
+    from tenacity import (
+        Retrying,
+        before_sleep_log,
+        retry_if_exception_type,
+        sleep_using_event,
+        stop_when_event_set,
+        wait_exponential,
+    )
+
+    from credit_movements.clients import UnreachableError
+
     settings = _load(None)
     set_up_logs(settings.log_level)
     stop = threading.Event()
@@ -298,6 +324,10 @@ def _load(data_dir: Path | None) -> Settings:
 
 
 def _one_line(error: Exception) -> str:
+    from confluent_kafka import KafkaException
+
+    from credit_movements.processes import ServiceFailedError
+
     if isinstance(error, KafkaException):
         return f"Kafka: {error.args[0].str()}"
     if isinstance(error, ServiceFailedError):

@@ -11,12 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from credit_movements.audit.clickhouse_rows import ClickHouseUnavailableError
-from credit_movements.audit.reading import StoppedError, StuckError
-from credit_movements.dead_letters.selection import SOURCE_NAMES, BadSelectionError, selection
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import load_settings
-from exporter.storage import StorageUnavailableError
 from schemas.dead_letters import Reason
 from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
 
@@ -24,16 +20,6 @@ from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
 class NoSuchExportError(Exception):
     """There is nothing to delete."""
 
-
-# What ends one of these commands with one line.
-TOLD_IN_ONE_LINE = (
-    BadSelectionError,
-    ClickHouseUnavailableError,
-    NoSuchExportError,
-    StoppedError,
-    StorageUnavailableError,
-    StuckError,
-)
 
 operations = typer.Typer()
 dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
@@ -106,6 +92,7 @@ def list_letters(
     from credit_movements.dead_letters.decoding import deciphered
     from credit_movements.dead_letters.listing import listed
     from credit_movements.dead_letters.reading import DeadLetters
+    from credit_movements.dead_letters.selection import selection
     from schemas.registry import SubjectSchemas
 
     wanted = selection(topic or (), reason or (), since, until)
@@ -145,6 +132,7 @@ def replay_letters(
     from credit_movements.dead_letters.reading import DeadLetters
     from credit_movements.dead_letters.replay import REPLAYABLE, Replay
     from credit_movements.dead_letters.report import show_replay
+    from credit_movements.dead_letters.selection import selection
 
     _check_replayable(topic or [], REPLAYABLE)
     wanted = selection(topic or (), reason or (), since, until, REPLAYABLE)
@@ -172,7 +160,26 @@ def delete_export(
     _console().print(f"export {export_id} of account {account!r} is deleted", markup=False, soft_wrap=True)
 
 
+def told_in_one_line() -> tuple[type[Exception], ...]:
+    """What ends one of these commands with one line."""
+    from credit_movements.audit.reading import StoppedError, StuckError
+    from credit_movements.dead_letters.selection import BadSelectionError
+    from exporter.storage import StorageUnavailableError
+    from sinks.reader import MovementsUnavailableError
+
+    return (
+        BadSelectionError,
+        MovementsUnavailableError,
+        NoSuchExportError,
+        StoppedError,
+        StorageUnavailableError,
+        StuckError,
+    )
+
+
 def _check_replayable(topics: list[str], replayable: tuple[str, ...]) -> None:
+    from credit_movements.dead_letters.selection import SOURCE_NAMES, BadSelectionError
+
     for name in topics:
         source = name.removesuffix(DEAD_LETTER_SUFFIX)
         if source in SOURCE_NAMES and source not in replayable:

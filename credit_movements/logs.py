@@ -1,20 +1,61 @@
 """Logs that people read: one line an event, on stderr, times in UTC."""
 
 import logging
+import re
 import time
+from collections.abc import Callable
+from math import inf
+
+_OURS = ("credit_movements", "schemas", "streams", "sinks", "exporter")
+# Our own line says what is down, once a minute; theirs would come with every attempt, whole URLs in them.
+_SILENT = ("urllib3", "clickhouse_connect")
+_SECONDS_BETWEEN_LIKE_LINES = 60.0
 
 
 def set_up_logs(level: str) -> None:
-    """Log to stderr from `level` on; libraries from WARNING on."""
+    """Log to stderr from `level` on; libraries from WARNING on, and not the same again and again."""
     formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
+    handler.addFilter(LibraryLines(time.monotonic))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    # Our own line says what is down, once a minute; theirs would come with every attempt, whole URLs in them.
-    for noisy in ("urllib3", "clickhouse_connect"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    for ours in ("credit_movements", "schemas", "streams", "sinks", "exporter"):
+    for ours in _OURS:
         logging.getLogger(ours).setLevel(level)
+
+
+class LibraryLines(logging.Filter):
+    """Of a library's lines that differ in numbers alone one passes a minute, and tells how many did not since the last.
+
+    Of a broker that is away librdkafka tells some 25 times a second. Tracebacks pass always, and so do our own lines.
+    """
+
+    def __init__(self, monotonic_seconds: Callable[[], float]) -> None:
+        super().__init__()
+        self._now = monotonic_seconds
+        self._said_at: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        package = record.name.split(".")[0]
+        if package in _OURS:
+            return True
+        # Not by the logger's level: urllib3's is set anew when clickhouse_connect is imported.
+        if package in _SILENT:
+            return record.levelno >= logging.CRITICAL
+        return record.exc_info is not None or self._is_due(record)
+
+    def _is_due(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        kind = f"{record.name} {re.sub(r'[0-9]+', '', message)}"
+        now = self._now()
+        if now - self._said_at.get(kind, -inf) < _SECONDS_BETWEEN_LIKE_LINES:
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            return False
+        seconds = now - self._said_at.get(kind, now)
+        self._said_at[kind] = now
+        if left_out := self._left_out.pop(kind, 0):
+            record.msg, record.args = f"{message} (and {left_out} more like it in the last {seconds:.0f} s)", ()
+        return True

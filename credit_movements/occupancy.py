@@ -2,14 +2,20 @@
 
 import errno
 import fcntl
+import logging
 import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
 
+logger = logging.getLogger(__name__)
+
 LOCK_FILE = "up.lock"
+# Beside the stores and not among them: whoever removes those must not remove the lock under a rater's hands.
+_RATER_LOCK_FILE = "rater.lock"
 
 
 class OccupiedError(Exception):
@@ -42,19 +48,46 @@ def data_folder_claimed(folder: Path, option: str = "--data-dir") -> Iterator[No
 
     The claim is a lock on a file, which the system takes back whatever way the process ends.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_FILE).open("a+") as lock:
-        if not _locked(lock.fileno()):
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
-            raise OccupiedError(
-                f"{option}: {folder} is in use by another `credit-movements` (process {owner}). "
-                f"Stop it, or choose another folder with {option}."
-            )
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    with _opened(folder / LOCK_FILE) as lock:
+        _claim(
+            lock,
+            f"{option}: {folder} is in use by another `credit-movements` (process %s). "
+            f"Stop it, or choose another folder with {option}.",
+        )
         yield
+
+
+@contextmanager
+def rater_folder_claimed(folder: Path, setting: str) -> Iterator[None]:
+    """The folder is this rater's own for the length of the block: two would delete each other's files. Raises OccupiedError,
+    which names the `setting` for another folder.
+
+    A folder that cannot be written is no reason to stop a rater, which then keeps in memory what it knows: it is not claimed.
+    """
+    with ExitStack() as until_the_end:
+        try:
+            _claim(
+                until_the_end.enter_context(_opened(folder / _RATER_LOCK_FILE)),
+                f"{setting}: {folder} is in use by another rater (process %s). "
+                f"Give each rater a folder of its own in {setting}.",
+            )
+        except OSError as error:
+            logger.warning("%s cannot be claimed, see that no other rater is given it: %s", folder, error)
+        yield
+
+
+def _opened(path: Path) -> FileIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b", buffering=0)
+
+
+def _claim(lock: FileIO, refusal: str) -> None:
+    """Lock the file until it is closed. Raises OccupiedError with `refusal`, which has a place for the owner's process id."""
+    if not _locked(lock.fileno()):
+        lock.seek(0)
+        raise OccupiedError(refusal % (lock.read().decode().strip() or "unknown"))
+    lock.truncate(0)
+    lock.write(str(os.getpid()).encode())
 
 
 def _locked(file_descriptor: int) -> bool:

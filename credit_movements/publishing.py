@@ -11,10 +11,9 @@ from confluent_kafka import Message, Producer
 from credit_movements import clients
 from credit_movements.settings import Settings
 from schemas.avro_schemas import Schema, fields_of
-from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, RATES, RECORD_TOPICS, Topic
+from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.rates import AccountPlan, Rate, micros_of
 
-PUBLISHABLE = tuple(topic for topic in RECORD_TOPICS if topic not in (CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS))
 _CHUNK = 10_000
 _FLUSH_SECONDS = 60.0
 

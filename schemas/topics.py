@@ -73,6 +73,8 @@ RECORD_TOPICS = (
     EXPORT_REQUESTS,
     EXPORT_NOTIFICATIONS,
 )
+# What anybody may publish to; the others are written by the rater and the exporter alone.
+PUBLISHABLE = tuple(topic for topic in RECORD_TOPICS if topic not in (CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS))
 
 
 def dead_letter_topic(source: Topic) -> Topic:

@@ -89,7 +89,7 @@ class MovementsSlice:
 
 def count_movements(client: Client, wanted: MovementsSlice) -> int:
     """How many rows `stream_movements` will give: always the same number. Raises MovementsUnavailableError."""
-    with _outages_named():
+    with outages_named():
         return int(client.query(_COUNT, parameters=vars(wanted), settings=_SETTINGS).result_rows[0][0])
 
 
@@ -129,9 +129,16 @@ def _check(block: pl.DataFrame, wanted: MovementsSlice) -> None:
 
 
 def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame]:
+    return read_blocks(client, _SELECT, parameters, _SETTINGS)
+
+
+def read_blocks(
+    client: Client, question: str, parameters: dict[str, Any], settings: dict[str, Any]
+) -> Iterator[pl.DataFrame]:
+    """The answer as it comes, with nothing to tell a short one by. Raises MovementsUnavailableError."""
     with (
-        _outages_named(),
-        client.query_arrow_stream(_SELECT, parameters=parameters, settings=_SETTINGS, use_strings=True) as stream,
+        outages_named(),
+        client.query_arrow_stream(question, parameters=parameters, settings=settings, use_strings=True) as stream,
     ):
         for batch in stream:
             block = pl.from_arrow(batch)
@@ -140,7 +147,8 @@ def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame
 
 
 @contextmanager
-def _outages_named() -> Iterator[None]:
+def outages_named() -> Iterator[None]:
+    """Whatever a question can fail with is a MovementsUnavailableError of one line."""
     try:
         yield
     except (ClickHouseError, HTTPError, OSError, pa.ArrowInvalid) as error:

@@ -21,7 +21,6 @@ under way: whoever has its partitions then writes the same rows again, and we fo
 import logging
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from threading import Event
 from typing import Final, NamedTuple
@@ -69,18 +68,6 @@ _REBALANCED: Final = {
     KafkaError._ASSIGNMENT_LOST,
     KafkaError._MAX_POLL_EXCEEDED,
 }
-
-
-class MissingOffsets(StrEnum):
-    """What to do where the log does not have the offset that is to be read next."""
-
-    STOP = "stop"
-    EARLIEST = "earliest"
-
-    @property
-    def consumer_settings(self) -> dict[str, str]:
-        """What follows for the consumer, over CONSUMER_SETTINGS."""
-        return {"auto.offset.reset": "error" if self is MissingOffsets.STOP else "earliest"}
 
 
 class UndecodableMovementError(Exception):

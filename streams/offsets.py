@@ -6,12 +6,12 @@ movements of all before it. Where Kafka keeps the note, a topic that was deleted
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import StrEnum
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
+from streams.missing_offsets import MissingOffsets
 from streams.poll import Place
 
 logger = logging.getLogger(__name__)
@@ -19,14 +19,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KAFKA_TIMEOUT_SECONDS = 10.0
-
-
-class MissingOffsets(StrEnum):
-    """What to do with a partition that cannot be gone on with where the group left off."""
-
-    STOP = "stop"
-    EARLIEST = "earliest"
-    LATEST = "latest"
 
 
 class MisplacedOffsetError(Exception):

@@ -48,7 +48,8 @@ from streams.flood import FloodWatch
 from streams.ledger import AbortedError, Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
-from streams.offsets import KafkaSilentError, MisplacedOffsetError, MissingOffsets, Offsets
+from streams.missing_offsets import MissingOffsets
+from streams.offsets import KafkaSilentError, MisplacedOffsetError, Offsets
 from streams.poll import OutOfRangeError, Place, Poll, decode_poll, gone_on_to, position_of, sorted_out
 from streams.price_feed import PriceFeed, RefusedPrice
 from streams.rating import Limits

@@ -87,7 +87,7 @@ class Auditor:
     def audit(self, on_progress: Callable[[int, int], None] = lambda done, of: None) -> Audit:
         """Audit everything once. `on_progress` hears how many partitions are done, and of how many.
 
-        Raises KafkaException, RegistryUnavailableError, ClickHouseUnavailableError, StuckError, StoppedError.
+        Raises KafkaException, RegistryUnavailableError, MovementsUnavailableError, StuckError, StoppedError.
         """
         began = time.monotonic()
         findings = Findings()

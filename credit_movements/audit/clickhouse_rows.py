@@ -2,18 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
-from urllib3.exceptions import HTTPError
 
 from credit_movements.audit.log_partition import row_hashes, sums_by_currency
+from sinks.reader import MovementsUnavailableError, outages_named, read_blocks
 
 # As the exporter reads: FINAL counts a row that was written twice once, and nothing may be filtered before it.
 _SETTINGS: Final = {
@@ -57,10 +54,6 @@ WHERE log_id = {log_id:String} AND log_partition IN {log_partitions:Array(Int32)
 _SOME: Final = _ROWS + " AND log_offset IN {log_offsets:Array(Int64)} ORDER BY log_offset"
 
 
-class ClickHouseUnavailableError(Exception):
-    """ClickHouse cannot be reached, refuses, or its answer was cut short: one line."""
-
-
 @dataclass(frozen=True)
 class RowCounts:
     """Rows of this log by log partition, and how many are of other logs (an embedded one that has ended)."""
@@ -79,8 +72,8 @@ class Rows:
 
 
 def count_rows(client: Client, log_id: str) -> RowCounts:
-    """Raises ClickHouseUnavailableError."""
-    with _outages_named():
+    """Raises MovementsUnavailableError."""
+    with outages_named():
         found = client.query(_COUNT, parameters={"log_id": log_id}, settings=_SETTINGS).result_rows
     return RowCounts({int(row[0]): int(row[1]) for row in found if row[1]}, sum(int(row[2]) for row in found))
 
@@ -103,11 +96,12 @@ def read_rows(
     client: Client, log_id: str, sink_committed: dict[int, int], counts: RowCounts, dtypes: dict[str, Any]
 ) -> dict[int, Rows]:
     """All rows of those partitions of the log for which `sink_committed` has the sink's place. Fewer than were counted
-    before mean a stream that was cut short. Raises ClickHouseUnavailableError.
+    before mean a stream that was cut short. Raises MovementsUnavailableError.
     """
     kept = [pl.DataFrame(schema={"log_partition": pl.Int64, "log_offset": pl.Int64, "row": pl.UInt64})]
     sums: dict[int, Counter[str]] = {number: Counter() for number in sink_committed}
-    for block in _blocks(client, {"log_id": log_id, "log_partitions": list(sink_committed)}):
+    parameters = {"log_id": log_id, "log_partitions": list(sink_committed)}
+    for block in read_blocks(client, _ROWS, parameters, _SETTINGS):
         kept.append(block.select("log_partition", "log_offset", row_hashes(block, dtypes).alias("row")))
         for (number,), of_partition in block.group_by("log_partition"):
             passed = of_partition.filter(pl.col("log_offset") < sink_committed[int(number)])
@@ -117,7 +111,7 @@ def read_rows(
     for number in sink_committed:
         table = tables.get((number,), kept[0].drop("log_partition")).sort("log_offset", "row")
         if len(table) < counts.of_log.get(number, 0):
-            raise ClickHouseUnavailableError(
+            raise MovementsUnavailableError(
                 f"ClickHouse sent {len(table)} rows of {counts.of_log[number]} of log partition {number}"
             )
         rows[number] = Rows(table, sums[number])
@@ -125,32 +119,12 @@ def read_rows(
 
 
 def rows_at(client: Client, log_id: str, log_partition: int, log_offsets: list[int]) -> list[dict[str, Any]]:
-    """Whole rows, for examples. Raises ClickHouseUnavailableError."""
+    """Whole rows, for examples. Raises MovementsUnavailableError."""
     parameters = {"log_id": log_id, "log_partitions": [log_partition], "log_offsets": log_offsets}
-    with _outages_named():
+    with outages_named():
         return list(client.query(_SOME, parameters=parameters, settings=_SETTINGS).named_results())
 
 
 def checksum(hashes: pl.Series) -> int:
     """Of rows in any order: the sum of their hashes, 64 bits."""
     return int(hashes.to_numpy().sum(dtype=np.uint64))
-
-
-def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    with (
-        _outages_named(),
-        client.query_arrow_stream(_ROWS, parameters=parameters, settings=_SETTINGS, use_strings=True) as stream,
-    ):
-        for batch in stream:
-            block = pl.from_arrow(batch)
-            assert isinstance(block, pl.DataFrame)
-            yield block
-
-
-@contextmanager
-def _outages_named() -> Iterator[None]:
-    try:
-        yield
-    except (ClickHouseError, HTTPError, OSError, pa.ArrowInvalid) as error:
-        text = str(error).splitlines()[0] if str(error) else repr(error)
-        raise ClickHouseUnavailableError(f"ClickHouse: {text}") from error

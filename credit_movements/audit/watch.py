@@ -9,20 +9,20 @@ from confluent_kafka import KafkaException
 from prometheus_client import CollectorRegistry, Gauge
 
 from credit_movements.audit.auditor import Audit, Auditor
-from credit_movements.audit.clickhouse_rows import ClickHouseUnavailableError
 from credit_movements.audit.differences import Kind
 from credit_movements.audit.reading import StoppedError, StuckError
 from credit_movements.clients import UnreachableError
 from credit_movements.health import health_page
 from credit_movements.settings import Settings
 from schemas.registry import RegistryUnavailableError
+from sinks.reader import MovementsUnavailableError
 
 logger = logging.getLogger(__name__)
 
 # An audit that cannot be made says nothing about the figures: the next one comes in its time.
 OUTAGES = (
     ClickHouseError,
-    ClickHouseUnavailableError,
+    MovementsUnavailableError,
     KafkaException,
     RegistryUnavailableError,
     StuckError,

@@ -7,13 +7,14 @@ from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
 from credit_movements.health import health_page
-from credit_movements.settings import Settings
+from credit_movements.occupancy import rater_folder_claimed
+from credit_movements.settings import Settings, variable
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES
 from streams.events import SOURCES
 from streams.ledger import Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
-from streams.offsets import MissingOffsets
+from streams.missing_offsets import MissingOffsets
 from streams.price_feed import PriceFeed
 from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
@@ -25,18 +26,19 @@ _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 def run_rater(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Rate until `stop` is set.
 
-    Raises UnreachableError at the start, KafkaException and MisplacedOffsetError where it cannot go on.
+    Raises OccupiedError and UnreachableError at the start, KafkaException and MisplacedOffsetError where it cannot go on.
     """
     metrics = CollectorRegistry()
-    rater = make_rater(settings, metrics, missing_offsets)
-    _spare_the_garbage_collector()
-    with health_page(
-        settings.http_host,
-        settings.rater_http_port,
-        metrics,
-        lambda: None if rater.is_ready else "rates and plans are being read, or partitions prepared",
-    ):
-        rater.run(stop)
+    with rater_folder_claimed(settings.data_dir, variable("data_dir")):
+        rater = make_rater(settings, metrics, missing_offsets)
+        _spare_the_garbage_collector()
+        with health_page(
+            settings.http_host,
+            settings.rater_http_port,
+            metrics,
+            lambda: None if rater.is_ready else "rates and plans are being read, or partitions prepared",
+        ):
+            rater.run(stop)
 
 
 def _spare_the_garbage_collector() -> None:

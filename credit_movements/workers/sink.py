@@ -10,7 +10,8 @@ from credit_movements.health import health_page
 from credit_movements.settings import Settings
 from schemas.topics import CREDIT_MOVEMENTS
 from sinks.metrics import SinkMetrics
-from sinks.sink import CONSUMER_SETTINGS, MissingOffsets, Sink
+from sinks.missing_offsets import MissingOffsets
+from sinks.sink import CONSUMER_SETTINGS, Sink
 
 GROUP = str(CONSUMER_SETTINGS["group.id"])
 

@@ -83,6 +83,7 @@ def test_ten_thousand_spoiled_messages_are_each_a_movement_a_duplicate_or_a_dead
     assert movements > 1_000
     assert dead_letters > 5_000
     assert memory_bytes < MOST_MEMORY_BYTES
+    assert "a flood of dead letters: " in rater.log_path.read_text()
 
 
 def test_one_bad_message_among_a_thousand_costs_the_others_nothing(world: World) -> None:

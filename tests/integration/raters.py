@@ -15,15 +15,22 @@ STOP_SECONDS = 15.0
 
 
 class RaterProcess(Child):
-    """One rater. `step` and `signal_name`: it gets this signal right after that step of its first transaction."""
+    """One rater. `step` and `signal_name`: it gets this signal right after that step of its first transaction. `folder`: where
+    it keeps what it has seen, by default one of its own, by its name."""
 
     def __init__(
-        self, settings: Settings, name: str, log_dir: Path, interruption: tuple[str, str] | None = None
+        self,
+        settings: Settings,
+        name: str,
+        log_dir: Path,
+        interruption: tuple[str, str] | None = None,
+        folder: str | None = None,
     ) -> None:
         module = (
             ("credit_movements", "rate") if interruption is None else ("tests.integration.rater_process", *interruption)
         )
-        given = settings.model_copy(update={"rater_id": name, "rater_http_port": 0})
+        own = {"rater_id": name, "rater_http_port": 0, "data_dir": settings.data_dir / (folder or name)}
+        given = settings.model_copy(update=own)
         environment: dict[str, str | None] = {each: None for each in os.environ if each.startswith("CREDIT_")}
         environment |= {variable(field): str(getattr(given, field)) for field in given.model_fields_set}
         super().__init__(Service(name, (sys.executable, "-m", *module), environment), log_dir)

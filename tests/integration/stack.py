@@ -17,7 +17,7 @@ from credit_movements.workers.rater import GROUP, make_rater
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic, topic_named
-from streams.offsets import MissingOffsets
+from streams.missing_offsets import MissingOffsets
 
 DEADLINE_SECONDS = 60.0
 

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import OperationalError
-from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
@@ -27,12 +26,13 @@ from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS
 from sinks.metrics import SinkMetrics
 from sinks.migrations import apply_migrations
+from sinks.missing_offsets import MissingOffsets
 from sinks.poll import OutOfLogError
-from sinks.sink import CONSUMER_SETTINGS, MissingOffsets, Sink, UndecodableMovementError
+from sinks.sink import CONSUMER_SETTINGS, Sink, UndecodableMovementError
 from tests.conftest import free_port
+from tests.integration.movements_log import PARTITIONS, append, make_log, movements, total
 from tests.kafka.brokers import BROKERS, TANSU, Kafka
 
-PARTITIONS = 3
 PLACES = [TopicPartition(CREDIT_MOVEMENTS.name, partition) for partition in range(PARTITIONS)]
 PATIENCE_SECONDS = 30.0
 
@@ -44,8 +44,7 @@ class SimulatedCrashError(BaseException):
 @pytest.fixture
 def log(kafka: Kafka) -> str:
     """The bootstrap address of a broker, each in turn, with an empty log of movements, for one test alone."""
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    admin.create_topics([NewTopic(CREDIT_MOVEMENTS.name, PARTITIONS, 1)])[CREDIT_MOVEMENTS.name].result(10)
+    make_log(kafka.bootstrap_servers)
     return kafka.bootstrap_servers
 
 
@@ -66,44 +65,6 @@ def client(dsn: str) -> Iterator[Client]:
 def codec(registry: str) -> Iterator[RecordCodec]:
     with SchemaRegistryClient({"url": registry}) as registry_client:
         yield RecordCodec(CREDIT_MOVEMENTS, SubjectSchemas(registry_client))
-
-
-def movements(count: int) -> pl.DataFrame:
-    rows = [
-        {
-            "movement_id": str(uuid.uuid4()),
-            "account_id": f"acme-{number % 7}",
-            "interaction_id": f"call-{number}",
-            "description": "call",
-            "occurred_at": 1_760_000_000_000_000 + number * 86_400_000_000 // 50,
-            "quantity": number,
-            "unit": "seconds",
-            "units_charged": number,
-            "value_per_unit_nanos": 183_333,
-            "credit_movement_nanos": -183_333 * number,
-            "currency": "EUR",
-            "user_id": None,
-            "destination": "+49 151",
-            "rate_card_id": "default",
-            "destination_prefix": "4915",
-            "rate_effective_from": 1_759_000_000_000_000,
-            "source_topic": "usage-events",
-            "source_partition": number % PARTITIONS,
-            "source_offset": number,
-        }
-        for number in range(count)
-    ]
-    return pl.DataFrame(rows, schema_overrides={"user_id": pl.String})
-
-
-def append(log: str, values: list[bytes]) -> None:
-    """As the rater does: in a transaction, so that a marker stands behind the last movement."""
-    producer = Producer({"bootstrap.servers": log, "transactional.id": uuid.uuid4().hex})
-    producer.init_transactions(10)
-    producer.begin_transaction()
-    for number, value in enumerate(values):
-        producer.produce(CREDIT_MOVEMENTS.name, value, partition=number % PARTITIONS)
-    producer.commit_transaction(10)
 
 
 class Worker:
@@ -185,10 +146,6 @@ def written(client: Client) -> int:
     return int(row[0])
 
 
-def total(frame: pl.DataFrame) -> tuple[int, Decimal]:
-    return len(frame), Decimal(int(frame["credit_movement_nanos"].sum())).scaleb(-9)
-
-
 def test_every_committed_movement_is_in_clickhouse_with_its_place_in_the_log(
     log: str, client: Client, codec: RecordCodec
 ) -> None:
@@ -223,6 +180,21 @@ def test_what_comes_later_is_read_from_where_the_last_one_left_off(
         assert worker.sink.health.rows_inserted == 50
     assert written(client) == 90
     assert counted(client) == total(pl.concat([first, second]))
+
+
+@pytest.mark.usefixtures("not_on_tansu")
+def test_movements_of_an_aborted_transaction_never_reach_clickhouse(
+    log: str, client: Client, codec: RecordCodec
+) -> None:
+    """Apache Kafka keeps them from whoever reads what is committed; Tansu shows them to all."""
+    aborted, kept = movements(40), movements(50)
+    append(log, codec.encode(aborted), is_aborted=True)
+    append(log, codec.encode(kept))
+    append(log, codec.encode(aborted), is_aborted=True)
+    with sinking(log, client, codec) as worker:
+        wait_until(lambda: worker.sink.health.committed == ends(log))
+    assert written(client) == 50
+    assert counted(client) == total(kept)
 
 
 class CrashesAfterInsert:
@@ -346,8 +318,7 @@ def test_two_workers_share_the_partitions_and_count_each_row_once(log: str, clie
             wait_until(lambda: {*first.sink.health.assigned, *second.sink.health.assigned} == {0, 1, 2})
             wait_until(lambda: 0 < len(second.sink.health.assigned) < PARTITIONS)
             append(log, codec.encode(frames[1]))
-            both = lambda: {**first.sink.health.committed, **second.sink.health.committed}  # noqa: E731
-            wait_until(lambda: both() == ends(log))
+            wait_until(lambda: {**first.sink.health.committed, **second.sink.health.committed} == ends(log))
             assert not first.sink.health.assigned & second.sink.health.assigned
     assert counted(client) == total(pl.concat(frames))
 

@@ -22,6 +22,7 @@ from streams.rating import Limits, PriceList
 from streams.settlement import Seen, Settled, check_batch
 from tests.faults.proxy import Fault
 from tests.faults.world import World
+from tests.integration import test_sink_loop
 from tests.integration.stack import eventually
 from tests.integration.test_exporter_reader import FROM, TO, insert, movement, wanted
 from tests.unit.streams.test_settlement import DAY, NOW, PARTITIONS, event, rate
@@ -90,6 +91,11 @@ def sink_that_ends_early_loses_nothing(fixture: Fixture) -> None:
     strike.times = 0
     world.store_everything()
     assert world.checksum().rows == 50
+
+
+def aborted_movements_are_not_stored(fixture: Fixture) -> None:
+    never = test_sink_loop.test_movements_of_an_aborted_transaction_never_reach_clickhouse
+    never(fixture("apache_log"), fixture("client"), fixture("codec"))
 
 
 def export_holds_its_account_alone(fixture: Fixture) -> None:

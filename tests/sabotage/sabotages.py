@@ -3,6 +3,7 @@
 | sabotage | what it breaks | what catches it |
 |---|---|---|
 | the sink commits before it inserts | what it held is never read again: rows lost | `sink_that_ends_early_loses_nothing` |
+| the sink reads uncommitted | what was aborted is charged | `aborted_movements_are_not_stored` (on Apache Kafka) |
 | a random movement id | a batch that is rated again makes other rows: charged twice | `rating_twice_gives_the_same_rows` |
 | a clock in the rating | the price depends on when the rater runs | `price_is_that_of_the_events_time` |
 | ids remembered before the commit | an aborted batch is taken for duplicates: movements lost | `aborted_batch_is_rated_again` |
@@ -20,7 +21,7 @@ import polars as pl
 import pytest
 
 from sinks import reader
-from sinks.sink import Sink
+from sinks.sink import CONSUMER_SETTINGS, Sink
 from streams import rating, settlement
 from streams.fingerprints import content_hashes, id_hashes
 from streams.rater import Rater
@@ -46,6 +47,10 @@ def commit_before_insert(patch: pytest.MonkeyPatch) -> None:
 
     honest = Sink._finish
     patch.setattr(Sink, "_finish", finish)
+
+
+def read_uncommitted(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(CONSUMER_SETTINGS, "isolation.level", "read_uncommitted")
 
 
 def random_movement_id(patch: pytest.MonkeyPatch) -> None:
@@ -104,6 +109,7 @@ def no_account_filter_and_no_guard(patch: pytest.MonkeyPatch) -> None:
 
 SABOTAGES = [
     Sabotage("the sink commits before it inserts", commit_before_insert, checks.sink_that_ends_early_loses_nothing),
+    Sabotage("the sink reads uncommitted", read_uncommitted, checks.aborted_movements_are_not_stored),
     Sabotage("a random movement id", random_movement_id, checks.rating_twice_gives_the_same_rows),
     Sabotage("a clock in the rating", clock_in_the_rating, checks.price_is_that_of_the_events_time),
     Sabotage("ids remembered before the commit", remember_before_commit, checks.aborted_batch_is_rated_again),

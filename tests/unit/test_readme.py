@@ -26,3 +26,15 @@ def test_the_two_commands_come_first() -> None:
 def test_every_file_that_it_links_to_is_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (Path(__file__).parents[2] / target).exists(), target
+
+
+def test_every_test_that_is_said_to_have_failed_under_sabotage_is_there() -> None:
+    (table,) = re.findall(r"<!-- guarantees.*?-->(.*?)<!-- end of guarantees -->", README, re.DOTALL)
+    rows = table.strip().splitlines()[2:]
+    for row in rows:
+        named = re.findall(r"\[`(\w+)`\]\((tests/[\w/]+\.py)\)", row)
+        assert named, row
+        for name, path in named:
+            source = (Path(__file__).parents[2] / path).read_text()
+            assert re.search(rf"^(?:def {name}\(|{name} = )", source, re.MULTILINE), f"{path} has no {name}"
+    assert len(rows) > 30
