@@ -17,7 +17,7 @@ from credit_movements.running import running_up
 PREFIX = "CREDIT_"
 # Not for people: what the embedded servers and the tests are handed.
 _INTERNAL_PREFIXES = (f"{PREFIX}EMBEDDED_", f"{PREFIX}TEST_")
-_LINK_SECRET_BYTES = 32
+_SECRET_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -80,6 +80,9 @@ class Settings(BaseSettings):
         None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"
     )
     export_link_secret: Secret = Field(None, description="at least 32 bytes, signs the download links")
+    export_status_token: Secret = Field(
+        None, description="at least 32 bytes, opens the exporter's /exports/ACCOUNT; none: there is no such page"
+    )
     export_link_ttl: Duration = Field(timedelta(days=7), description="how long a download link works")
     export_give_up_after: Duration = Field(timedelta(minutes=10), description="of an outage, then the export fails")
     export_concurrency: int = Field(4, ge=1, le=64, description="exports that one worker writes side by side")
@@ -88,7 +91,7 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="where the workers' pages listen")
     rater_http_port: Port = Field(18082, description="rater: /healthz /readyz /metrics; 0: any free port")
     sink_http_port: Port = Field(18083, description="sink: /healthz /readyz /metrics; 0: any free port")
-    export_http_port: Port = Field(18080, description="exporter: /downloads /healthz /readyz /metrics")
+    export_http_port: Port = Field(18080, description="exporter: /downloads /exports /healthz /readyz /metrics")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
 
@@ -110,7 +113,8 @@ def load_settings(data_dir: Path | None = None) -> Settings:
     settings = _validated(
         {**{field: text for field, text in fields.items() if variable(field) not in os.environ}, **given}
     )
-    _check_secret(settings)
+    for field in ("export_link_secret", "export_status_token"):
+        _check_secret(settings, field)
     return settings
 
 
@@ -168,9 +172,7 @@ def _plain(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _check_secret(settings: Settings) -> None:
-    secret = settings.export_link_secret
-    if secret is not None and len(secret.get_secret_value().encode()) < _LINK_SECRET_BYTES:
-        raise SettingsError(
-            f"{variable('export_link_secret')}: shorter than {_LINK_SECRET_BYTES} bytes; `openssl rand -hex 32` makes one"
-        )
+def _check_secret(settings: Settings, field: str) -> None:
+    secret = getattr(settings, field)
+    if secret is not None and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
+        raise SettingsError(f"{variable(field)}: shorter than {_SECRET_BYTES} bytes; `openssl rand -hex 32` makes one")

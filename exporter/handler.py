@@ -23,6 +23,7 @@ from exporter.ledger import AcceptedRequest
 from exporter.metrics import ExporterMetrics
 from exporter.notifications import Failure
 from exporter.outages import OUTAGES
+from exporter.progress import LiveProgress
 from exporter.requests import ExportRequest
 from exporter.running import RunningExport, RunningExports
 
@@ -45,11 +46,13 @@ class RequestHandler:
         *,
         concurrent_exports: int,
         outage_limit_seconds: float,
+        progress: LiveProgress | None = None,
     ) -> None:
         self._acceptance = acceptance
         self._file_maker = file_maker
         self._conclusion = conclusion
         self._metrics = metrics
+        self._progress = progress or LiveProgress()
         self._now_micros = now_micros
         self._outage_limit_seconds = outage_limit_seconds
         self._running = RunningExports()
@@ -63,8 +66,9 @@ class RequestHandler:
                 return
             running = self._running.begin(request.account_id)
         try:
-            async with self._slots:
-                await self._export(accepted, running)
+            with self._progress.followed(accepted):
+                async with self._slots:
+                    await self._export(accepted, running)
         finally:
             self._running.end(request.account_id)
 

@@ -46,13 +46,14 @@ class Intake:
 
     async def read(self, raw: RawRequest) -> ExportRequest | None:
         """The request, or None once its dead letter is acknowledged. An outage of the registry is waited out."""
-        request = await waited_out(lambda: in_thread(self._checked, raw), "a request cannot be read")
+        request = await waited_out(lambda: in_thread(self.checked, raw), "a request cannot be read")
         if isinstance(request, BadRequest):
             await self._refuse(raw, request)
             return None
         return request
 
-    def _checked(self, raw: RawRequest) -> ExportRequest | BadRequest:
+    def checked(self, raw: RawRequest) -> ExportRequest | BadRequest:
+        """What a record is. Blocks; raises RegistryUnavailableError."""
         try:
             record = self._codec.decode_one(raw.value)
         except UndecodableError as error:

@@ -19,9 +19,12 @@ from exporter.links import LinkSigner
 from exporter.metrics import ExporterMetrics
 from exporter.outages import waited_out
 from exporter.pages import add_pages
+from exporter.progress import LiveProgress
 from exporter.publisher import Publisher
 from exporter.readiness import clickhouse_check, kafka_check, storage_check
 from exporter.settings import ExporterParts, ExporterSettings
+from exporter.status import StatusSources, export_status
+from exporter.status_page import StatusPage
 from exporter.storage import StorageUnavailableError
 from exporter.threads import in_thread, threads_ended
 from exporter.worker import Worker
@@ -51,6 +54,8 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     metrics = ExporterMetrics(parts.metrics)
     ledger = RequestLedger(parts.storage)
     links = LinkSigner(parts.link_secret)
+    intake = _intake(settings, parts, metrics)
+    progress = LiveProgress()
 
     async def kafka_is_there() -> None:
         await waited_out(lambda: in_thread(parts.log_end_offset, 0), "Kafka does not answer")
@@ -61,9 +66,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     def on_bug(bug: BaseException) -> None:
         app.add_future(app.crash(bug))
 
-    worker = Worker(
-        settings.log_id, _intake(settings, parts, metrics), _handler(settings, parts, metrics, ledger, links), on_bug
-    )
+    worker = Worker(settings.log_id, intake, _handler(settings, parts, metrics, progress, ledger, links), on_bug)
     app = ExporterApp(settings, kafka_is_there, take)
     checks = {
         "kafka": kafka_check(parts.sink_position, lambda: app.has_joined),
@@ -72,7 +75,8 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         **parts.checks,
     }
     downloads = DownloadPage(parts.storage, links, parts.now_micros)
-    add_pages(app.pages, downloads, checks, parts.metrics)
+    add_pages(app.pages, downloads, _status_page(settings, parts, intake, progress, ledger), checks, parts.metrics)
+    parts.add_pages(app.pages)
     _add_expiry(app, settings, parts, metrics, ledger)
     return app, worker
 
@@ -126,10 +130,22 @@ def _intake(settings: ExporterSettings, parts: ExporterParts, metrics: ExporterM
     )
 
 
+def _status_page(
+    settings: ExporterSettings, parts: ExporterParts, intake: Intake, progress: LiveProgress, ledger: RequestLedger
+) -> StatusPage | None:
+    if parts.status_token is None:
+        return None
+    sources = StatusSources(
+        ledger, parts.unread_requests, intake.checked, progress, settings.log_id, settings.account_partitions
+    )
+    return StatusPage(lambda account_id: export_status(sources, account_id, parts.now_micros()), parts.status_token)
+
+
 def _handler(
     settings: ExporterSettings,
     parts: ExporterParts,
     metrics: ExporterMetrics,
+    progress: LiveProgress,
     ledger: RequestLedger,
     links: LinkSigner,
 ) -> RequestHandler:
@@ -145,12 +161,13 @@ def _handler(
     )
     return RequestHandler(
         Acceptance(ledger, parts.log_end_offset, limit_seconds),
-        FileMaker(parts.storage, parts.clickhouse, parts.sink_position),
+        FileMaker(parts.storage, parts.clickhouse, parts.sink_position, progress),
         conclusion,
         metrics,
         parts.now_micros,
         concurrent_exports=settings.concurrent_exports,
         outage_limit_seconds=limit_seconds,
+        progress=progress,
     )
 
 
