@@ -36,11 +36,10 @@ class UnreadRequests:
         Blocks for some seconds at most. Raises KafkaException.
         """
         with self._reading:
-            read_at_seconds, found = self._kept.get(partition, (float("-inf"), []))
-            if self._now_seconds() - read_at_seconds > _KEPT_SECONDS:
-                found = self._read(partition)
-                self._kept[partition] = (self._now_seconds(), found)
-            return found
+            kept = self._kept.get(partition)
+            if kept is None or self._now_seconds() - kept[0] > _KEPT_SECONDS:
+                kept = self._kept[partition] = (self._now_seconds(), self._read(partition))
+            return kept[1]
 
     def _read(self, partition: int) -> list[RawRequest]:
         [place] = self._member.committed([TopicPartition(EXPORT_REQUESTS.name, partition)], timeout=_ANSWER_SECONDS)
