@@ -65,7 +65,7 @@ def play(
         requests = [request(settings, account_id, "Europe/Berlin", "user-1") for _ in range(2)]
         notifications = _notifications(settings)
         csv_file = _download(notifications[0], folder)
-        mails = _mails(settings, folder)
+        made_mails = mails(settings, folder)
     client = clients.clickhouse(settings)
     try:
         stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
@@ -83,7 +83,7 @@ def play(
         requests=requests,
         notifications=notifications,
         csv_file=csv_file,
-        mails=mails,
+        mails=made_mails,
     )
 
 
@@ -117,7 +117,7 @@ def _download(notification: Mapping[str, Any], folder: Path) -> Path:
     return target
 
 
-def _mails(settings: Settings, folder: Path) -> list[Path]:
+def mails(settings: Settings, folder: Path) -> list[Path]:
     """What the example of an e-mail service makes of the topic: a program of another team, so a process of its own."""
     command = (sys.executable, str(_EXAMPLE), "--once", "--folder", str(folder / "mails"))
     servers = ("--bootstrap-servers", required(settings, "kafka_bootstrap_servers"))

@@ -32,6 +32,7 @@ from tests.conftest import free_port
 
 PARTITIONS = 3
 SECRET = "a secret of at least thirty-two bytes"
+TOKEN = "a token of at least thirty-two bytes"
 LOG_ID = "log-1"
 DEAD_LETTERS = dead_letter_topic(EXPORT_REQUESTS)
 HEADER = "Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
@@ -82,6 +83,7 @@ class Stack:
             "clickhouse": self.clickhouse,
             "registry": self.registry,
             "link_secret": SECRET,
+            "status_token": TOKEN,
         } | options
         with (self.folder / f"{log_name}.log").open("ab") as log:
             return subprocess.Popen(
