@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from credit_movements import clients
 from credit_movements.log_ends import log_ends
 from credit_movements.publishing import publish
 from credit_movements.settings import Settings
-from schemas.codec import UndecodableError
+from schemas.codec import RecordCodec, UndecodableError
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 
@@ -79,7 +79,8 @@ def _answer(
     wait_seconds: float,
     on_wait: Callable[[float], None],
 ) -> Outcome:
-    answers = _Answers(settings, asked)
+    codecs = {topic.name: clients.codec(settings, topic) for topic in (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)}
+    answers = Answers(codecs, asked)
     began = time.monotonic()
     while (waited := time.monotonic() - began) < wait_seconds:
         on_wait(waited)
@@ -95,24 +96,19 @@ def _answer(
 
 
 @dataclass
-class _Answers:
+class Answers:
     """Which notification answers a request is told by Kafka's timestamps, as the exporter tells it: one that came before the
-    request ended an export that the request is no repeat of."""
+    request ended an export that the request is no repeat of. `codecs`: by the topic's name."""
 
-    settings: Settings
+    codecs: Mapping[str, RecordCodec]
     asked: dict[str, Any]
     notifications: list[dict[str, Any]] = field(default_factory=list)
     sent_at_ms: int | None = None
 
-    def __post_init__(self) -> None:
-        self._codecs = {
-            topic.name: clients.codec(self.settings, topic) for topic in (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
-        }
-
     def take(self, message: Message) -> None:
         topic = str(message.topic())
         try:
-            record = self._codecs[topic].decode_one(message.value())
+            record = self.codecs[topic].decode_one(message.value())
         except UndecodableError:
             return
         if record["account_id"] != self.asked["account_id"]:

@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,8 +142,10 @@ def test_a_person_who_waits_for_a_repeat_is_told_so_and_gets_the_earlier_export(
     assert "An export is already being processed: waiting for that one." in shown
     assert "This is the export that was already being processed" in shown
     assert re.search(r"^Export running, \d+ s$", shown, re.MULTILINE)
-    [notification] = stack.notified(account)
+    # A worker that joins or leaves can repeat a notification, as the contract says; it makes no second export.
+    notification, *repeated = stack.notified(account)
     assert notification["export_id"] == earlier["request_id"]
+    assert all(each == notification for each in repeated)
     for line in (f"Link:        {notification['download_url']}", "Rows:        0 movements", "Size:        91 bytes"):
         assert line in shown.splitlines()
 
@@ -157,7 +158,7 @@ def test_a_notification_of_before_the_click_is_no_answer_to_it(
         shown, errors = command.communicate(timeout=40)
     assert command.returncode == 0, errors
     assert "already being processed" not in shown
-    assert len(stack.notified(account)) == 2
+    assert len({each["export_id"] for each in stack.notified(account)}) == 2
 
 
 def test_a_failure_ends_with_its_message_and_status_1(stack: Stack, ports: tuple[int, int], account: str) -> None:
@@ -199,7 +200,7 @@ def test_unread_requests_are_those_from_the_committed_offset_to_the_end(
     partition = account_partition("acme", settings.topic_partitions)
     waited_seconds = 0
     member = clients.group_consumer(settings, GROUP_ID)
-    unread = UnreadRequests(member, "log", lambda: time.monotonic() + waited_seconds)
+    unread = UnreadRequests(member, "log", lambda: float(waited_seconds))
 
     def offsets() -> list[int]:
         nonlocal waited_seconds
