@@ -17,8 +17,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from exporter.csv_file import csv_chunks
 from exporter.ledger import AcceptedRequest
+from exporter.live_progress import LiveProgress
 from exporter.outages import SinkBehindError, waited_out
-from exporter.progress import LiveProgress
 from exporter.storage import ExportStorage, StoredFile
 from exporter.threads import in_thread
 from exporter.window import Period
@@ -51,12 +51,12 @@ class FileMaker:
         storage: ExportStorage,
         clickhouse: Callable[[], Client],
         sink_position: Callable[[int], int],
-        progress: LiveProgress | None = None,
+        live_progress: LiveProgress | None = None,
     ) -> None:
         self._storage = storage
         self._clickhouse = clickhouse
         self._sink_position = sink_position
-        self._progress = progress or LiveProgress()
+        self._live_progress = live_progress or LiveProgress()
 
     async def make(
         self, accepted: AcceptedRequest, period: Period, log_end_offset: int, within_seconds: float
@@ -108,7 +108,7 @@ class FileMaker:
                 if abandoned.is_set():
                     raise ExportAbandonedError
                 row_count += len(block)
-                self._progress.wrote(accepted, row_count)
+                self._live_progress.wrote(accepted, row_count)
                 yield block
 
         client = self._connected()

@@ -20,10 +20,10 @@ from exporter.acceptance import Acceptance, EndedBefore, Repeat
 from exporter.conclusion import Conclusion
 from exporter.export import FileMaker, MadeFile
 from exporter.ledger import AcceptedRequest
+from exporter.live_progress import LiveProgress
 from exporter.metrics import ExporterMetrics
 from exporter.notifications import Failure
 from exporter.outages import OUTAGES
-from exporter.progress import LiveProgress
 from exporter.requests import ExportRequest
 from exporter.running import RunningExport, RunningExports
 
@@ -46,13 +46,13 @@ class RequestHandler:
         *,
         concurrent_exports: int,
         outage_limit_seconds: float,
-        progress: LiveProgress | None = None,
+        live_progress: LiveProgress | None = None,
     ) -> None:
         self._acceptance = acceptance
         self._file_maker = file_maker
         self._conclusion = conclusion
         self._metrics = metrics
-        self._progress = progress or LiveProgress()
+        self._live_progress = live_progress or LiveProgress()
         self._now_micros = now_micros
         self._outage_limit_seconds = outage_limit_seconds
         self._running = RunningExports()
@@ -66,7 +66,7 @@ class RequestHandler:
                 return
             running = self._running.begin(request.account_id)
         try:
-            with self._progress.followed(accepted):
+            with self._live_progress.followed(accepted):
                 async with self._slots:
                     await self._export(accepted, running)
         finally:

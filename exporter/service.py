@@ -16,10 +16,10 @@ from exporter.handler import RequestHandler
 from exporter.intake import Intake
 from exporter.ledger import RequestLedger
 from exporter.links import LinkSigner
+from exporter.live_progress import LiveProgress
 from exporter.metrics import ExporterMetrics
 from exporter.outages import waited_out
 from exporter.pages import add_pages
-from exporter.progress import LiveProgress
 from exporter.publisher import Publisher
 from exporter.readiness import clickhouse_check, kafka_check, storage_check
 from exporter.settings import ExporterParts, ExporterSettings
@@ -167,7 +167,7 @@ def _handler(
         parts.now_micros,
         concurrent_exports=settings.concurrent_exports,
         outage_limit_seconds=limit_seconds,
-        progress=progress,
+        live_progress=progress,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from exporter.intake import RawRequest
 from exporter.ledger import AcceptedRequest, Notification, RequestLedger
-from exporter.progress import LiveProgress
+from exporter.live_progress import LiveProgress
 from exporter.requests import BadRequest, Ended, ExportRequest, is_repeat
 from schemas.partitioner import account_partition
 

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from exporter.intake import RawRequest
 from exporter.ledger import AcceptedRequest, RequestLedger
-from exporter.progress import LiveProgress
+from exporter.live_progress import LiveProgress
 from exporter.requests import BadRequest, ExportRequest, LogPlace
 from exporter.status import StatusSources, export_status
 from exporter.storage import ExportStorage
