@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos check lint types bench pin clean
+.PHONY: demo test chaos check lint types bench pictures pin clean
 
 demo: $(READY)
 	$(BIN)/credit-movements demo
@@ -25,6 +25,10 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+# The pictures of the README, made by a browser that uses the real thing.
+pictures: $(READY)
+	$(BIN)/python -m tests.browser.pictures docs
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -30,6 +30,8 @@ console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 USAGE_ERROR = 2
+# As a shell has it: 128 and the number of SIGINT.
+INTERRUPTED = 130
 
 
 def _settings_help() -> str:
@@ -167,13 +169,16 @@ def publish_file(
 @app.command("request-export")
 def request_export(
     account: str,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome and show it.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome, with its progress, and show it.")] = False,
     time_zone: Annotated[str | None, typer.Option(help="IANA name, for the period and the printed times.")] = None,
     requested_by: Annotated[str | None, typer.Option(help="Id of the user who asks.")] = None,
-    wait_seconds: Annotated[float, typer.Option(help="How long to wait.")] = 900.0,
+    wait_seconds: Annotated[
+        float, typer.Option("--wait-seconds", "--timeout", help="How long to wait.", min=0)
+    ] = 900.0,
     data_dir: DataDir = None,
 ) -> None:
     """Ask for an export of an account's movements, as the dashboard does."""
+    from credit_movements.export_progress import export_progress, show_outcome
     from credit_movements.export_request import request, request_and_wait
 
     settings = _load(data_dir)
@@ -181,14 +186,17 @@ def request_export(
         record = request(settings, account, time_zone, requested_by)
         console.print(f"Export {record['request_id']} requested.")
         return
-    with console.status("Waiting for the export …") as status:
-        outcome = request_and_wait(
-            settings, account, time_zone, requested_by, wait_seconds, lambda s: status.update(f"Waiting … {s:.0f} s")
-        )
-    if outcome["status"] != "completed":
-        _fail(f"The export failed ({outcome['error_code']}): {outcome['error_message']}")
-    console.print(f"{outcome['file_name']}: {outcome['row_count']} movements, {outcome['size_bytes']} bytes")
-    console.print(outcome["download_url"], soft_wrap=True, highlight=False)
+    try:
+        with export_progress(settings, account, console) as progress:
+            outcome = request_and_wait(settings, account, time_zone, requested_by, wait_seconds, progress.wait)
+    except KeyboardInterrupt:
+        _fail("no longer waiting; the export, once requested, goes on and ends with a notification.", INTERRUPTED)
+    ended = outcome.notification
+    if outcome.is_of_earlier:
+        console.print("This is the export that was already being processed: a repeat makes no second one.")
+    if ended["status"] != "completed":
+        _fail(f"The export failed ({ended['error_code']}): {ended['error_message']}")
+    show_outcome(ended, console)
 
 
 @app.command()

@@ -2,25 +2,33 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from credit_movements import clients
 from credit_movements.log_ends import log_ends
 from credit_movements.publishing import publish
 from credit_movements.settings import Settings
-from schemas.codec import UndecodableError
+from schemas.codec import RecordCodec, UndecodableError
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 
-_MICROS = 1_000_000
 _POLL_SECONDS = 0.5
 
 
 class NoOutcomeError(Exception):
     """No notification came in time."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The notification that answers a request; `is_of_earlier`: the request was a repeat of one already at work."""
+
+    notification: dict[str, Any]
+    is_of_earlier: bool
 
 
 def request(settings: Settings, account_id: str, time_zone: str | None, requested_by: str | None) -> dict[str, Any]:
@@ -43,42 +51,77 @@ def request_and_wait(
     requested_by: str | None,
     wait_seconds: float,
     on_wait: Callable[[float], None] = lambda _: None,
-) -> dict[str, Any]:
-    """Request an export and wait for the account's next notification: of this request, or of the one at work already.
+) -> Outcome:
+    """Request an export and wait for what answers it: its own notification, or that of the one at work already.
 
-    Raises NoOutcomeError, UnreachableError, NotDeliveredError.
+    `on_wait` is called about twice a second, with the seconds waited since the request was sent. Raises NoOutcomeError,
+    UnreachableError, NotDeliveredError.
     """
     clients.check_kafka(settings)
     consumer = clients.reading_consumer(settings, "outcome")
     try:
-        _begin_at_end(consumer, account_partition(account_id, settings.topic_partitions))
-        request(settings, account_id, time_zone, requested_by)
-        return _next_notification(settings, consumer, account_id, wait_seconds, on_wait)
+        _begin_at_ends(consumer, account_partition(account_id, settings.topic_partitions))
+        asked = request(settings, account_id, time_zone, requested_by)
+        return _answer(settings, consumer, asked, wait_seconds, on_wait)
     finally:
         consumer.close()
 
 
-def _begin_at_end(consumer: Consumer, partition: int) -> None:
-    place = (EXPORT_NOTIFICATIONS.name, partition)
-    consumer.assign([TopicPartition(*place, log_ends(consumer, [place])[place])])
+def _begin_at_ends(consumer: Consumer, partition: int) -> None:
+    ends = log_ends(consumer, [(topic.name, partition) for topic in (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)])
+    consumer.assign([TopicPartition(*place, offset) for place, offset in ends.items()])
 
 
-def _next_notification(
-    settings: Settings, consumer: Consumer, account_id: str, wait_seconds: float, on_wait: Callable[[float], None]
-) -> dict[str, Any]:
-    codec = clients.codec(settings, EXPORT_NOTIFICATIONS)
+def _answer(
+    settings: Settings,
+    consumer: Consumer,
+    asked: dict[str, Any],
+    wait_seconds: float,
+    on_wait: Callable[[float], None],
+) -> Outcome:
+    codecs = {topic.name: clients.codec(settings, topic) for topic in (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)}
+    answers = Answers(codecs, asked)
     began = time.monotonic()
     while (waited := time.monotonic() - began) < wait_seconds:
         on_wait(waited)
         for message in consumer.consume(100, _POLL_SECONDS):
-            if message.error() is not None:
-                continue
-            try:
-                notification = codec.decode_one(message.value())
-            except UndecodableError:
-                continue
-            if notification["account_id"] == account_id:
-                return notification
+            if message.error() is None:
+                answers.take(message)
+        if (outcome := answers.outcome()) is not None:
+            return outcome
     raise NoOutcomeError(
-        f"no notification for account {account_id!r} within {wait_seconds:g} s: is the exporter running, and not behind?"
+        f"no notification for account {asked['account_id']!r} within {wait_seconds:g} s: the export goes on;"
+        " is the exporter running, and not behind?"
     )
+
+
+@dataclass
+class Answers:
+    """Which notification answers a request is told by Kafka's timestamps, as the exporter tells it: one that came before the
+    request ended an export that the request is no repeat of. `codecs`: by the topic's name."""
+
+    codecs: Mapping[str, RecordCodec]
+    asked: dict[str, Any]
+    notifications: list[dict[str, Any]] = field(default_factory=list)
+    sent_at_ms: int | None = None
+
+    def take(self, message: Message) -> None:
+        topic = str(message.topic())
+        try:
+            record = self.codecs[topic].decode_one(message.value())
+        except UndecodableError:
+            return
+        if record["account_id"] != self.asked["account_id"]:
+            return
+        if topic == EXPORT_NOTIFICATIONS.name:
+            self.notifications.append(record)
+        elif record["request_id"] == self.asked["request_id"]:
+            self.sent_at_ms = message.timestamp()[1]
+
+    def outcome(self) -> Outcome | None:
+        for each in self.notifications:
+            if each["export_id"] == self.asked["request_id"]:
+                return Outcome(each, is_of_earlier=False)
+            if self.sent_at_ms is not None and each["notified_at"] // 1000 >= self.sent_at_ms:
+                return Outcome(each, is_of_earlier=True)
+        return None

@@ -17,7 +17,7 @@ from credit_movements.running import running_up
 PREFIX = "CREDIT_"
 # Not for people: what the embedded servers and the tests are handed.
 _INTERNAL_PREFIXES = (f"{PREFIX}EMBEDDED_", f"{PREFIX}TEST_")
-_LINK_SECRET_BYTES = 32
+_SECRET_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     )
     export_link_secret: Secret = Field(None, description="at least 32 bytes, signs the download links")
     export_link_secret_previous: Secret = Field(None, description="another such secret: its links work too")
+    export_status_token: Secret = Field(
+        None, description="at least 32 bytes, opens the exporter's /exports/ACCOUNT; none: there is no such page"
+    )
     export_link_ttl: Duration = Field(timedelta(days=7), description="how long a download link works")
     export_storage_public_endpoint: Text = Field(
         None, description="of s3:// as customers reach it; default: as we do; none: files go through the exporter"
@@ -98,7 +101,7 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="where the workers' pages listen")
     rater_http_port: Port = Field(18082, description="rater: /healthz /readyz /metrics; 0: any free port")
     sink_http_port: Port = Field(18083, description="sink: /healthz /readyz /metrics; 0: any free port")
-    export_http_port: Port = Field(18080, description="exporter: /downloads /healthz /readyz /metrics")
+    export_http_port: Port = Field(18080, description="exporter: /downloads /exports /healthz /readyz /metrics")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
 
@@ -120,8 +123,8 @@ def load_settings(data_dir: Path | None = None) -> Settings:
     settings = _validated(
         {**{field: text for field, text in fields.items() if variable(field) not in os.environ}, **given}
     )
-    _check_secret(settings, "export_link_secret")
-    _check_secret(settings, "export_link_secret_previous")
+    for field in ("export_link_secret", "export_link_secret_previous", "export_status_token"):
+        _check_secret(settings, field)
     return settings
 
 
@@ -181,7 +184,5 @@ def _plain(message: str) -> str:
 
 def _check_secret(settings: Settings, field: str) -> None:
     secret: SecretStr | None = getattr(settings, field)
-    if secret is not None and len(secret.get_secret_value().encode()) < _LINK_SECRET_BYTES:
-        raise SettingsError(
-            f"{variable(field)}: shorter than {_LINK_SECRET_BYTES} bytes; `openssl rand -hex 32` makes one"
-        )
+    if secret is not None and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
+        raise SettingsError(f"{variable(field)}: shorter than {_SECRET_BYTES} bytes; `openssl rand -hex 32` makes one")

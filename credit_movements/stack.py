@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from credit_movements.dashboard.pages import DASHBOARD_VARIABLE
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.ports import free_port
 from credit_movements.embedded.services import answers_ok, clickhouse_dsn, clickhouse_service, registry_service
@@ -44,6 +45,7 @@ def stack_environment(folder: Path, ports: Ports) -> dict[str, str]:
         "sink_http_port": str(free_port()),
         "export_http_port": str(ports.http),
         "export_link_secret": kept_secret(folder, "link-secret"),
+        "export_status_token": kept_secret(folder, "status-token"),
     }
     return {variable(field): value for field, value in settings.items()}
 
@@ -62,7 +64,8 @@ def stack_stages(folder: Path, ports: Ports, environment: Mapping[str, str], set
             _worker("rater", "rate", int(environment[variable("rater_http_port")]), environment),
             _worker("sink", "sink", int(environment[variable("sink_http_port")]), environment),
         ],
-        [_worker("exporter", "export", ports.http, environment)],
+        # The one difference to production: the pages have a dashboard to try it with.
+        [_worker("exporter", "export", ports.http, {**environment, DASHBOARD_VARIABLE: "1"})],
     ]
 
 

@@ -58,4 +58,5 @@ def _set_up(settings: Settings, folder: Path) -> None:
 def _tell(folder: Path, ports: Ports) -> None:
     logger.info("ready: Kafka 127.0.0.1:%d, schema registry http://127.0.0.1:%d", ports.kafka, ports.registry)
     logger.info("ready: pages http://127.0.0.1:%d (/readyz, /metrics), logs in %s", ports.http, folder / "logs")
+    logger.info("ready: dashboard http://127.0.0.1:%d/dashboard/", ports.http)
     logger.info("topics are kept in memory and end with this process; ClickHouse and exports stay in %s", folder)

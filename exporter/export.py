@@ -20,6 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from exporter.csv_file import csv_chunks
 from exporter.file_headers import file_headers
 from exporter.ledger import AcceptedRequest
+from exporter.live_progress import LiveProgress
 from exporter.metrics import ExporterMetrics
 from exporter.outages import SinkBehindError, waited_out
 from exporter.progress import Progress
@@ -69,6 +70,7 @@ class FileMaker:
         slots: Slots,
         metrics: ExporterMetrics,
         time_limit_seconds: float,
+        live_progress: LiveProgress | None = None,
     ) -> None:
         self._storage = storage
         self._clickhouse = clickhouse
@@ -76,6 +78,7 @@ class FileMaker:
         self._slots = slots
         self._metrics = metrics
         self._time_limit_seconds = time_limit_seconds
+        self._live_progress = live_progress or LiveProgress()
         self._asking = asyncio.Semaphore(_ASKING_AT_ONCE)
 
     async def make(
@@ -144,7 +147,12 @@ class FileMaker:
         expected_rows: int,
         abandoned: threading.Event,
     ) -> MadeFile:
-        progress = Progress(accepted.request.request_id, expected_rows, self._metrics)
+        progress = Progress(
+            accepted.request.request_id,
+            expected_rows,
+            self._metrics,
+            lambda rows: self._live_progress.wrote(accepted, rows),
+        )
         with (
             self._connected() as client,
             read_ahead(stream_movements(client, wanted, expected_rows), _BLOCKS_AHEAD) as blocks,

@@ -19,6 +19,7 @@ from exporter.acceptance import Acceptance, EndedBefore, Repeat
 from exporter.conclusion import Conclusion
 from exporter.export import ExportTooLongError, FileMaker, MadeFile
 from exporter.ledger import AcceptedRequest
+from exporter.live_progress import LiveProgress
 from exporter.metrics import ExporterMetrics
 from exporter.notifications import Failure
 from exporter.outages import OUTAGES
@@ -43,11 +44,13 @@ class RequestHandler:
         now_micros: Callable[[], int],
         *,
         outage_limit_seconds: float,
+        live_progress: LiveProgress | None = None,
     ) -> None:
         self._acceptance = acceptance
         self._file_maker = file_maker
         self._conclusion = conclusion
         self._metrics = metrics
+        self._live_progress = live_progress or LiveProgress()
         self._now_micros = now_micros
         self._outage_limit_seconds = outage_limit_seconds
         self._running = RunningExports()
@@ -60,7 +63,8 @@ class RequestHandler:
                 return
             running = self._running.begin(request.account_id)
         try:
-            await self._export(accepted, running)
+            with self._live_progress.followed(accepted):
+                await self._export(accepted, running)
         finally:
             self._running.end(request.account_id)
 

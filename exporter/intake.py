@@ -46,9 +46,10 @@ class Intake:
 
     async def read(self, raw: RawRequest) -> ExportRequest | BadRequest:
         """The request, or what is wrong with it. An outage of the registry is waited out."""
-        return await waited_out(lambda: in_thread(self._checked, raw), "a request cannot be read")
+        return await waited_out(lambda: in_thread(self.checked, raw), "a request cannot be read")
 
-    def _checked(self, raw: RawRequest) -> ExportRequest | BadRequest:
+    def checked(self, raw: RawRequest) -> ExportRequest | BadRequest:
+        """What a record is. Blocks; raises RegistryUnavailableError."""
         try:
             record = self._codec.decode_one(raw.value)
         except UndecodableError as error:

@@ -6,8 +6,10 @@ request, whatever happens to the workers. The records stay for ever (a request i
 """
 
 import hashlib
+import heapq
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Any
 
 from exporter.requests import Ended, ExportRequest, LogPlace
@@ -20,6 +22,10 @@ _REQUESTS = "requests"
 _FILES = "files"
 # How far the storage's clock may lag behind the broker's. Generous: it only decides which outcomes are read at all.
 _CLOCK_SLACK_MS = 24 * 3600 * 1000
+# A storage tells when a record was written in whole seconds at worst. Requests of one account are accepted one by one, in
+# the order of the log.
+_SAME_MOMENT_MICROS = 2_000_000
+_MOST_OF_ONE_MOMENT = 8
 # No upload takes so long.
 _LEFTOVER_MICROS = 24 * 3600 * 1_000_000
 
@@ -112,6 +118,20 @@ class RequestLedger:
             return notification
         return self.outcome(accepted) or notification
 
+    def newest(self, account_id: str) -> AcceptedRequest | None:
+        """The last request of an account that was accepted, by its place in the log.
+
+        Names are listed; records are read of the newest one, and of those that were written at the same moment.
+        """
+        folder = f"{_REQUESTS}/{ExportKeys.of(account_id, '').account_hash}"
+        stored = [each for each in self._storage.list_objects(folder) if each.key.endswith(".request.json")]
+        newest = heapq.nlargest(_MOST_OF_ONE_MOMENT, stored, key=lambda each: each.modified_at_micros)
+        same_moment = [
+            each.key for each in newest if each.modified_at_micros >= newest[0].modified_at_micros - _SAME_MOMENT_MICROS
+        ]
+        records = [record for key in same_moment if (record := self._storage.read_record(key)) is not None]
+        return reduce(_later, map(_accepted_from, records)) if records else None
+
     def ended_since(self, request: ExportRequest) -> list[Ended]:
         """The ended exports of the request's account; those that ended long before the request was sent may be missing."""
         return list(self._ended_since(request))
@@ -167,6 +187,13 @@ def _is_over(outcome: dict[str, Any] | None, modified_at_micros: int, now_micros
         return modified_at_micros + _LEFTOVER_MICROS <= now_micros
     expires_at: int | None = outcome["notification"]["expires_at"]
     return expires_at is None or expires_at <= now_micros
+
+
+def _later(one: AcceptedRequest, other: AcceptedRequest) -> AcceptedRequest:
+    first, second = one.request, other.request
+    if first.place.log_id != second.place.log_id:
+        return one if first.sent_at_ms > second.sent_at_ms else other
+    return other if first.place.is_before(second.place) else one
 
 
 def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:

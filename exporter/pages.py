@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from exporter.downloads import DownloadPage
+from exporter.status_page import StatusPage
 from exporter.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,13 @@ class Readiness:
 
 
 def add_pages(
-    app: web.Application, downloads: DownloadPage, checks: Mapping[str, ReadinessCheck], registry: CollectorRegistry
+    app: web.Application,
+    downloads: DownloadPage,
+    status: StatusPage | None,
+    checks: Mapping[str, ReadinessCheck],
+    registry: CollectorRegistry,
 ) -> None:
-    """Add `/healthz`, `/readyz`, `/metrics` and `/downloads/...` to a web application."""
+    """Add `/healthz`, `/readyz`, `/metrics`, `/downloads/...` and, if any, `/exports/...` to a web application."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"alive": True})
@@ -67,3 +72,5 @@ def add_pages(
         ("/downloads/{link:.*}", downloads.answer),
     ):
         app.router.add_get(path, page)
+    if status is not None:
+        app.router.add_get("/exports/{account:.*}", status.answer)

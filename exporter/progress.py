@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 
@@ -14,14 +14,21 @@ _MEGABYTE = 1_000_000
 
 
 class Progress:
-    """Of one attempt at the export `export_id`, which is to have `expected_rows`. Its two methods may run in two threads."""
+    """Of one attempt at the export `export_id`, which is to have `expected_rows`. Its two methods may run in two threads.
+    `tell` hears how many rows there are so far."""
 
     def __init__(
-        self, export_id: str, expected_rows: int, metrics: ExporterMetrics, log_every_seconds: float = 10.0
+        self,
+        export_id: str,
+        expected_rows: int,
+        metrics: ExporterMetrics,
+        tell: Callable[[int], None] = lambda _: None,
+        log_every_seconds: float = 10.0,
     ) -> None:
         self._export_id = export_id
         self._expected_rows = expected_rows
         self._metrics = metrics
+        self._tell = tell
         self._log_every_seconds = log_every_seconds
         self._began_at_seconds = time.monotonic()
         self._log_at_seconds = self._began_at_seconds + log_every_seconds
@@ -33,6 +40,7 @@ class Progress:
         for block in blocks:
             self.rows += len(block)
             self._metrics.streamed_rows.inc(len(block))
+            self._tell(self.rows)
             yield block
 
     def chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:

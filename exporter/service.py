@@ -16,6 +16,7 @@ from exporter.handler import RequestHandler
 from exporter.intake import Intake
 from exporter.ledger import RequestLedger
 from exporter.links import LinkSigner
+from exporter.live_progress import LiveProgress
 from exporter.metrics import ExporterMetrics
 from exporter.outages import waited_out
 from exporter.pages import add_pages
@@ -23,6 +24,8 @@ from exporter.publisher import Publisher
 from exporter.readiness import clickhouse_check, kafka_check, storage_check
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.slots import Slots
+from exporter.status import StatusSources, export_status
+from exporter.status_page import StatusPage
 from exporter.storage import StorageUnavailableError
 from exporter.threads import in_thread, threads_ended
 from exporter.worker import Worker
@@ -52,6 +55,8 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     metrics = ExporterMetrics(parts.metrics)
     ledger = RequestLedger(parts.storage)
     links = LinkSigner(parts.link_secret, parts.link_secret_previous)
+    intake = _intake(settings, parts, metrics)
+    progress = LiveProgress()
 
     async def kafka_is_there() -> None:
         await waited_out(lambda: in_thread(parts.log_end_offset, 0), "Kafka does not answer")
@@ -62,9 +67,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     def on_bug(bug: BaseException) -> None:
         app.add_future(app.crash(bug))
 
-    worker = Worker(
-        settings.log_id, _intake(settings, parts, metrics), _handler(settings, parts, metrics, ledger, links), on_bug
-    )
+    worker = Worker(settings.log_id, intake, _handler(settings, parts, metrics, progress, ledger, links), on_bug)
     app = ExporterApp(settings, kafka_is_there, take)
     checks = {
         "kafka": kafka_check(parts.sink_position, lambda: app.has_joined),
@@ -73,7 +76,8 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         **parts.checks,
     }
     downloads = DownloadPage(parts.storage, links, parts.now_micros, settings.presigned_ttl)
-    add_pages(app.pages, downloads, checks, parts.metrics)
+    add_pages(app.pages, downloads, _status_page(settings, parts, intake, progress, ledger), checks, parts.metrics)
+    parts.add_pages(app.pages)
     _add_expiry(app, settings, parts, metrics, ledger)
     return app, worker
 
@@ -127,10 +131,22 @@ def _intake(settings: ExporterSettings, parts: ExporterParts, metrics: ExporterM
     )
 
 
+def _status_page(
+    settings: ExporterSettings, parts: ExporterParts, intake: Intake, progress: LiveProgress, ledger: RequestLedger
+) -> StatusPage | None:
+    if parts.status_token is None:
+        return None
+    sources = StatusSources(
+        ledger, parts.unread_requests, intake.checked, progress, settings.log_id, settings.account_partitions
+    )
+    return StatusPage(lambda account_id: export_status(sources, account_id, parts.now_micros()), parts.status_token)
+
+
 def _handler(
     settings: ExporterSettings,
     parts: ExporterParts,
     metrics: ExporterMetrics,
+    progress: LiveProgress,
     ledger: RequestLedger,
     links: LinkSigner,
 ) -> RequestHandler:
@@ -154,11 +170,13 @@ def _handler(
             slots=Slots(settings.concurrent_exports),
             metrics=metrics,
             time_limit_seconds=settings.time_limit.total_seconds(),
+            live_progress=progress,
         ),
         conclusion,
         metrics,
         parts.now_micros,
         outage_limit_seconds=limit_seconds,
+        live_progress=progress,
     )
 
 

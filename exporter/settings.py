@@ -1,13 +1,15 @@
 """What the exporter is told, and what it is given: the composition root makes both."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from aiohttp import web
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
+from exporter.intake import RawRequest
 from exporter.pages import ReadinessCheck
 from exporter.storage import ExportStorage
 from schemas.registry import SubjectSchemas
@@ -45,9 +47,10 @@ class ExporterParts:
 
     `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives the
     end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed offset
-    there; both block, and raise KafkaException in an outage. `link_secret` signs links, `link_secret_previous` is another that
-    they may be signed with. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before
-    `/readyz` says so.
+    there, `unread_requests` the records of a partition of `export-requests` that are not acknowledged; all three block, and
+    raise KafkaException in an outage. `link_secret` signs links, `link_secret_previous` is another that they may be signed
+    with. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before `/readyz` says so. Who
+    has `status_token` may ask for the state of exports; None: nobody may. `add_pages` adds pages to the exporter's own.
     """
 
     storage: ExportStorage
@@ -61,3 +64,6 @@ class ExporterParts:
     metrics: CollectorRegistry
     link_secret_previous: bytes | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
+    status_token: bytes | None = None
+    unread_requests: Callable[[int], Iterable[RawRequest]] = lambda _: ()
+    add_pages: Callable[[web.Application], None] = lambda _: None

@@ -44,6 +44,7 @@ class Report:
         self._show_balance(verdict)
         self._show_notification()
         self._show_file(verdict)
+        self._show_mails()
 
     def _check(self, what: str, holds: bool) -> None:
         self.holds = self.holds and holds
@@ -115,6 +116,12 @@ class Report:
         self._check(f"sum of the file: {plain(total)}, the judge's: {plain(_sum(expected))}", total == _sum(expected))
         self._check("each of its lines is the judge's, in order", found == expected)
         self._check("size and SHA-256 are those of the notification", _fits(path, notification))
+
+    def _show_mails(self) -> None:
+        self._console.print("\n[bold]What the customer gets[/] (made by examples/export_mails.py)")
+        for eml in self._result.mails:
+            for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
+                self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
 
     def _show_spend(self, rows: list[list[str]]) -> None:
         spend: dict[str, Decimal] = defaultdict(Decimal)

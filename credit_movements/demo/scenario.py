@@ -1,5 +1,7 @@
 """What happens in the demo once the stack runs: traffic, one export asked for twice, and what came of it all."""
 
+import subprocess
+import sys
 import time
 import urllib.request
 from collections import Counter
@@ -15,7 +17,7 @@ from credit_movements import clients
 from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store
 from credit_movements.export_request import request
-from credit_movements.settings import Settings
+from credit_movements.settings import Settings, required
 from schemas.dead_letters import read_headers
 from schemas.topics import EXPORT_NOTIFICATIONS, TOP_UP_EVENTS, USAGE_EVENTS, Topic, dead_letter_topic
 from sinks.balance import Balance, read_balance
@@ -24,6 +26,9 @@ _EXPORT_SECONDS = 120.0
 # Long enough for a second notification to arrive, if there were one.
 _QUIET_SECONDS = 3.0
 _DOWNLOAD_SECONDS = 30.0
+_MAILS_SECONDS = 60.0
+# Beside the packages, and no part of them: the demo runs in the repository.
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "export_mails.py"
 _SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
 _COUNT_LINES = "SELECT source_topic, count() FROM credit_movements FINAL GROUP BY source_topic"
 
@@ -40,6 +45,7 @@ class DemoResult:
     requests: list[dict[str, Any]]
     notifications: list[dict[str, Any]]
     csv_file: Path
+    mails: list[Path]
 
 
 def play(
@@ -59,6 +65,7 @@ def play(
         requests = [request(settings, account_id, "Europe/Berlin", "user-1") for _ in range(2)]
         notifications = _notifications(settings)
         csv_file = _download(notifications[0], folder)
+        made_mails = mails(settings, folder)
     client = clients.clickhouse(settings)
     try:
         stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
@@ -76,6 +83,7 @@ def play(
         requests=requests,
         notifications=notifications,
         csv_file=csv_file,
+        mails=made_mails,
     )
 
 
@@ -107,6 +115,20 @@ def _download(notification: Mapping[str, Any], folder: Path) -> Path:
     with urllib.request.urlopen(notification["download_url"], timeout=_DOWNLOAD_SECONDS) as answer:
         target.write_bytes(answer.read())
     return target
+
+
+def mails(settings: Settings, folder: Path) -> list[Path]:
+    """What the example of an e-mail service makes of the topic: a program of another team, so a process of its own."""
+    command = (sys.executable, str(_EXAMPLE), "--once", "--folder", str(folder / "mails"))
+    servers = ("--bootstrap-servers", required(settings, "kafka_bootstrap_servers"))
+    registry = ("--schema-registry", required(settings, "schema_registry_url"))
+    dashboard = ("--dashboard-url", f"http://127.0.0.1:{settings.export_http_port}/dashboard/")
+    ended = subprocess.run(
+        (*command, *servers, *registry, *dashboard), capture_output=True, text=True, timeout=_MAILS_SECONDS
+    )
+    if ended.returncode != 0:
+        raise DemoFailedError(f"the example of an e-mail service failed: {ended.stderr.strip()}")
+    return [Path(line) for line in ended.stdout.splitlines()]
 
 
 def _read_to_end(settings: Settings, topic: Topic) -> list[Message]:

@@ -1,19 +1,27 @@
 """`credit-movements export`: an exporter with its clients."""
 
+import logging
+import os
 import threading
 import time
+from functools import partial
 
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
-from credit_movements.settings import Settings, required
+from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
+from credit_movements.settings import Settings, required, variable
 from credit_movements.workers import WorkerCrashedError, sink
+from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
+from exporter.unread import UnreadRequests
 from schemas.registry import SubjectSchemas
+
+logger = logging.getLogger(__name__)
 
 # One attempt to send a notification; the exporter counts attempts against its limit.
 _ATTEMPT_MS = 30_000
@@ -24,8 +32,9 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
 
     Raises UnreachableError and SettingsError at the start, WorkerCrashedError at the end.
     """
-    parts = make_parts(settings)
-    status = run(exporter_settings(settings), parts)
+    if settings.export_status_token is None:
+        logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
+    status = run(exporter_settings(settings), make_parts(settings))
     stop.set()
     if status != 0:
         raise WorkerCrashedError("the exporter has crashed: see its log")
@@ -60,6 +69,8 @@ def export_storage(settings: Settings) -> ExportStorage:
 def make_parts(settings: Settings) -> ExporterParts:
     positions = LogPositions(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
     previous = settings.export_link_secret_previous
+    unread = UnreadRequests(clients.group_consumer(settings, GROUP_ID), clients.log_identity(settings))
+    token = settings.export_status_token
     return ExporterParts(
         storage=export_storage(settings),
         clickhouse=lambda: clients.clickhouse_client(settings),
@@ -73,4 +84,7 @@ def make_parts(settings: Settings) -> ExporterParts:
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
         now_micros=lambda: time.time_ns() // 1000,
         metrics=CollectorRegistry(),
+        status_token=None if token is None else token.get_secret_value().encode(),
+        unread_requests=unread.of_partition,
+        add_pages=partial(add_dashboard, settings) if os.environ.get(DASHBOARD_VARIABLE) else lambda _: None,
     )

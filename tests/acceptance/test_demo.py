@@ -25,3 +25,7 @@ def test_the_demo_ends_by_itself_and_all_its_figures_hold(tmp_path: Path) -> Non
         "Credit movement",
     ]
     assert len(rows) > 100
+    (eml,) = (tmp_path / "demo" / "mails").glob("*.eml")
+    for name in (eml, eml.with_suffix(".html")):
+        assert str(name) in shown.stdout.replace("\n", "")
+        assert name.stat().st_size > 1000

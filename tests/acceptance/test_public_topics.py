@@ -302,7 +302,7 @@ def test_the_commands_find_the_running_up_by_its_folder(up: RunningUp, tmp_path:
     while "-0.13" not in (shown := run("balance", "cli", *where).stdout):
         assert time.monotonic() < deadline, shown
     waited = run("request-export", "cli", "--wait", *where)
-    assert "1 movements" in waited.stdout, waited.stderr
+    assert "Rows:        1 movements" in waited.stdout, waited.stderr
     assert f"{up.pages}/downloads/" in waited.stdout
     assert "Topics, subjects and tables" in run("setup", *where).stdout
 

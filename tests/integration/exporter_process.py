@@ -12,10 +12,12 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
+from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
+from exporter.unread import UnreadRequests
 from schemas.registry import SubjectSchemas
 from sinks import reader
 
@@ -61,6 +63,8 @@ def main(options: dict[str, Any]) -> int:
         link_secret_previous=options["link_secret_previous"] and options["link_secret_previous"].encode(),
         now_micros=lambda: time.time_ns() // 1000,
         metrics=CollectorRegistry(),
+        status_token=options["status_token"].encode(),
+        unread_requests=UnreadRequests(Consumer({**reading, "group.id": GROUP_ID}), options["log_id"]).of_partition,
     )
     if options["without_condition"]:
         sabotage(options["without_condition"])

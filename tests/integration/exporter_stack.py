@@ -33,6 +33,7 @@ from tests.conftest import free_port
 
 PARTITIONS = 3
 SECRET = "a secret of at least thirty-two bytes"
+TOKEN = "a token of at least thirty-two bytes"
 LOG_ID = "log-1"
 DEAD_LETTERS = dead_letter_topic(EXPORT_REQUESTS)
 HEADER = "Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
@@ -89,6 +90,7 @@ class Stack:
             "link_secret_previous": None,
             "log_level": "INFO",
             "without_condition": None,
+            "status_token": TOKEN,
         } | options
         with (self.folder / f"{log_name}.log").open("ab") as log:
             return subprocess.Popen(

@@ -1,0 +1,158 @@
+"""The dashboard's page and its backend: GET for the state of the last export, POST for a click.
+
+A browser on this machine visits strange sites too. None of them may click here or read here: the Host header must be
+this machine's (no rebound DNS name), and a click is JSON from a page of the very same origin.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from confluent_kafka import KafkaException
+from yarl import URL
+
+from credit_movements import clients
+from credit_movements.export_request import request
+from credit_movements.publishing import NotDeliveredError
+from credit_movements.settings import Settings, required
+from exporter.threads import in_thread
+from exporter.window import known_time_zones
+from schemas.registry import RegistryUnavailableError
+
+logger = logging.getLogger(__name__)
+
+DASHBOARD_VARIABLE = "CREDIT_EMBEDDED_DASHBOARD"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_HALF = re.compile("[\ud800-\udfff]")
+_USER_ID = "dashboard"
+_MAX_ID_CHARACTERS = 128
+_ANSWER_SECONDS = 30.0
+_OUTAGES = (clients.UnreachableError, NotDeliveredError, KafkaException, RegistryUnavailableError)
+_TRY_LATER = "The export service cannot be reached at the moment. Please try again in a minute."
+
+Page = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class RefusedError(Exception):
+    """What a browser on our own page would never send."""
+
+
+def add_dashboard(settings: Settings, app: web.Application) -> None:
+    """Add `/dashboard/` and its backend to the pages of an exporter on this machine. Raises SettingsError."""
+    dashboard = Dashboard(settings)
+    app.router.add_get("/dashboard", _to_the_page)
+    app.router.add_get("/dashboard/", dashboard.guarded(dashboard.page))
+    app.router.add_get("/dashboard/export", dashboard.guarded(dashboard.state))
+    app.router.add_post("/dashboard/export", dashboard.guarded(dashboard.click))
+
+
+async def _to_the_page(_: web.Request) -> web.Response:
+    raise web.HTTPFound("/dashboard/")
+
+
+class Dashboard:
+    """`settings` are those of a running exporter with a status token, which its backend keeps to itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._token = required(settings, "export_status_token")
+        self._status_url = f"http://127.0.0.1:{settings.export_http_port}/exports/"
+        self._hosts = {f"{host}:{settings.export_http_port}" for host in _LOOPBACK}
+        self._html = (files(__package__) / "page.html").read_text(encoding="utf-8")
+        self._headers = {
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": _policy(self._html),
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }
+
+    def guarded(self, page: Page) -> Page:
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                self._check_origin(request)
+                response = await page(request)
+            except RefusedError as refusal:
+                logger.warning("the dashboard refused a request: %s", refusal)
+                response = web.json_response({"error": str(refusal)}, status=403)
+            response.headers.update(self._headers)
+            return response
+
+        return answer
+
+    async def page(self, _: web.Request) -> web.Response:
+        return web.Response(text=self._html, content_type="text/html", charset="utf-8")
+
+    async def state(self, request: web.Request) -> web.Response:
+        """What the exporter says of the last export of the account `?account=`."""
+        account_id = _account_id(request.query.get("account"))
+        headers = {"Authorization": f"Bearer {self._token}"}
+        # In its last form already: a second encoding would make another account of it.
+        url = URL(self._status_url + quote(account_id, safe=""), encoded=True)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_ANSWER_SECONDS)) as session,
+                session.get(url, headers=headers) as answer,
+            ):
+                return web.json_response(await answer.json(), status=answer.status)
+        except (aiohttp.ClientError, TimeoutError):
+            return web.json_response({"error": _TRY_LATER}, status=503)
+
+    async def click(self, clicked: web.Request) -> web.Response:
+        """Publish one export request; answers when Kafka has it."""
+        body = await self._body(clicked)
+        account_id = _account_id(body.get("account"))
+        zone = body.get("time_zone")
+        # A browser may name a zone that is not in our list: rather an export in UTC than none.
+        time_zone = zone if isinstance(zone, str) and zone in known_time_zones() else None
+        try:
+            record = await in_thread(request, self._settings, account_id, time_zone, _USER_ID)
+        except _OUTAGES as error:
+            logger.warning("a click could not be passed on: %s", error)
+            return web.json_response({"error": _TRY_LATER}, status=503)
+        return web.json_response({"export_id": record["request_id"]}, status=202)
+
+    def _check_origin(self, request: web.Request) -> None:
+        if request.host not in self._hosts:
+            raise RefusedError("this page is for a browser on this machine alone")
+        origin = request.headers.get("Origin")
+        is_own = origin == f"http://{request.host}" if origin is not None else request.method != "POST"
+        if not is_own:
+            raise RefusedError("a click comes from the dashboard's own page")
+
+    async def _body(self, request: web.Request) -> dict[str, Any]:
+        if request.content_type != "application/json":
+            raise RefusedError("a click is JSON")
+        try:
+            body = json.loads(await request.text())
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise RefusedError("a click is a JSON object")
+        return body
+
+
+def _account_id(given: object) -> str:
+    # JSON can spell half a character, which no other part of the system could write down.
+    if not isinstance(given, str) or not 1 <= len(given) <= _MAX_ID_CHARACTERS or _HALF.search(given):
+        raise RefusedError(f"an account id has 1 to {_MAX_ID_CHARACTERS} characters")
+    return given
+
+
+def _policy(html: str) -> str:
+    """Nothing but what stands in the page itself, told by its hash."""
+    script, style = (
+        base64.b64encode(hashlib.sha256(re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)[0].encode()).digest())
+        for tag in ("script", "style")
+    )
+    return (
+        f"default-src 'none'; script-src 'sha256-{script.decode()}'; style-src 'sha256-{style.decode()}';"
+        " img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

@@ -1,0 +1,224 @@
+"""The customer's view: a browser opens Account > Billing of a running `up`, clicks, waits, and downloads."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from credit_movements.settings import load_settings
+from exporter.ledger import ExportKeys
+from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
+from tests.acceptance.command import RunningUp, run, running_up
+from tests.browser.chromium import NARROW, WIDE, NoChromiumError, chromium, resize, without_chromium
+from tests.integration.stack import Stack
+
+PATIENCE_SECONDS = 60.0
+NASTY = "<img src=x onerror=alert(1)>/../ü%2F'\"&"
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
+    with running_up(tmp_path_factory.mktemp("up")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    try:
+        with chromium(tmp_path_factory.mktemp("chromium")) as window:
+            yield window
+    except NoChromiumError as error:
+        without_chromium(str(error))
+
+
+@pytest.fixture
+def downloads(browser: Chrome) -> Path:
+    return Path(browser.capabilities["chrome"]["userDataDir"]).parent / "downloads"
+
+
+@pytest.fixture
+def topics(up: RunningUp) -> Iterator[Stack]:
+    with Stack(load_settings(up.folder)) as stack:
+        yield stack
+
+
+def account_with_movements(up: RunningUp, tmp_path: Path, account_id: str) -> None:
+    """Three messages sent an hour ago, rated and stored."""
+    file = tmp_path / "events.jsonl"
+    events = [
+        {
+            "event_id": str(uuid.uuid4()), "account_id": account_id, "interaction_id": f"sms-{number}", "usage_type": "sms",
+            "quantity": 1, "destination": "+4915112345678", "user_id": None,
+            "occurred_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+        }
+        for number in range(3)
+    ]  # fmt: skip
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert run("publish", "usage-events", str(file), "--data-dir", str(up.folder)).returncode == 0
+    until(lambda: " 3 " in run("balance", account_id, "--data-dir", str(up.folder)).stdout)
+
+
+def until(condition: Callable[[], object], explain: Callable[[], str] = str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, explain()
+        time.sleep(0.05)
+
+
+def open_billing(browser: Chrome, up: RunningUp, account_id: str) -> None:
+    browser.get(f"{up.pages}/dashboard/?account={quote(account_id, safe='')}")
+    until(lambda: "export_id" in json.dumps(browser.execute_script("return last")))
+
+
+def told(browser: Chrome) -> str:
+    return browser.find_element(By.ID, "told").text
+
+
+def shows(browser: Chrome, text: str) -> None:
+    until(lambda: text in told(browser), lambda: f"{text!r} is not in {told(browser)!r}")
+
+
+def the_export(browser: Chrome) -> Any:
+    return browser.find_element(By.ID, "export")
+
+
+def of_account(topics: Stack, topic: Any, account_id: str) -> list[dict[str, Any]]:
+    return [record for record in topics.records(topic) if record["account_id"] == account_id]
+
+
+def complaints(browser: Chrome) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_two_quick_clicks_one_export_and_the_file_is_the_one_in_the_storage(
+    up: RunningUp, browser: Chrome, topics: Stack, downloads: Path, tmp_path: Path
+) -> None:
+    account_with_movements(up, tmp_path, NASTY)
+    open_billing(browser, up, NASTY)
+    assert told(browser) == ""
+    assert browser.find_element(By.ID, "account").get_attribute("value") == NASTY
+    the_export(browser).click()
+    first_message = told(browser)
+    the_export(browser).click()
+    second_message = told(browser)
+    assert "Your export is being processed" in first_message
+    assert "Your export is being processed" in second_message
+    assert "already being processed" in second_message
+    assert "already being processed" not in first_message
+
+    shows(browser, "Your export is ready")
+    link = browser.find_element(By.ID, "download")
+    [name] = [line.removeprefix("File\n") for line in told(browser).split("\n") if line.endswith(".csv")]
+    link.click()
+    until(lambda: (downloads / name).exists())
+    requests = of_account(topics, EXPORT_REQUESTS, NASTY)
+    [notification] = of_account(topics, EXPORT_NOTIFICATIONS, NASTY)
+    assert len(requests) == 2
+    assert notification["export_id"] == requests[0]["request_id"]
+    stored = up.folder / "exports" / ExportKeys.of(NASTY, notification["export_id"]).file
+    assert (downloads / name).read_bytes() == stored.read_bytes()
+    assert notification["row_count"] == 3
+    assert complaints(browser) == []
+
+
+def test_a_page_that_is_opened_again_shows_the_last_export(up: RunningUp, browser: Chrome) -> None:
+    assert run("request-export", "reopened", "--wait", "--data-dir", str(up.folder)).returncode == 0
+    open_billing(browser, up, "reopened")
+    shows(browser, "Your export is ready")
+
+
+def test_a_failure_is_told_with_its_reason_and_can_be_tried_again(up: RunningUp, browser: Chrome) -> None:
+    failed = run("request-export", "unlucky", "--wait", "--time-zone", "Mars/Olympus", "--data-dir", str(up.folder))
+    assert failed.returncode == 1
+    open_billing(browser, up, "unlucky")
+    shows(browser, "The export did not work")
+    assert "The time zone of this export is not known." in told(browser)
+    browser.find_element(By.ID, "again").click()
+    shows(browser, "Your export is ready")
+
+
+def test_the_page_is_used_by_keyboard_and_speaks_to_a_screen_reader(up: RunningUp, browser: Chrome) -> None:
+    open_billing(browser, up, "keyboard")
+    for _ in range(3):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.get_attribute("id") == "export"
+    region = browser.find_element(By.ID, "told")
+    assert (region.aria_role, region.get_attribute("aria-live")) == ("status", "polite")
+    assert browser.find_element(By.ID, "account").accessible_name == "Account"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    shows(browser, "Your export is")
+    assert browser.switch_to.active_element.get_attribute("id") == "export"
+
+
+def test_nothing_is_cut_off_in_a_narrow_window(up: RunningUp, browser: Chrome) -> None:
+    assert run("request-export", "narrow", "--wait", "--data-dir", str(up.folder)).returncode == 0
+    try:
+        resize(browser, NARROW)
+        open_billing(browser, up, "narrow")
+        shows(browser, "Your export is ready")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= NARROW[0]
+    finally:
+        resize(browser, WIDE)
+
+
+def test_the_browser_never_gets_the_token(up: RunningUp, browser: Chrome) -> None:
+    token = (up.folder / "status-token").read_text()
+    open_billing(browser, up, "acme")
+    seen = browser.page_source + browser.execute_script("return JSON.stringify([last, document.cookie, localStorage])")
+    assert token not in seen
+    assert token not in "".join(log.read_text() for log in (up.folder / "logs").glob("*.log"))
+
+
+def asked(url: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str]]:
+    page = urllib.request.Request(
+        url, data=body, headers={name.replace("_", "-"): text for name, text in headers.items()}
+    )
+    try:
+        with urllib.request.urlopen(page, timeout=30) as answer:
+            return answer.status, dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers)
+
+
+CLICK = json.dumps({"account": "victim", "time_zone": None}).encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Origin": "https://evil.example", "Content-Type": "application/json"}, CLICK),
+        ({"Origin": "null", "Content-Type": "application/json"}, CLICK),
+        ({"Content-Type": "application/json"}, CLICK),
+        ({"Origin": "OWN", "Content-Type": "text/plain"}, CLICK),
+        ({"Origin": "OWN", "Content-Type": "application/x-www-form-urlencoded"}, b"account=victim"),
+        ({"Origin": "OWN", "Content-Type": "application/json"}, b"[]"),
+        ({"Origin": "OWN", "Content-Type": "application/json"}, b'{"account": "\\ud800"}'),
+        ({"Origin": "OWN", "Content-Type": "application/json", "Host": "rebound.example"}, CLICK),
+    ],
+)
+def test_a_strange_site_cannot_click(up: RunningUp, topics: Stack, headers: dict[str, str], body: bytes) -> None:
+    headers = {name: up.pages if text == "OWN" else text for name, text in headers.items()}
+    assert asked(f"{up.pages}/dashboard/export", body, **headers)[0] == 403
+    assert of_account(topics, EXPORT_REQUESTS, "victim") == []
+
+
+def test_a_strange_site_can_neither_read_nor_frame_the_page(up: RunningUp) -> None:
+    url = f"{up.pages}/dashboard/"
+    assert asked(f"{url}export?account=acme", Host="rebound.example:80")[0] == 403
+    assert asked(f"{url}export?account=acme", Origin="https://evil.example")[0] == 403
+    status, headers = asked(url)
+    assert status == 200
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "Access-Control-Allow-Origin" not in headers

@@ -1,0 +1,153 @@
+"""`/exports/<account>` over HTTP: who may ask, what an account id is on the way, and what is never written down."""
+
+import asyncio
+import http.client
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from confluent_kafka import KafkaError, KafkaException
+from prometheus_client import CollectorRegistry
+
+from exporter.downloads import DownloadPage
+from exporter.links import LinkSigner
+from exporter.pages import add_pages
+from exporter.status_page import StatusPage
+from exporter.storage import ExportStorage, StorageUnavailableError
+from tests.conftest import free_port
+
+TOKEN = b"a token of at least thirty-two bytes"
+OUTAGES = {"no storage": StorageUnavailableError("away"), "no kafka": KafkaException(KafkaError(KafkaError._TIMED_OUT))}
+
+
+def status(account_id: str) -> dict[str, Any]:
+    if account_id in OUTAGES:
+        raise OUTAGES[account_id]
+    return {"account_id": account_id, "download_url": "https://example.com/downloads/a-key/f.csv"}
+
+
+class Server:
+    """The exporter's pages in a thread of their own."""
+
+    def __init__(self, page: StatusPage | None) -> None:
+        self.port = free_port()
+        self._page = page
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _start(self) -> None:
+        app = web.Application()
+        downloads = DownloadPage(ExportStorage.open("memory:///"), LinkSigner(b"x" * 32), lambda: 0)
+        add_pages(app, downloads, self._page, {}, CollectorRegistry())
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+
+    def get(self, target: str, authorization: str | None = f"Bearer {TOKEN.decode()}") -> tuple[int, Any, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", target, headers={"Authorization": authorization} if authorization else {})
+            answer = connection.getresponse()
+            body = answer.read()
+            return answer.status, answer.headers, json.loads(body) if body[:1] == b"{" else body
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(StatusPage(status, TOKEN)) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Basic {TOKEN.decode()}",
+        TOKEN.decode(),
+        f"Bearer {TOKEN.decode()[:-1]}",
+        f"Bearer {TOKEN.decode()}x",
+        f"Bearer {TOKEN.decode().upper()}",
+        "Bearer ü",
+    ],
+)
+def test_without_the_token_there_is_no_answer(server: Server, authorization: str | None) -> None:
+    code, headers, body = server.get("/exports/acme", authorization)
+    assert code == 401
+    assert headers["WWW-Authenticate"].startswith("Bearer")
+    assert headers["Cache-Control"] == "no-store"
+    assert "account_id" not in body
+
+
+def test_the_answer_is_kept_nowhere(server: Server) -> None:
+    code, headers, body = server.get("/exports/acme")
+    assert (code, body["account_id"]) == (200, "acme")
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    assert headers["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.parametrize(
+    ("encoded", "account_id"),
+    [
+        ("..%2Fb", "../b"),
+        ("%2E%2E%2F%2E%2E%2Fetc%2Fpasswd", "../../etc/passwd"),
+        ("a%252F", "a%2F"),
+        ("a%2F", "a/"),
+        ("%C5%BB%C3%B3%C5%82w%20%26%20%F0%9F%93%9E", "Żółw & 📞"),
+        ("a+b", "a+b"),
+        ("%00", "\0"),
+        ("%25", "%"),
+        ("a%", "a%"),
+        ("..", ".."),
+        ("a%3Fb%23c", "a?b#c"),
+        ("%F0%9F%98%80" * 128, "😀" * 128),
+    ],
+)
+def test_an_account_id_is_decoded_once_and_is_data(server: Server, encoded: str, account_id: str) -> None:
+    code, _, body = server.get(f"/exports/{encoded}")
+    assert (code, body.get("account_id")) == (200, account_id)
+
+
+@pytest.mark.parametrize("encoded", ["", "%FF", "a/b", "../b", "a?b=c", "x" * 129, "%ED%A0%80"])
+def test_what_is_no_account_id_is_refused(server: Server, encoded: str) -> None:
+    assert server.get(f"/exports/{encoded}")[0] in (400, 404)
+
+
+@pytest.mark.parametrize("account", ["no%20storage", "no%20kafka"])
+def test_an_outage_says_try_later_and_tells_no_details(server: Server, account: str) -> None:
+    code, headers, body = server.get(f"/exports/{account}")
+    assert (code, headers["Retry-After"], body) == (503, "5", {"error": "temporarily unavailable"})
+
+
+def test_neither_token_nor_link_is_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        for target in ("acme", "no%20storage", "%FF"):
+            server.get(f"/exports/{target}")
+        server.get("/exports/acme", "Bearer wrong-but-nearly-right")
+    for secret in (TOKEN.decode(), "a-key", "nearly-right"):
+        assert secret not in caplog.text
+
+
+def test_without_a_token_in_the_settings_there_is_no_such_page() -> None:
+    with Server(None) as server:
+        assert server.get("/exports/acme")[0] == 404
+        assert server.get("/healthz")[0] == 200
