@@ -24,7 +24,12 @@ HOUSE = {*ARROWS, "tests", "benchmarks"}
 EXACT = ["schemas", "streams", "sinks", "exporter"]
 MOST_LINES = 400
 # Each hands what it caught to another thread, which raises it again.
-CATCH_EVERYTHING = {"credit_movements/supervisor.py", "exporter/threads.py"}
+CATCH_EVERYTHING = {
+    "credit_movements/supervisor.py",
+    "exporter/read_ahead.py",
+    "exporter/threads.py",
+    "streams/ledger.py",
+}
 # In two parts, so that this file does not name them either.
 REGISTRIES = [("pypi", "org"), ("pythonhosted", "org"), ("crates", "io"), ("npmjs", "org"), ("npmjs", "com")]
 REGISTRIES += [("proxy.golang", "org"), ("maven", "org"), ("maven.apache", "org"), ("deb.debian", "org")]

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ class Server:
         self.port = free_port()
         self._page = page
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> "Server":
         self._thread.start()
@@ -52,7 +53,9 @@ class Server:
 
     async def _start(self) -> None:
         app = web.Application()
-        downloads = DownloadPage(ExportStorage.open("memory:///"), LinkSigner(b"x" * 32), lambda: 0)
+        downloads = DownloadPage(
+            ExportStorage.open("memory:///"), LinkSigner(b"x" * 32), lambda: 0, timedelta(minutes=5)
+        )
         add_pages(app, downloads, self._page, {}, CollectorRegistry())
         self._runner = web.AppRunner(app)
         await self._runner.setup()
