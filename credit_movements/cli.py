@@ -206,23 +206,39 @@ def request_export(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome and show it.")] = False,
     time_zone: Annotated[str | None, typer.Option(help="IANA name, for the period and the printed times.")] = None,
     requested_by: Annotated[str | None, typer.Option(help="Id of the user who asks.")] = None,
+    csv_encoding: Annotated[
+        str | None, typer.Option(help="utf-8, or utf-8-sig: with a byte-order mark.  [default: utf-8]")
+    ] = None,
+    csv_separator: Annotated[
+        str | None, typer.Option(help="A comma, or ; with decimal commas, for European Excel.  [default: ,]")
+    ] = None,
+    compression: Annotated[str | None, typer.Option(help="gzip, for a .csv.gz.")] = None,
     wait_seconds: Annotated[float, typer.Option(help="How long to wait.")] = 900.0,
     data_dir: DataDir = None,
 ) -> None:
     """Ask for an export of an account's movements, as the dashboard does."""
     settings = _load(data_dir)
+    options = {"csv_encoding": csv_encoding, "csv_separator": csv_separator, "compression": compression}
     if not wait:
-        record = request(settings, account, time_zone, requested_by)
+        record = request(settings, account, time_zone, requested_by, **options)
         console.print(f"Export {record['request_id']} requested.")
         return
     with console.status("Waiting for the export …") as status:
         outcome = request_and_wait(
-            settings, account, time_zone, requested_by, wait_seconds, lambda s: status.update(f"Waiting … {s:.0f} s")
+            settings,
+            account,
+            time_zone,
+            requested_by,
+            wait_seconds,
+            lambda s: status.update(f"Waiting … {s:.0f} s"),
+            **options,
         )
     if outcome["status"] != "completed":
         _fail(f"The export failed ({outcome['error_code']}): {outcome['error_message']}")
     console.print(f"{outcome['file_name']}: {outcome['row_count']} movements, {outcome['size_bytes']} bytes")
     console.print(outcome["download_url"], soft_wrap=True, highlight=False)
+    if outcome["manifest_url"] is not None:
+        console.print(outcome["manifest_url"], soft_wrap=True, highlight=False)
 
 
 @app.command()

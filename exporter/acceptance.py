@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from exporter.csv_options import CsvOptions
 from exporter.ledger import AcceptedRequest, Notification, RequestLedger
 from exporter.outages import OUTAGES, waited_out
 from exporter.requests import ExportRequest, is_repeat
@@ -73,7 +74,8 @@ class Acceptance:
 
     async def _accept(self, request: ExportRequest) -> Decision:
         period = _period(request)
-        log_end_offset = None if period is None else await self._noted_log_end(request)
+        can_be_made = period is not None and isinstance(request.options, CsvOptions)
+        log_end_offset = await self._noted_log_end(request) if can_be_made else None
         accepted = AcceptedRequest(request, period, log_end_offset)
         standing = await self._within_limit(lambda: in_thread(self._ledger.accept, accepted))
         return standing if standing is accepted else self._decision_on_known(request, standing)

@@ -13,6 +13,11 @@ from exporter.threads import in_thread
 logger = logging.getLogger(__name__)
 
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+_CONTENT_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".csv.gz": "application/gzip",
+    ".json": "application/json",
+}
 _STATUS_OF = {LinkRefusal.ALTERED: 403, LinkRefusal.EXPIRED: 410}
 _GONE = "This file does not exist. Please export again."
 _TRY_LATER = "The file cannot be read at the moment. Please try again later."
@@ -84,10 +89,15 @@ def _break_off(request: web.Request) -> None:
 def _file_headers(link: Link) -> dict[str, str]:
     return {
         **_ALWAYS,
-        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Type": content_type(link.file_name),
         "Content-Disposition": f'attachment; filename="{link.file_name}"',
         "Accept-Ranges": "bytes",
     }
+
+
+def content_type(file_name: str) -> str:
+    """Of a file by its name. A .csv.gz is a gzip file, not a CSV on a gzipped way: nobody is to unpack it in passing."""
+    return next(told for suffix, told in _CONTENT_TYPES.items() if file_name.endswith(suffix))
 
 
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -3,8 +3,9 @@
 1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
 2. Read the rows in order, turn block after block into CSV, and upload it under the export's own key. The file appears whole
    or not at all; made again, by whomever, it has the same bytes.
+3. Upload the manifest, which says what is in the file. The same holds for it.
 
-An outage is waited out in either step, for so long.
+An outage is waited out in each step, for so long.
 """
 
 import threading
@@ -16,12 +17,16 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from exporter.csv_file import csv_chunks
+from exporter.csv_options import CsvOptions
 from exporter.ledger import AcceptedRequest
+from exporter.manifest import manifest_bytes
 from exporter.outages import SinkBehindError, waited_out
+from exporter.packing import packed
 from exporter.storage import ExportStorage, StoredFile
 from exporter.threads import in_thread
+from exporter.totals import Totals
 from exporter.window import Period
-from sinks.reader import MovementsSlice, MovementsUnavailableError, stream_movements
+from sinks.reader import MovementsSlice, MovementsUnavailableError, SliceTotals, read_totals, stream_movements
 
 # The sink is nearly always a second behind, and an export should not take longer for it; a longer wait is worth a word.
 _LONGEST_SINK_WAIT_SECONDS = 2.0
@@ -97,25 +102,41 @@ class FileMaker:
             log_partition=place.partition,
             log_end_offset=log_end_offset,
         )
-        row_count = 0
+        options = accepted.request.options
+        assert isinstance(options, CsvOptions), "no file is made of an unknown option"
+        totals = Totals()
 
         def counted(client: Client) -> Iterator[pl.DataFrame]:
-            nonlocal row_count
             for block in stream_movements(client, wanted):
                 if abandoned.is_set():
                     raise ExportAbandonedError
-                row_count += len(block)
+                totals.add(block)
                 yield block
 
         client = self._connected()
         try:
-            file = self._storage.put_stream(accepted.keys.file, csv_chunks(counted(client), period))
+            beside = read_totals(client, wanted)
+            lines = csv_chunks(counted(client), period, options)
+            file = self._storage.put_stream(accepted.keys.file, packed(lines, options))
         finally:
             client.close()
-        return MadeFile(file, period.file_name, row_count)
+        _check_sums(totals, beside)
+        made = MadeFile(file, options.file_name(period.file_name), totals.row_count)
+        manifest = manifest_bytes(accepted, period, log_end_offset, options, made.file, made.file_name, totals, beside)
+        self._storage.put_stream(accepted.keys.manifest, [manifest])
+        return made
 
     def _connected(self) -> Client:
         try:
             return self._clickhouse()
         except ClickHouseError as error:
             raise MovementsUnavailableError(f"ClickHouse: {error}") from error
+
+
+def _check_sums(totals: Totals, beside: SliceTotals) -> None:
+    """The rows that came add up to what ClickHouse itself makes of them."""
+    told = (sum(card.row_count for card in beside.by_card), sum(card.nanos for card in beside.by_card))
+    if told != (totals.row_count, totals.nanos):
+        raise MovementsUnavailableError(
+            f"ClickHouse tells of {told[0]} rows and {told[1]} nanos, but sent {totals.row_count} and {totals.nanos}"
+        )

@@ -41,8 +41,9 @@ class ExportKeys:
 
     @classmethod
     def of_file(cls, file_key: str) -> "ExportKeys":
+        """Of the export that a file or a manifest belongs to."""
         _, account_hash, name = file_key.split("/")
-        return cls(account_hash, name.removesuffix(".csv"))
+        return cls(account_hash, name.split(".", 1)[0])
 
     @property
     def request(self) -> str:
@@ -53,7 +54,12 @@ class ExportKeys:
         return f"{_REQUESTS}/{self.account_hash}/{self.export_hash}.outcome.json"
 
     @property
+    def manifest(self) -> str:
+        return f"{_FILES}/{self.account_hash}/{self.export_hash}.manifest.json"
+
+    @property
     def file(self) -> str:
+        """The CSV, also where it is gzipped: what a request asks for is no part of its file's key."""
         return f"{_FILES}/{self.account_hash}/{self.export_hash}.csv"
 
 
