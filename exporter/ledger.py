@@ -75,6 +75,8 @@ class AcceptedRequest:
     request: ExportRequest
     period: Period | None
     log_end_offset: int | None
+    # Events that reached Kafka before this instant are rated and, where they are in the period, in the file; None: not known.
+    data_complete_until_micros: int | None = None
 
     @property
     def keys(self) -> ExportKeys:
@@ -147,4 +149,5 @@ def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:
         request=ExportRequest(**{**request, "place": LogPlace(**request["place"])}),
         period=None if record["period"] is None else Period(**record["period"]),
         log_end_offset=record["log_end_offset"],
+        data_complete_until_micros=record.get("data_complete_until_micros"),
     )

@@ -38,7 +38,7 @@ def manifest_bytes(
     beside: SliceTotals,
 ) -> bytes:
     """The manifest of `file`, whose rows add up to `totals`."""
-    request = accepted.request
+    request, complete_until = accepted.request, accepted.data_complete_until_micros
     manifest = {
         "manifest_version": _VERSION,
         "export_id": request.request_id,
@@ -53,7 +53,7 @@ def manifest_bytes(
         "period_from": _time(period.from_micros),
         "period_to": _time(period.to_micros),
         "time_zone": period.time_zone,
-        "data_complete_until": None,
+        "data_complete_until": None if complete_until is None else _time(complete_until),
         "row_count": totals.row_count,
         "opening_balance": _money(beside.opening_nanos),
         "charges": _money(totals.charges_nanos),

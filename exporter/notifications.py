@@ -90,8 +90,7 @@ def _common(accepted: AcceptedRequest, notified_at_ms: int) -> Notification:
         "row_count": None,
         "size_bytes": None,
         "sha256": None,
-        # Not known here: the newest event of a quiet account tells nothing about how far rating has come.
-        "data_complete_until": None,
+        "data_complete_until": accepted.data_complete_until_micros,
         "error_code": None,
         "error_message": None,
         "notified_at": notified_at_ms * 1000,

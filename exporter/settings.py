@@ -8,6 +8,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
+from exporter.completeness import Rated, unknown
 from exporter.pages import ReadinessCheck
 from exporter.storage import ExportStorage
 from schemas.registry import SubjectSchemas
@@ -43,7 +44,8 @@ class ExporterParts:
 
     `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives the
     end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed offset
-    there; both block, and raise KafkaException in an outage. `now_micros`: microseconds since the epoch, UTC. `checks` are what
+    there; both block, and raise KafkaException in an outage. `rated_until` tells how far the ledger has come for a partition
+    (see `completeness`), None where that is not known. `now_micros`: microseconds since the epoch, UTC. `checks` are what
     else must be well before `/readyz` says so.
     """
 
@@ -56,4 +58,5 @@ class ExporterParts:
     link_secret: bytes
     now_micros: Callable[[], int]
     metrics: CollectorRegistry
+    rated_until: Callable[[int], Rated | None] = unknown
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)

@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
 from credit_movements.settings import Settings, required
-from credit_movements.workers import WorkerCrashedError, sink
+from credit_movements.workers import WorkerCrashedError, rater, sink
+from exporter.completeness import RatingProgress
 from exporter.log_positions import LogPositions
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
@@ -51,6 +52,12 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
 
 def make_parts(settings: Settings) -> ExporterParts:
     positions = LogPositions(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
+    progress = RatingProgress(
+        clients.reading_consumer(settings, "export-progress", **{"isolation.level": "read_uncommitted"}),
+        clients.group_consumer(settings, rater.GROUP),
+        positions.written_end,
+        _now_micros,
+    )
     storage_url = settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
     return ExporterParts(
         storage=ExportStorage.open(storage_url),
@@ -62,6 +69,11 @@ def make_parts(settings: Settings) -> ExporterParts:
         log_end_offset=positions.end_offset,
         sink_position=positions.sink_position,
         link_secret=required(settings, "export_link_secret").encode(),
-        now_micros=lambda: time.time_ns() // 1000,
+        now_micros=_now_micros,
         metrics=CollectorRegistry(),
+        rated_until=progress.rated_until,
     )
+
+
+def _now_micros() -> int:
+    return time.time_ns() // 1000

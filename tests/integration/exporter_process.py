@@ -12,11 +12,16 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
+from exporter.completeness import RatingProgress
 from exporter.log_positions import LogPositions
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
 from schemas.registry import SubjectSchemas
+
+
+def now_micros() -> int:
+    return time.time_ns() // 1000
 
 
 def main(options: dict[str, Any]) -> int:
@@ -31,6 +36,12 @@ def main(options: dict[str, Any]) -> int:
     }
     positions = LogPositions(
         Consumer({**reading, "group.id": "exporter-log-end"}), Consumer({**reading, "group.id": "sink"})
+    )
+    progress = RatingProgress(
+        Consumer({**reading, "group.id": "exporter-progress", "isolation.level": "read_uncommitted"}),
+        Consumer({**reading, "group.id": "rater"}),
+        positions.written_end,
+        now_micros,
     )
     settings = ExporterSettings(
         bootstrap_servers=options["broker"],
@@ -57,8 +68,9 @@ def main(options: dict[str, Any]) -> int:
         log_end_offset=positions.end_offset,
         sink_position=positions.sink_position,
         link_secret=options["link_secret"].encode(),
-        now_micros=lambda: time.time_ns() // 1000,
+        now_micros=now_micros,
         metrics=CollectorRegistry(),
+        rated_until=progress.rated_until,
     )
     return run(settings, parts)
 
