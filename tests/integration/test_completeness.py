@@ -21,9 +21,10 @@ class Place:
 
     def __init__(self, kafka: Kafka, timestamps: str = "LogAppendTime") -> None:
         self.servers = {"bootstrap.servers": kafka.bootstrap_servers}
+        admin = AdminClient(self.servers)  # must outlive its answers
         for topic in (USAGE_EVENTS, TOP_UP_EVENTS, CREDIT_MOVEMENTS):
             config = {"message.timestamp.type": timestamps if topic is not CREDIT_MOVEMENTS else "CreateTime"}
-            AdminClient(self.servers).create_topics([NewTopic(topic.name, 2, 1, config=config)])[topic.name].result()
+            admin.create_topics([NewTopic(topic.name, 2, 1, config=config)])[topic.name].result()
         reading = {
             **self.servers,
             "isolation.level": "read_committed",
@@ -82,6 +83,7 @@ def test_where_all_is_rated_it_is_complete_until_the_question_was_asked(place: P
     assert place.progress.rated_until(PARTITION) == (NOW_MICROS, 3)
 
 
+@pytest.mark.usefixtures("not_on_tansu")  # whose records have their publishers' times
 def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_waits(place: Place) -> None:
     place.publish(TOP_UP_EVENTS.name, 3)
     place.publish(USAGE_EVENTS.name, 4)
