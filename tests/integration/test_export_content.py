@@ -1,5 +1,6 @@
 """What a customer may ask of a file, and the manifest that comes with it, on real parts."""
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -7,11 +8,20 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import clickhouse_connect
 import fastavro
 import pytest
 
+from credit_movements.verify.verification import manifest_beside, verified
+from exporter.export import FileMaker
+from exporter.ledger import AcceptedRequest
+from exporter.requests import ExportRequest, LogPlace
+from exporter.storage import ExportStorage
+from exporter.window import Period, export_period
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_REQUESTS
 from tests.integration.exporter_stack import HEADER, PARTITIONS, Stack, exporter_stack, now_micros
@@ -33,6 +43,40 @@ def exporter(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture
 def account() -> str:
     return f"account {uuid.uuid4()}"
+
+
+@pytest.mark.parametrize("asked", [{}, {"csv_encoding": "utf-8-sig", "csv_separator": ";", "compression": "gzip"}])
+def test_a_downloaded_file_is_what_its_manifest_says(
+    stack: Stack, account: str, tmp_path: Path, asked: dict[str, str]
+) -> None:
+    stack.movements(account, [{"interaction_id": f"=call-{number}"} for number in range(200)])
+    notification = stack.wait_for_notification(stack.ask(account, time_zone="Asia/Kathmandu", **asked))
+    file = tmp_path / notification["file_name"]
+    file.write_bytes(stack.download(notification)[2])
+    manifest_beside(file).write_bytes(stack.get(urlsplit(notification["manifest_url"]).path)[2])
+    manifest, findings = verified(file, None)
+    assert (manifest.row_count, findings.told) == (200, [])
+
+
+def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, account: str, tmp_path: Path) -> None:
+    stack.movements(account, [{"interaction_id": f"call-{number}"} for number in range(100)])
+    place = LogPlace("log-1", account_partition(account, PARTITIONS), 9)
+    now = now_micros()
+    request = ExportRequest(str(uuid.uuid4()), account, now, None, None, place, now // 1000, compression="gzip")
+    period = export_period(now, None)
+    assert isinstance(period, Period)
+    end = stack.log_ends[place.partition]
+    accepted = AcceptedRequest(request, period, end, now)
+    made = []
+    for worker in ("one", "another"):
+        storage = ExportStorage.open((tmp_path / worker).as_uri())
+        maker = FileMaker(storage, partial(clickhouse_connect.get_client, dsn=stack.clickhouse), lambda _: end)
+        asyncio.run(maker.make(accepted, period, end, 5.0))
+        made.append([(tmp_path / worker / key).read_bytes() for key in (accepted.keys.file, accepted.keys.manifest)])
+        # What comes later, and is above the noted end, changes nothing.
+        stack.movements(account, [{}])
+    assert made[0] == made[1]
+    assert json.loads(made[0][1])["row_count"] == 100
 
 
 @pytest.mark.parametrize("option", ["csv_encoding", "csv_separator", "compression"])
