@@ -73,8 +73,8 @@ def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, acco
         maker = FileMaker(storage, partial(clickhouse_connect.get_client, dsn=stack.clickhouse), lambda _: end)
         asyncio.run(maker.make(accepted, period, end, 5.0))
         made.append([(tmp_path / worker / key).read_bytes() for key in (accepted.keys.file, accepted.keys.manifest)])
-        # What comes later, and is above the noted end, changes nothing.
-        stack.movements(account, [{}])
+        # What comes later, and is above the noted end, changes nothing, in the period or before it.
+        stack.movements(account, [{}, {"occurred_at": now - 40 * 24 * 3_600_000_000}])
     assert made[0] == made[1]
     assert json.loads(made[0][1])["row_count"] == 100
 
