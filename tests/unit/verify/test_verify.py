@@ -30,6 +30,14 @@ ALL_OPTIONS = [
 BEGIN = period_of().from_micros
 
 
+@pytest.fixture(scope="module", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Properties make a folder for each example: all of them below pytest's, which cleans up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("examples")))
+        yield
+
+
 def told(file: Path) -> list[str]:
     """What `verify` says of a file; one line where it has no manifest to hold it against."""
     try:
