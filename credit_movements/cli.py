@@ -172,6 +172,13 @@ def request_export(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome, with its progress, and show it.")] = False,
     time_zone: Annotated[str | None, typer.Option(help="IANA name, for the period and the printed times.")] = None,
     requested_by: Annotated[str | None, typer.Option(help="Id of the user who asks.")] = None,
+    csv_encoding: Annotated[
+        str | None, typer.Option(help="utf-8, or utf-8-sig: with a byte-order mark.  [default: utf-8]")
+    ] = None,
+    csv_separator: Annotated[
+        str | None, typer.Option(help="A comma, or ; with decimal commas, for European Excel.  [default: ,]")
+    ] = None,
+    compression: Annotated[str | None, typer.Option(help="gzip, for a .csv.gz.")] = None,
     wait_seconds: Annotated[
         float, typer.Option("--wait-seconds", "--timeout", help="How long to wait.", min=0)
     ] = 900.0,
@@ -182,13 +189,16 @@ def request_export(
     from credit_movements.export_request import request, request_and_wait
 
     settings = _load(data_dir)
+    options = {"csv_encoding": csv_encoding, "csv_separator": csv_separator, "compression": compression}
     if not wait:
-        record = request(settings, account, time_zone, requested_by)
+        record = request(settings, account, time_zone, requested_by, **options)
         console.print(f"Export {record['request_id']} requested.")
         return
     try:
         with export_progress(settings, account, console) as progress:
-            outcome = request_and_wait(settings, account, time_zone, requested_by, wait_seconds, progress.wait)
+            outcome = request_and_wait(
+                settings, account, time_zone, requested_by, wait_seconds, progress.wait, **options
+            )
     except KeyboardInterrupt:
         _fail("no longer waiting; the export, once requested, goes on and ends with a notification.", INTERRUPTED)
     ended = outcome.notification

@@ -1,4 +1,4 @@
-"""The commands that operate a running system: `audit`, `dead-letters list` and `replay`, `delete-export`."""
+"""The commands that operate a running system, `audit`, `dead-letters list|replay` and `delete-export`; and `verify`."""
 
 import json
 import signal
@@ -71,6 +71,35 @@ def audit(
         show(found, partitions, _console(), errors)
     if not found.holds:
         raise typer.Exit(1)
+
+
+@operations.command()
+def verify(
+    file: Path,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Its manifest.  [default: beside it, .manifest.json in place of .csv]")
+    ] = None,
+) -> None:
+    """Check an exported CSV against its manifest, line by line. Needs no server and no settings."""
+    from credit_movements.verify.findings import MOST_TOLD
+    from credit_movements.verify.report import summary
+    from credit_movements.verify.source import UnreadableFileError
+    from credit_movements.verify.verification import verified
+
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        told, findings = verified(file, manifest)
+    except OSError as error:
+        raise UnreadableFileError(f"{file}: {error.strerror}") from error
+    if not findings.count:
+        console.print(summary(file, told), markup=False)
+        return
+    for each in findings.told:
+        console.print(each, markup=False)
+    if findings.count > MOST_TOLD:
+        console.print(f"... and {findings.count - MOST_TOLD} more")
+    console.print(f"{file} is NOT what its manifest says: {findings.count} differences.", markup=False)
+    raise typer.Exit(1)
 
 
 @dead_letters_app.command("list")
@@ -164,16 +193,20 @@ def told_in_one_line() -> tuple[type[Exception], ...]:
     """What ends one of these commands with one line."""
     from credit_movements.audit.reading import StoppedError, StuckError
     from credit_movements.dead_letters.selection import BadSelectionError
+    from credit_movements.verify.manifest import NoManifestError
+    from credit_movements.verify.source import UnreadableFileError
     from exporter.storage import StorageUnavailableError
     from sinks.reader import MovementsUnavailableError
 
     return (
         BadSelectionError,
         MovementsUnavailableError,
+        NoManifestError,
         NoSuchExportError,
         StoppedError,
         StorageUnavailableError,
         StuckError,
+        UnreadableFileError,
     )
 
 

@@ -68,9 +68,11 @@ def group_consumer(settings: Settings, group_id: str, **properties: str | bool) 
     )
 
 
-def reading_consumer(settings: Settings, purpose: str) -> Consumer:
+def reading_consumer(settings: Settings, purpose: str, **properties: str | bool) -> Consumer:
     """A consumer that is assigned partitions by hand and commits nothing."""
-    return group_consumer(settings, f"credit-movements-{purpose}-reader", **{"auto.offset.reset": "error"})
+    return group_consumer(
+        settings, f"credit-movements-{purpose}-reader", **{"auto.offset.reset": "error", **properties}
+    )
 
 
 def transactional_producer(settings: Settings) -> Producer:

@@ -99,6 +99,7 @@ def show_outcome(notification: dict[str, Any], console: Console) -> None:
         "Size": f"{notification['size_bytes']:,} bytes",
         "Works until": f"{told(notification['expires_at'])} ({zone.key})",
         "Link": notification["download_url"],
+        "Manifest": notification["manifest_url"],
     }
     for label, value in lines.items():
         console.print(f"{label + ':':13}{value}", soft_wrap=True, highlight=False, markup=False)

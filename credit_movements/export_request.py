@@ -31,14 +31,20 @@ class Outcome:
     is_of_earlier: bool
 
 
-def request(settings: Settings, account_id: str, time_zone: str | None, requested_by: str | None) -> dict[str, Any]:
-    """Publish one export request of now; returns it. Raises UnreachableError, NotDeliveredError."""
+def request(
+    settings: Settings, account_id: str, time_zone: str | None, requested_by: str | None, **options: str | None
+) -> dict[str, Any]:
+    """Publish one export request of now; returns it. `options`: further fields of ExportRequest.
+
+    Raises UnreachableError, NotDeliveredError.
+    """
     record = {
         "request_id": str(uuid.uuid4()),
         "account_id": account_id,
         "requested_at": time.time_ns() // 1000,
         "time_zone": time_zone,
         "requested_by": requested_by,
+        **options,
     }
     publish(settings, EXPORT_REQUESTS, [record])
     return record
@@ -51,6 +57,7 @@ def request_and_wait(
     requested_by: str | None,
     wait_seconds: float,
     on_wait: Callable[[float], None] = lambda _: None,
+    **options: str | None,
 ) -> Outcome:
     """Request an export and wait for what answers it: its own notification, or that of the one at work already.
 
@@ -61,7 +68,7 @@ def request_and_wait(
     consumer = clients.reading_consumer(settings, "outcome")
     try:
         _begin_at_ends(consumer, account_partition(account_id, settings.topic_partitions))
-        asked = request(settings, account_id, time_zone, requested_by)
+        asked = request(settings, account_id, time_zone, requested_by, **options)
         return _answer(settings, consumer, asked, wait_seconds, on_wait)
     finally:
         consumer.close()

@@ -10,7 +10,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from credit_movements import clients
 from credit_movements.settings import Settings, required
-from schemas.avro_schemas import schema_text
+from schemas.avro_schemas import schema_versions
 from schemas.registry import SubjectSchemas
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
 from sinks.migrations import apply_migrations
@@ -59,16 +59,22 @@ def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> N
 
 
 def register_subjects(settings: Settings) -> None:
-    """Register our schemas under their subjects, compatibility FULL; what is there already stays as it is."""
+    """Register all versions of our schemas under their subjects, compatibility FULL; what is there already stays as it is.
+
+    The old versions too, in their order: writers that still have them find their ids, and the registry holds each version
+    against the one before.
+    """
     registry = clients.registry(settings)
     for topic in RECORD_TOPICS:
         assert topic.record is not None
-        text = schema_text(topic.record)
-        if SubjectSchemas(registry).id_of(topic.subject, text) is not None:
-            continue
-        try:
-            registry.register_schema(topic.subject, Schema(text, "AVRO"))
-            registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
-            logger.info("subject %s registered", topic.subject)
-        except SchemaRegistryError as error:
-            raise SetupError(f"subject {topic.subject} cannot be registered: {error}") from error
+        for version, text in enumerate(schema_versions(topic.record), start=1):
+            if SubjectSchemas(registry).id_of(topic.subject, text) is not None:
+                continue
+            try:
+                registry.register_schema(topic.subject, Schema(text, "AVRO"))
+                registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
+                logger.info("version %d of subject %s registered", version, topic.subject)
+            except SchemaRegistryError as error:
+                raise SetupError(
+                    f"version {version} of subject {topic.subject} cannot be registered: {error}"
+                ) from error

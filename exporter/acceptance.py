@@ -1,16 +1,23 @@
 """Whether a request gets an export: new, known, or a repeat of an earlier one of its account."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from exporter.completeness import Rated, unknown
+from exporter.csv_options import CsvOptions
 from exporter.ledger import AcceptedRequest, Notification, RequestLedger
 from exporter.outages import OUTAGES, waited_out
 from exporter.requests import ExportRequest, is_repeat
 from exporter.storage import StorageUnavailableError
 from exporter.threads import in_thread
 from exporter.window import Period, UnknownTimeZone, export_period
+
+# Together longer than a rater's transaction is open as a rule.
+_SETTLING_ATTEMPTS = 20
+_SETTLING_SECONDS = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +43,17 @@ Decision = AcceptedRequest | EndedBefore | Repeat
 
 
 class Acceptance:
-    """`log_end_offset` gives the end of a partition of `credit-movements`; it blocks, and may raise outages."""
+    """`log_end_offset` gives the end of a partition of `credit-movements`, `rated_until` how far the ledger has come for
+    it; both block, and may raise outages."""
 
     def __init__(
-        self, ledger: RequestLedger, log_end_offset: Callable[[int], int], outage_limit_seconds: float
+        self,
+        ledger: RequestLedger,
+        log_end_offset: Callable[[int], int],
+        outage_limit_seconds: float,
+        rated_until: Callable[[int], Rated | None] = unknown,
     ) -> None:
+        self._rated_until = rated_until
         self._ledger = ledger
         self._log_end_offset = log_end_offset
         self._outage_limit_seconds = outage_limit_seconds
@@ -80,10 +93,36 @@ class Acceptance:
 
     async def _accept(self, request: ExportRequest) -> Decision:
         period = _period(request)
-        log_end_offset = None if period is None else await self._noted_log_end(request)
-        accepted = AcceptedRequest(request, period, log_end_offset)
+        can_be_made = period is not None and isinstance(request.options, CsvOptions)
+        # In this order: what is rated by then lies below the end that is noted after it.
+        rated = await self._rated(request) if can_be_made else None
+        log_end_offset = await self._noted_log_end(request) if can_be_made else None
+        log_end_offset, complete_until = await self._settled(request, log_end_offset, rated)
+        accepted = AcceptedRequest(request, period, log_end_offset, complete_until)
         standing = await self._within_limit(lambda: in_thread(self._ledger.accept, accepted))
         return standing if standing is accepted else self._decision_on_known(request, standing)
+
+    async def _rated(self, request: ExportRequest) -> Rated | None:
+        try:
+            return await in_thread(self._rated_until, request.place.partition)
+        except OUTAGES as error:
+            # Good to know, but no reason to keep a customer waiting.
+            logger.warning("how far the ledger has come is not known for export %s: %s", request.request_id, error)
+            return None
+
+    async def _settled(
+        self, request: ExportRequest, log_end_offset: int | None, rated: Rated | None
+    ) -> tuple[int | None, int | None]:
+        """The noted end, and until when the data are complete below it. A transaction that is open at the end is waited for,
+        but not for long: without its movements nothing can be said of completeness."""
+        for _ in range(_SETTLING_ATTEMPTS):
+            if rated is None or log_end_offset is None:
+                return log_end_offset, None
+            if log_end_offset >= rated.log_end_offset:
+                return log_end_offset, rated.until_micros
+            await asyncio.sleep(_SETTLING_SECONDS)
+            log_end_offset = await self._noted_log_end(request)
+        return log_end_offset, None
 
     async def _noted_log_end(self, request: ExportRequest) -> int | None:
         try:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from exporter.export import MadeFile
 from exporter.ledger import AcceptedRequest, Notification, RequestLedger
 from exporter.links import Link, LinkSigner
+from exporter.manifest import manifest_name
 from exporter.notifications import Failure, completed, failed, refused
 from exporter.outages import waited_out
 from exporter.publisher import Outgoing, Publisher
@@ -91,17 +92,17 @@ class Conclusion:
         if isinstance(result, Failure):
             return failed(accepted, result, notified_at_ms=ended_at_ms)
         expires_at_micros = ended_at_ms * 1000 + self._link_ttl_micros
-        link = Link(
-            accepted.keys.file,
-            accepted.request.account_id,
-            accepted.request.request_id,
-            result.file_name,
-            expires_at_micros,
-        )
+
+        def url(object_key: str, file_name: str) -> str:
+            request = accepted.request
+            link = Link(object_key, request.account_id, request.request_id, file_name, expires_at_micros)
+            return self._public_url + self._links.path(link)
+
         return completed(
             accepted,
             result,
-            download_url=self._public_url + self._links.path(link),
+            download_url=url(accepted.keys.file, result.file_name),
+            manifest_url=url(accepted.keys.manifest, manifest_name(result.file_name)),
             expires_at_micros=expires_at_micros,
             notified_at_ms=ended_at_ms,
         )

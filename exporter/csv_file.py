@@ -1,59 +1,66 @@
 """The CSV of an export: blocks of movements in, bytes out, exactly as the contract's section 5 has them. Pure.
 
-RFC 4180: CRLF, quotes only around a field that holds a comma, a quote, CR or LF. UTF-8 without a byte-order mark.
+RFC 4180: CRLF, quotes only around a field that holds the separator, a quote, CR or LF. UTF-8; what may come around it, a
+byte-order mark and gzip, is `packing`'s.
 """
 
 from collections.abc import Callable, Generator, Iterable
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 
 import polars as pl
 import pyarrow as pa
 
+from exporter.csv_options import CsvOptions
 from exporter.window import Period, utc_offsets
 
 HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
 
 # What a spreadsheet may take for a formula when it opens the file.
 _FORMULA = r"^[=+\-@\t\r]"
-_TO_QUOTE = r'[",\r\n]'
+_TO_QUOTE = {separator: f'["{separator}\\r\\n]' for separator in ",;"}
 _MONEY = pa.decimal128(38, 9)
 _SECOND_MICROS = 1_000_000
 _DAY_SECONDS = 24 * 3600
+_PLAIN = CsvOptions()
 
 
-def csv_chunks(blocks: Iterable[pl.DataFrame], period: Period) -> Generator[bytes, None, None]:
+def csv_chunks(
+    blocks: Iterable[pl.DataFrame], period: Period, options: CsvOptions = _PLAIN
+) -> Generator[bytes, None, None]:
     """The header, then one chunk for each block.
 
     A block has the columns `occurred_at_micros`, `interaction_id`, `description`, `unit` ('' = a top-up), `units_charged`,
     `value_per_unit_nanos` and `credit_movement_nanos` (integers: Int64, money below 1e18 either way), no nulls; rows of
     `period` in the order of the file.
     """
-    yield HEADER
+    yield HEADER.replace(b",", options.separator.encode())
     offsets = utc_offsets(period)
     for block in blocks:
-        yield b"" if block.is_empty() else _lines(_cells(block, offsets))
+        yield b"" if block.is_empty() else _lines(_cells(block, offsets, options), options.separator)
 
 
-def _lines(cells: pl.DataFrame) -> bytes:
+def _lines(cells: pl.DataFrame, separator: str) -> bytes:
     lines = BytesIO()
     # No `quote_style` of Polars fits (it writes an empty text as ""), so cells are quoted here, as text.
-    cells.write_csv(lines, include_header=False, line_terminator="\r\n", quote_style="never")
+    cells.write_csv(lines, include_header=False, separator=separator, line_terminator="\r\n", quote_style="never")
     return lines.getvalue()
 
 
-def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]]) -> pl.DataFrame:
+def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]], options: CsvOptions) -> pl.DataFrame:
+    text = partial(_text, to_quote=_TO_QUOTE[options.separator])
+    decimal = partial(_decimal, mark=options.decimal_mark)
     # Told apart by the unit, never by the description: `top-up` may be the name of a usage type too.
     is_usage = pl.col("unit") != ""
-    price = _each_once(block["value_per_unit_nanos"], _decimal)
+    price = _each_once(block["value_per_unit_nanos"], decimal)
     return block.select(
         _local_time(block["occurred_at_micros"], offsets),
-        _text(block["interaction_id"]),
-        _each_once(block["description"], _text),
-        _each_once(block["unit"], _quoted),
+        text(block["interaction_id"]),
+        _each_once(block["description"], text),
+        _each_once(block["unit"], partial(_quoted, to_quote=_TO_QUOTE[options.separator])),
         pl.when(is_usage).then("units_charged"),
         pl.when(is_usage).then(price),
-        _decimal(block["credit_movement_nanos"]).alias("credit_movement"),
+        decimal(block["credit_movement_nanos"]).alias("credit_movement"),
     )
 
 
@@ -83,23 +90,25 @@ def _times_of_day() -> pl.Series:
     return pl.time_range(interval="1s", eager=True).dt.strftime("%H:%M:%S")
 
 
-def _text(texts: pl.Series) -> pl.Series:
-    is_special = texts.str.contains(_FORMULA + "|" + _TO_QUOTE)
-    return texts.zip_with(~is_special, _quoted(_guarded(texts))) if is_special.any() else texts
+def _text(texts: pl.Series, to_quote: str) -> pl.Series:
+    is_special = texts.str.contains(_FORMULA + "|" + to_quote)
+    return texts.zip_with(~is_special, _quoted(guarded(texts), to_quote)) if is_special.any() else texts
 
 
-def _guarded(texts: pl.Series) -> pl.Series:
+def guarded(texts: pl.Series) -> pl.Series:
+    """Texts as a spreadsheet may see them: none of them begins as a formula does."""
     return texts.zip_with(~texts.str.contains(_FORMULA), "'" + texts)
 
 
-def _quoted(texts: pl.Series) -> pl.Series:
+def _quoted(texts: pl.Series, to_quote: str) -> pl.Series:
     quoted = '"' + texts.str.replace_all('"', '""', literal=True) + '"'
-    return texts.zip_with(~texts.str.contains(_TO_QUOTE), quoted)
+    return texts.zip_with(~texts.str.contains(to_quote), quoted)
 
 
-def _decimal(nanos: pl.Series) -> pl.Series:
+def _decimal(nanos: pl.Series, mark: str) -> pl.Series:
     """Nanos as a plain decimal: no exponent, no trailing zeros, no negative zero."""
     wide = nanos.cast(pl.Decimal(38, 0)).to_arrow()
     # The same digits, the point put before the last nine of them.
     money = pl.Series(pa.Array.from_buffers(_MONEY, len(wide), wide.buffers()))
-    return money.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    plain = money.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    return plain if mark == "." else plain.str.replace(".", mark, literal=True)

@@ -5,6 +5,7 @@
 3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key: three steps side by
    side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all; made
    again, by whomever, it has the same bytes.
+4. Upload the manifest, which says what is in the file. The same holds for it.
 
 An outage is waited out in each step, for so long. A file that takes longer than the time limit, outages and all, is given up.
 """
@@ -18,18 +19,22 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from exporter.csv_file import csv_chunks
+from exporter.csv_options import CsvOptions
 from exporter.file_headers import file_headers
 from exporter.ledger import AcceptedRequest
 from exporter.live_progress import LiveProgress
+from exporter.manifest import manifest_bytes, manifest_name
 from exporter.metrics import ExporterMetrics
 from exporter.outages import SinkBehindError, waited_out
+from exporter.packing import packed
 from exporter.progress import Progress
 from exporter.read_ahead import read_ahead
 from exporter.slots import Slots
 from exporter.storage import ExportStorage, StoredFile
 from exporter.threads import in_thread
+from exporter.totals import Totals
 from exporter.window import Period
-from sinks.reader import MovementsSlice, MovementsUnavailableError, count_movements, stream_movements
+from sinks.reader import MovementsSlice, MovementsUnavailableError, SliceTotals, read_totals, stream_movements
 
 # The sink is nearly always a second behind, and an export should not take longer for it; a longer wait is worth a word.
 _LONGEST_SINK_WAIT_SECONDS = 2.0
@@ -95,11 +100,11 @@ class FileMaker:
             )
         wanted = wanted_movements(accepted, period, log_end_offset)
         async with self._slots.one(self._metrics):
-            rows = await self._counted(wanted, within_seconds)
-            if not self._slots.is_large(rows):
-                return await self._written(accepted, period, wanted, rows, within_seconds)
+            beside = await self._added_up(wanted, within_seconds)
+            if not self._slots.is_large(beside.row_count):
+                return await self._written(accepted, period, wanted, beside, within_seconds)
         async with self._slots.one_for_large(self._metrics):
-            return await self._written(accepted, period, wanted, rows, within_seconds)
+            return await self._written(accepted, period, wanted, beside, within_seconds)
 
     async def _check_sink(self, partition: int, log_end_offset: int) -> None:
         async with self._asking:
@@ -107,10 +112,10 @@ class FileMaker:
         if position < log_end_offset:
             raise SinkBehindError(f"the sink is at {position} of partition {partition}, {log_end_offset} is needed")
 
-    async def _counted(self, wanted: MovementsSlice, within_seconds: float) -> int:
-        def count() -> int:
+    async def _added_up(self, wanted: MovementsSlice, within_seconds: float) -> SliceTotals:
+        def count() -> SliceTotals:
             with self._connected() as client:
-                return count_movements(client, wanted)
+                return read_totals(client, wanted)
 
         with self._metrics.phase("count"):
             return await waited_out(
@@ -118,23 +123,32 @@ class FileMaker:
             )
 
     async def _written(
-        self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, rows: int, within_seconds: float
+        self,
+        accepted: AcceptedRequest,
+        period: Period,
+        wanted: MovementsSlice,
+        beside: SliceTotals,
+        within_seconds: float,
     ) -> MadeFile:
         try:
             with self._metrics.phase("write"):
                 async with asyncio.timeout(self._time_limit_seconds):
                     return await waited_out(
-                        lambda: self._attempt(accepted, period, wanted, rows),
+                        lambda: self._attempt(accepted, period, wanted, beside),
                         "an export's file cannot be made",
                         within_seconds=within_seconds,
                     )
         except TimeoutError as error:
-            raise ExportTooLongError(f"its {rows:,} rows took longer than {self._time_limit_seconds:.0f} s") from error
+            raise ExportTooLongError(
+                f"its {beside.row_count:,} rows took longer than {self._time_limit_seconds:.0f} s"
+            ) from error
 
-    async def _attempt(self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, rows: int) -> MadeFile:
+    async def _attempt(
+        self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, beside: SliceTotals
+    ) -> MadeFile:
         abandoned = threading.Event()
         try:
-            return await in_thread(self._write, accepted, period, wanted, rows, abandoned)
+            return await in_thread(self._write, accepted, period, wanted, beside, abandoned)
         finally:
             # No more than a word to the thread that is finished; the end of one whose caller was cancelled.
             abandoned.set()
@@ -144,26 +158,29 @@ class FileMaker:
         accepted: AcceptedRequest,
         period: Period,
         wanted: MovementsSlice,
-        expected_rows: int,
+        beside: SliceTotals,
         abandoned: threading.Event,
     ) -> MadeFile:
         progress = Progress(
             accepted.request.request_id,
-            expected_rows,
+            beside.row_count,
             self._metrics,
             lambda rows: self._live_progress.wrote(accepted, rows),
         )
+        options = accepted.request.options
+        assert isinstance(options, CsvOptions), "no file is made of an unknown option"
+        name, totals = options.file_name(period.file_name), Totals()
         with (
             self._connected() as client,
-            read_ahead(stream_movements(client, wanted, expected_rows), _BLOCKS_AHEAD) as blocks,
-            read_ahead(csv_chunks(progress.blocks(blocks), period), _BLOCKS_AHEAD) as chunks,
+            read_ahead(stream_movements(client, wanted, beside.row_count), _BLOCKS_AHEAD) as blocks,
+            read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), _BLOCKS_AHEAD) as chunks,
         ):
-            file = self._storage.put_stream(
-                accepted.keys.file,
-                progress.chunks(_until_abandoned(chunks, abandoned)),
-                file_headers(period.file_name),
-            )
-        return MadeFile(file, period.file_name, progress.rows)
+            packed_chunks = progress.chunks(packed(_until_abandoned(chunks, abandoned), options))
+            file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(name))
+        _check_sums(totals, beside)
+        manifest = manifest_bytes(accepted, period, wanted.log_end_offset, options, file, name, totals, beside)
+        self._storage.put_stream(accepted.keys.manifest, [manifest], file_headers(manifest_name(name)))
+        return MadeFile(file, name, totals.row_count)
 
     def _connected(self) -> Client:
         try:
@@ -191,3 +208,12 @@ def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Ite
         # After the last one too: the file must not appear then.
         if abandoned.is_set():
             raise ExportAbandonedError
+
+
+def _check_sums(totals: Totals, beside: SliceTotals) -> None:
+    """The rows that came add up to what ClickHouse itself makes of them."""
+    if (beside.row_count, beside.nanos) != (totals.row_count, totals.nanos):
+        raise MovementsUnavailableError(
+            f"ClickHouse tells of {beside.row_count} rows and {beside.nanos} nanos,"
+            f" but sent {totals.row_count} and {totals.nanos}"
+        )

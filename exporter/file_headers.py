@@ -7,6 +7,7 @@ import string
 from urllib.parse import quote
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_.")
+# A .csv.gz is a gzip file, not a CSV on a gzipped way: nobody is to unpack it in passing.
 _TYPES = {".csv": "text/csv; charset=utf-8", ".json": "application/json", ".gz": "application/gzip"}
 _UNKNOWN_TYPE = "application/octet-stream"
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from exporter.acceptance import Acceptance, EndedBefore, Repeat
 from exporter.conclusion import Conclusion
+from exporter.csv_options import UnknownOption
 from exporter.export import ExportTooLongError, FileMaker, MadeFile
 from exporter.ledger import AcceptedRequest
 from exporter.live_progress import LiveProgress
@@ -113,6 +114,9 @@ class RequestHandler:
         if accepted.period is None:
             logger.info("export %s asks for an unknown time zone", accepted.request.request_id)
             return Failure.UNKNOWN_TIME_ZONE
+        if isinstance(accepted.request.options, UnknownOption):
+            logger.info("export %s has an unknown %s", accepted.request.request_id, accepted.request.options.name)
+            return Failure.UNKNOWN_OPTION
         if accepted.log_end_offset is None:
             return Failure.TEMPORARILY_UNAVAILABLE
         try:

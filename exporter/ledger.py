@@ -47,6 +47,7 @@ class ExportKeys:
 
     @classmethod
     def of_file(cls, file_key: str) -> "ExportKeys":
+        """Of the export that a file or a manifest belongs to."""
         _, account_hash, name = file_key.split("/")
         return cls(account_hash, name.partition(".")[0])
 
@@ -63,7 +64,12 @@ class ExportKeys:
         return f"{_REQUESTS}/{self.account_hash}/{self.export_hash}.deleted.json"
 
     @property
+    def manifest(self) -> str:
+        return f"{_FILES}/{self.account_hash}/{self.export_hash}.manifest.json"
+
+    @property
     def file(self) -> str:
+        """The CSV, also where it is gzipped: what a request asks for is no part of its file's key."""
         return f"{_FILES}/{self.account_hash}/{self.export_hash}.csv"
 
     def owns(self, file_key: str) -> bool:
@@ -83,6 +89,8 @@ class AcceptedRequest:
     request: ExportRequest
     period: Period | None
     log_end_offset: int | None
+    # Events that reached Kafka before this instant are rated and, where they are in the period, in the file; None: not known.
+    data_complete_until_micros: int | None = None
 
     @property
     def keys(self) -> ExportKeys:
@@ -202,4 +210,5 @@ def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:
         request=ExportRequest(**{**request, "place": LogPlace(**request["place"])}),
         period=None if record["period"] is None else Period(**record["period"]),
         log_end_offset=record["log_end_offset"],
+        data_complete_until_micros=record.get("data_complete_until_micros"),
     )

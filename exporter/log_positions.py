@@ -40,6 +40,19 @@ class LogPositions:
             finally:
                 self._reader.unassign()
 
+    def written_end(self, partition: int) -> int:
+        """The offset after the last record of a partition that was written, be its transaction still open."""
+        with self._reading:
+            start = self.sink_position(partition)
+            self._reader.assign([self._place(partition, start)])
+            try:
+                visible = self._read_to_end(partition)
+                # Of the answer that brought us to the end.
+                _, written = self._reader.get_watermark_offsets(self._place(partition), cached=True)
+            finally:
+                self._reader.unassign()
+        return max(visible, written)
+
     def sink_position(self, partition: int) -> int:
         """The next offset of a partition that the sink has not yet written; 0 where it has committed nothing."""
         [committed] = self._sink_member.committed([self._place(partition)], timeout=_ANSWER_SECONDS)

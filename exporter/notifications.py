@@ -19,6 +19,10 @@ class Failure(Enum):
         "unknown_time_zone",
         "The time zone of this export is not known. Please choose another time zone and export again.",
     )
+    UNKNOWN_OPTION = (
+        "unknown_option",
+        "The file format that was chosen for this export is not known. Please choose another one and export again.",
+    )
     TEMPORARILY_UNAVAILABLE = (
         "temporarily_unavailable",
         "The export could not be finished because of a problem on our side. Please export again later.",
@@ -54,13 +58,20 @@ def refusal_id(account_id: str, request_id: str) -> str:
 
 
 def completed(
-    accepted: AcceptedRequest, made: MadeFile, *, download_url: str, expires_at_micros: int, notified_at_ms: int
+    accepted: AcceptedRequest,
+    made: MadeFile,
+    *,
+    download_url: str,
+    manifest_url: str,
+    expires_at_micros: int,
+    notified_at_ms: int,
 ) -> Notification:
     return {
         **_common(accepted, notified_at_ms),
         "status": "completed",
         "file_name": made.file_name,
         "download_url": download_url,
+        "manifest_url": manifest_url,
         "expires_at": expires_at_micros,
         "row_count": made.row_count,
         "size_bytes": made.file.size_bytes,
@@ -104,9 +115,9 @@ def _common(accepted: AcceptedRequest, notified_at_ms: int) -> Notification:
         "row_count": None,
         "size_bytes": None,
         "sha256": None,
-        # Not known here: the newest event of a quiet account tells nothing about how far rating has come.
-        "data_complete_until": None,
+        "data_complete_until": accepted.data_complete_until_micros,
         "error_code": None,
         "error_message": None,
         "notified_at": notified_at_ms * 1000,
+        "manifest_url": None,
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from exporter.csv_options import CsvOptions, UnknownOption, csv_options
 from schemas.dead_letters import Reason
 from schemas.partitioner import account_partition
 
@@ -41,6 +42,14 @@ class ExportRequest:
     requested_by: str | None
     place: LogPlace
     sent_at_ms: int
+    # As asked for, known or not: see `options`. Requests that were accepted before there were options have none.
+    csv_encoding: str | None = None
+    csv_separator: str | None = None
+    compression: str | None = None
+
+    @property
+    def options(self) -> CsvOptions | UnknownOption:
+        return csv_options(self.csv_encoding, self.csv_separator, self.compression)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,9 @@ def checked_request(
         requested_by=record["requested_by"],
         place=place,
         sent_at_ms=sent_at_ms,
+        csv_encoding=record["csv_encoding"],
+        csv_separator=record["csv_separator"],
+        compression=record["compression"],
     )
     wrong = _what_is_wrong(request, tolerance)
     if wrong is not None:

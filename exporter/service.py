@@ -162,7 +162,7 @@ def _handler(
         outage_limit_seconds=limit_seconds,
     )
     return RequestHandler(
-        Acceptance(ledger, parts.log_end_offset, limit_seconds),
+        Acceptance(ledger, parts.log_end_offset, limit_seconds, parts.rated_until),
         FileMaker(
             parts.storage,
             parts.clickhouse,

@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
+from exporter.completeness import Rated, unknown
 from exporter.intake import RawRequest
 from exporter.pages import ReadinessCheck
 from exporter.storage import ExportStorage
@@ -48,9 +49,10 @@ class ExporterParts:
     `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives the
     end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed offset
     there, `unread_requests` the records of a partition of `export-requests` that are not acknowledged; all three block, and
-    raise KafkaException in an outage. `link_secret` signs links, `link_secret_previous` is another that they may be signed
-    with. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before `/readyz` says so. Who
-    has `status_token` may ask for the state of exports; None: nobody may. `add_pages` adds pages to the exporter's own.
+    raise KafkaException in an outage. `rated_until` tells how far the ledger has come for a partition (see `completeness`),
+    None where that is not known. `link_secret` signs links, `link_secret_previous` is another that they may be signed with.
+    `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before `/readyz` says so. Who has
+    `status_token` may ask for the state of exports; None: nobody may. `add_pages` adds pages to the exporter's own.
     """
 
     storage: ExportStorage
@@ -63,6 +65,7 @@ class ExporterParts:
     now_micros: Callable[[], int]
     metrics: CollectorRegistry
     link_secret_previous: bytes | None = None
+    rated_until: Callable[[int], Rated | None] = unknown
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     status_token: bytes | None = None
     unread_requests: Callable[[int], Iterable[RawRequest]] = lambda _: ()

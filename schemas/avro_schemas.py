@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from importlib.resources import files
+from itertools import count, takewhile
 from typing import Any, cast
 
 from fastavro import parse_schema
@@ -11,13 +12,24 @@ Schema = dict[str, Any]
 
 
 @cache
+def schema_versions(record: str) -> tuple[str, ...]:
+    """All versions of the schema of one record as JSON, in their order: version 1 is `<Record>.avsc`, version n
+    `<Record>.<n>.avsc`. What an old version has written is read for ever, so none is ever changed or taken away.
+
+    Raises FileNotFoundError for a record the contract does not have.
+    """
+    folder = files(__package__) / "avro"
+    later = takewhile(lambda file: file.is_file(), (folder / f"{record}.{version}.avsc" for version in count(2)))
+    return tuple(file.read_text("utf-8") for file in (folder / f"{record}.avsc", *later))
+
+
 def schema_text(record: str) -> str:
-    """The schema of one record as JSON. Raises FileNotFoundError for a record the contract does not have."""
-    return (files(__package__) / "avro" / f"{record}.avsc").read_text("utf-8")
+    """The newest version of one record's schema: what we write, and what all that we read becomes."""
+    return schema_versions(record)[-1]
 
 
 def fields_of(record: str) -> list[Schema]:
-    """The fields of one record, in their order."""
+    """The fields of one record's newest version, in their order."""
     fields: list[Schema] = json.loads(schema_text(record))["fields"]
     return fields
 

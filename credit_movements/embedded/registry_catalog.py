@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from typing import Any
 
 from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
 
-from schemas.avro_schemas import schema_text
+from schemas.avro_schemas import schema_versions
 from schemas.topics import RECORD_TOPICS, Topic
 
 _IDS_PER_VERSION = 100
@@ -64,17 +63,11 @@ def contract_catalog() -> Catalog:
 
 
 def _versions_of(topic: Topic, index: int) -> Iterable[RegisteredSchema]:
-    """Version 1 is `<Record>.avsc`, version n `<Record>.<n>.avsc`.
-
-    The id is made of version and place in the list of topics (103 is version 1 of the third), so that a version added
+    """The id is made of version and place in the list of topics (103 is version 1 of the third), so that a version added
     later changes no id, as long as topics are only added at the end.
     """
     assert topic.record is not None
-    for version in count(1):
-        try:
-            text = schema_text(topic.record if version == 1 else f"{topic.record}.{version}")
-        except FileNotFoundError:
-            return
+    for version, text in enumerate(schema_versions(topic.record), start=1):
         yield RegisteredSchema(topic.subject, version, version * _IDS_PER_VERSION + index, text)
 
 

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from credit_movements import clients
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
-from credit_movements.workers import WorkerCrashedError, sink
+from credit_movements.workers import WorkerCrashedError, rater, sink
+from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
 from exporter.service import run
@@ -68,6 +69,12 @@ def export_storage(settings: Settings) -> ExportStorage:
 
 def make_parts(settings: Settings) -> ExporterParts:
     positions = LogPositions(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
+    progress = RatingProgress(
+        clients.reading_consumer(settings, "export-progress", **{"isolation.level": "read_uncommitted"}),
+        clients.group_consumer(settings, rater.GROUP),
+        positions.written_end,
+        _now_micros,
+    )
     previous = settings.export_link_secret_previous
     unread = UnreadRequests(clients.group_consumer(settings, GROUP_ID), clients.log_identity(settings))
     token = settings.export_status_token
@@ -82,9 +89,14 @@ def make_parts(settings: Settings) -> ExporterParts:
         sink_position=positions.sink_position,
         link_secret=required(settings, "export_link_secret").encode(),
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
-        now_micros=lambda: time.time_ns() // 1000,
+        now_micros=_now_micros,
         metrics=CollectorRegistry(),
+        rated_until=progress.rated_until,
         status_token=None if token is None else token.get_secret_value().encode(),
         unread_requests=unread.of_partition,
         add_pages=partial(add_dashboard, settings) if os.environ.get(DASHBOARD_VARIABLE) else lambda _: None,
     )
+
+
+def _now_micros() -> int:
+    return time.time_ns() // 1000

@@ -16,8 +16,8 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from schemas.avro_schemas import schema_text
-from schemas.topics import RECORD_TOPICS, TOP_UP_EVENTS, USAGE_EVENTS
+from schemas.avro_schemas import schema_text, schema_versions
+from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, RECORD_TOPICS, TOP_UP_EVENTS, USAGE_EVENTS
 
 embedded_only = pytest.mark.skipif(
     "CREDIT_TEST_SCHEMA_REGISTRY_URL" in os.environ, reason="of the embedded registry alone; another is at work here"
@@ -169,6 +169,15 @@ def test_ids_are_the_same_at_every_start(client: SchemaRegistryClient) -> None:
         "rates": 103,
         "account-plans": 104,
         "credit-movements": 105,
-        "export-requests": 106,
-        "export-notifications": 107,
+        "export-requests": 206,
+        "export-notifications": 207,
     }
+    for topic in (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS):
+        assert client.get_versions(topic.subject) == [1, 2]
+        assert client.get_version(topic.subject, 1).schema_id == ids[topic.name] - 100
+
+
+def test_an_old_writer_still_finds_the_id_of_its_version(client: SchemaRegistryClient) -> None:
+    for topic in RECORD_TOPICS:
+        for number, text in enumerate(schema_versions(topic.record or ""), start=1):
+            assert client.lookup_schema(topic.subject, Schema(text, "AVRO")).version == number

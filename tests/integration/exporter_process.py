@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
+from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
 from exporter.service import run
@@ -20,6 +21,10 @@ from exporter.storage import ExportStorage
 from exporter.unread import UnreadRequests
 from schemas.registry import SubjectSchemas
 from sinks import reader
+
+
+def now_micros() -> int:
+    return time.time_ns() // 1000
 
 
 def main(options: dict[str, Any]) -> int:
@@ -34,6 +39,12 @@ def main(options: dict[str, Any]) -> int:
     }
     positions = LogPositions(
         Consumer({**reading, "group.id": "exporter-log-end"}), Consumer({**reading, "group.id": "sink"})
+    )
+    progress = RatingProgress(
+        Consumer({**reading, "group.id": "exporter-progress", "isolation.level": "read_uncommitted"}),
+        Consumer({**reading, "group.id": "rater"}),
+        positions.written_end,
+        now_micros,
     )
     settings = ExporterSettings(
         bootstrap_servers=options["broker"],
@@ -61,8 +72,9 @@ def main(options: dict[str, Any]) -> int:
         sink_position=positions.sink_position,
         link_secret=options["link_secret"].encode(),
         link_secret_previous=options["link_secret_previous"] and options["link_secret_previous"].encode(),
-        now_micros=lambda: time.time_ns() // 1000,
+        now_micros=now_micros,
         metrics=CollectorRegistry(),
+        rated_until=progress.rated_until,
         status_token=options["status_token"].encode(),
         unread_requests=UnreadRequests(Consumer({**reading, "group.id": GROUP_ID}), options["log_id"]).of_partition,
     )

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.csv_file import HEADER, csv_chunks
+from exporter.csv_options import CsvOptions
 from exporter.window import Period, export_period, known_time_zones
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,8 +36,8 @@ def period_of(zone: str = "UTC", year: int = 2026, month: int = 4) -> Period:
     return period
 
 
-def written(rows: list[dict[str, Any]], period: Period) -> bytes:
-    return b"".join(csv_chunks([pl.DataFrame(rows, schema=COLUMNS)], period))
+def written(rows: list[dict[str, Any]], period: Period, separator: str = ",") -> bytes:
+    return b"".join(csv_chunks([pl.DataFrame(rows, schema=COLUMNS)], period, CsvOptions(separator=separator)))
 
 
 def movement(**fields: Any) -> dict[str, Any]:
@@ -65,9 +66,13 @@ def guarded(text: str) -> str:
     return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
-def by_the_book(rows: list[dict[str, Any]], zone: str) -> bytes:
+def by_the_book(rows: list[dict[str, Any]], zone: str, separator: str) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = csv.writer(text, delimiter=separator)
+
+    def number(nanos: int) -> str:
+        return plain(nanos) if separator == "," else plain(nanos).replace(".", ",")
+
     for row in rows:
         at = (EPOCH + timedelta(microseconds=row["occurred_at_micros"])).astimezone(ZoneInfo(zone))
         usage = row["unit"] != ""
@@ -78,11 +83,11 @@ def by_the_book(rows: list[dict[str, Any]], zone: str) -> bytes:
                 guarded(row["description"]),
                 row["unit"],
                 str(row["units_charged"]) if usage else "",
-                plain(row["value_per_unit_nanos"]) if usage else "",
-                plain(row["credit_movement_nanos"]),
+                number(row["value_per_unit_nanos"]) if usage else "",
+                number(row["credit_movement_nanos"]),
             ]
         )
-    return HEADER + text.getvalue().encode()
+    return HEADER.replace(b",", separator.encode()) + text.getvalue().encode()
 
 
 def test_the_header_is_the_contracts() -> None:
@@ -153,6 +158,11 @@ def test_a_field_is_quoted_where_it_must_be(text: str) -> None:
     assert line(interaction_id=text).split(",", 1)[1].startswith('"' + text.replace('"', '""') + '",call,')
 
 
+def test_with_semicolons_numbers_have_a_decimal_comma_and_need_no_quotes() -> None:
+    row = written([movement(interaction_id="a,b", description="a;b")], period_of(), ";").splitlines()[1]
+    assert row == b'2026-03-16 00:00:00;a,b;"a;b";minutes;2;0,015;-0,03'
+
+
 @pytest.mark.parametrize("text", ["", " a ", "a'b", "a;b", "\ta"[1:], "ü猫😀", "\ufeffa", "\x00", "\u2028"])
 def test_a_field_is_not_quoted_where_it_need_not_be(text: str) -> None:
     assert line(interaction_id=text).split(",", 1)[1].startswith(f"{text},call,")
@@ -166,9 +176,14 @@ MONEY = st.integers(-LARGEST, LARGEST) | st.integers(-20, 20).map(lambda n: n * 
 
 
 @settings(deadline=None)
-@given(data=st.data(), zone=st.sampled_from(sorted(known_time_zones())), month=st.integers(1, 12))
-@example(data=None, zone="Australia/Lord_Howe", month=4)
-def test_every_file_agrees_with_the_csv_module(data: Any, zone: str, month: int) -> None:
+@given(
+    data=st.data(),
+    zone=st.sampled_from(sorted(known_time_zones())),
+    month=st.integers(1, 12),
+    separator=st.sampled_from(",;"),
+)
+@example(data=None, zone="Australia/Lord_Howe", month=4, separator=",")
+def test_every_file_agrees_with_the_csv_module(data: Any, zone: str, month: int, separator: str) -> None:
     period = period_of(zone, month=month)
     rows = [movement(occurred_at_micros=period.to_micros - 1)]
     if data is not None:
@@ -188,7 +203,7 @@ def test_every_file_agrees_with_the_csv_module(data: Any, zone: str, month: int)
                 max_size=8,
             )
         )
-    assert written(rows, period) == by_the_book(rows, zone)
+    assert written(rows, period, separator) == by_the_book(rows, zone, separator)
 
 
 def test_blocks_follow_one_another_in_one_file() -> None:

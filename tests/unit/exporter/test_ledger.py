@@ -74,15 +74,19 @@ def test_the_ended_exports_of_long_ago_are_not_read_again(storage: ExportStorage
     assert ledger.ended_since(request) == []
 
 
-def test_a_file_is_deleted_when_its_link_has_expired_and_its_records_stay(storage: ExportStorage) -> None:
+def test_a_file_and_its_manifest_are_deleted_when_the_link_has_expired_and_its_records_stay(
+    storage: ExportStorage,
+) -> None:
     ledger = RequestLedger(storage)
     export = accepted()
     ledger.accept(export)
     storage.put_stream(export.keys.file, [b"x"])
+    storage.put_stream(export.keys.manifest, [b"{}"])
     ledger.conclude(export, notification(NOW_MICROS // 1000, expires_at=NOW_MICROS + 7 * DAY_MICROS))
     assert ledger.delete_expired_files(NOW_MICROS + 6 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 0
-    assert ledger.delete_expired_files(NOW_MICROS + 8 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 1
+    assert ledger.delete_expired_files(NOW_MICROS + 8 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 2
     assert storage.size_bytes(export.keys.file) is None
+    assert storage.size_bytes(export.keys.manifest) is None
     assert ledger.accepted(export.request) == export
     assert ledger.outcome(export) is not None
 
@@ -153,7 +157,8 @@ def test_deleting_an_export_takes_its_files_alone_and_is_remembered(storage: Exp
 @given(st.lists(st.tuples(st.text(max_size=6), st.text(max_size=6)), min_size=2, max_size=2, unique=True))
 def test_no_two_exports_share_an_object(pairs: list[tuple[str, str]]) -> None:
     first, second = (ExportKeys.of(*pair) for pair in pairs)
-    assert {first.file, first.request, first.outcome}.isdisjoint({second.file, second.request, second.outcome})
+    objects = [{keys.file, keys.manifest, keys.request, keys.outcome} for keys in (first, second)]
+    assert objects[0].isdisjoint(objects[1])
 
 
 @pytest.mark.parametrize("pair", [("a", "bc"), ("ab", "c"), ("../x", "y"), ("x/y", "z"), ("", ""), ("ü", "\x00")])

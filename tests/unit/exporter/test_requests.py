@@ -23,6 +23,9 @@ def record(**fields: Any) -> dict[str, Any]:
         "requested_at": NOW_MS * 1000,
         "time_zone": None,
         "requested_by": None,
+        "csv_encoding": None,
+        "csv_separator": None,
+        "compression": None,
     } | fields
 
 

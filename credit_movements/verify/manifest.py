@@ -1,0 +1,153 @@
+"""A manifest read back: its form, its own sums, and whether it is as it was written."""
+
+import hashlib
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from credit_movements.verify.amounts import nanos_of, text_of
+from credit_movements.verify.findings import Findings
+
+_MOST_BYTES: Final = 16 * 1024 * 1024
+_DAYS: Final = timedelta(days=30)
+
+
+class NoManifestError(Exception):
+    """There is nothing to hold the file against: one line that says why."""
+
+
+def _nanos(value: Any) -> int:
+    nanos = nanos_of(value) if isinstance(value, str) else None
+    if nanos is None:
+        raise ValueError("not a text of a plain decimal")
+    return nanos
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("not a time zone that this machine knows") from error
+    return name
+
+
+Nanos = Annotated[int, BeforeValidator(_nanos)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class KindTotal(_Part):
+    description: str
+    unit: str
+    row_count: Count
+    units_charged: Count
+    credit_movement: Nanos
+
+
+class CardTotal(_Part):
+    rate_card_id: str | None
+    currency: str
+    row_count: Count
+    credit_movement: Nanos
+
+
+class LedgerPosition(_Part):
+    log_id: str
+    partition: Count
+    end_offset: Count
+
+
+class Manifest(_Part):
+    """Amounts are nanos."""
+
+    manifest_version: Literal[1]
+    export_id: str
+    account_id: str
+    file_name: str
+    size_bytes: Count
+    sha256: Sha256
+    csv_encoding: Literal["utf-8", "utf-8-sig"]
+    csv_separator: Literal[",", ";"]
+    decimal_mark: Literal[".", ","]
+    compression: Literal["gzip"] | None
+    period_from: AwareDatetime
+    period_to: AwareDatetime
+    time_zone: Annotated[str, AfterValidator(_zone)]
+    data_complete_until: AwareDatetime | None
+    row_count: Count
+    opening_balance: Nanos
+    charges: Nanos
+    top_ups: Nanos
+    closing_balance: Nanos
+    by_description: list[KindTotal]
+    rate_cards: list[CardTotal]
+    ledger_position: LedgerPosition
+    manifest_sha256: Sha256
+
+
+def read_manifest(path: Path, findings: Findings) -> Manifest:
+    """Raises NoManifestError; what is wrong with it beyond that are findings."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise NoManifestError(f"{path}: too large to be a manifest")
+        value = json.loads(path.read_bytes())
+        manifest = Manifest.model_validate(value)
+    except OSError as error:
+        raise NoManifestError(f"{path}: {error.strerror}; name the manifest with --manifest") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise NoManifestError(f"{path}: not a manifest of version 1: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise NoManifestError(f"{path}: not JSON: {error}") from error
+    if value.pop("manifest_sha256") != _seal(value):
+        findings.add("manifest: it is not as it was written: manifest_sha256 is not that of its other fields")
+    _check_itself(manifest, findings)
+    return manifest
+
+
+def _seal(value: dict[str, Any]) -> str:
+    bare = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(bare.encode(errors="surrogatepass")).hexdigest()
+
+
+def _check_itself(manifest: Manifest, findings: Findings) -> None:
+    closing = manifest.opening_balance + manifest.charges + manifest.top_ups
+    if closing != manifest.closing_balance:
+        findings.add(
+            f"manifest: opening balance {text_of(manifest.opening_balance)}, charges {text_of(manifest.charges)} and top-ups"
+            f" {text_of(manifest.top_ups)} make {text_of(closing)}, not the closing balance {text_of(manifest.closing_balance)}"
+        )
+    for name, parts in (("by_description", manifest.by_description), ("rate_cards", manifest.rate_cards)):
+        rows, nanos = sum(each.row_count for each in parts), sum(each.credit_movement for each in parts)
+        if (rows, nanos) != (manifest.row_count, manifest.charges + manifest.top_ups):
+            findings.add(f"manifest: {name} adds up to {rows} movements and {text_of(nanos)}, which its totals do not")
+    _check_period(manifest, findings)
+
+
+def _check_period(manifest: Manifest, findings: Findings) -> None:
+    zone = ZoneInfo(manifest.time_zone)
+    before = (manifest.period_from - timedelta(microseconds=1)).astimezone(zone).date()
+    first, last = (at.astimezone(zone).date() for at in (manifest.period_from, manifest.period_to))
+    if not before < last - _DAYS <= first or manifest.period_from > manifest.period_to:
+        findings.add(f"manifest: the period does not begin with the local date {last - _DAYS}, 30 days before its last")
+    if manifest.decimal_mark != {",": ".", ";": ","}[manifest.csv_separator]:
+        findings.add(f"manifest: {manifest.csv_separator!r} does not go with decimal mark {manifest.decimal_mark!r}")
+    name = _name(first, last) + (".gz" if manifest.compression else "")
+    if manifest.file_name != name:
+        findings.add(f"manifest: the file of this period is called {name}, not {manifest.file_name}")
+    complete_until = manifest.data_complete_until
+    if complete_until is not None and complete_until < datetime(1970, 1, 1, tzinfo=UTC):
+        findings.add("manifest: data_complete_until lies before all records")
+
+
+def _name(first: date, last: date) -> str:
+    return f"credit-movements_{first}_{last}.csv"

@@ -1,0 +1,159 @@
+"""Every line of a file recomputed: amounts, order, period, and what they add up to."""
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from credit_movements.verify.amounts import nanos_of, text_of
+from credit_movements.verify.findings import Findings
+from credit_movements.verify.local_clock import LocalClock
+from credit_movements.verify.manifest import Manifest
+from credit_movements.verify.source import BYTE_ORDER_MARK, Source
+
+COLUMNS: Final = ["Date & Time", "Interaction ID", "Description", "Units", "Units charged", "Value per unit"]
+COLUMNS.append("Credit movement")
+_FORMULA: Final = frozenset("=+-@\t\r")
+_MOST_REMEMBERED: Final = 100_000
+_MOST_KINDS: Final = 10_000
+_MICROSECOND: Final = timedelta(microseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Sums:
+    """`by_kind`: (description, unit) → [rows, units charged, nanos]."""
+
+    by_kind: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+
+
+class RowCheck:
+    """Checks the rows of one file, in their order."""
+
+    def __init__(self, manifest: Manifest, findings: Findings) -> None:
+        self.sums = Sums()
+        self._manifest = manifest
+        self._findings = findings
+        self._clock = LocalClock(ZoneInfo(manifest.time_zone))
+        # Printed times have their fractions cut.
+        self._first = _micros(manifest.period_from) // 1_000_000
+        self._last = (_micros(manifest.period_to) - 1) // 1_000_000
+        self._newest = self._first
+        self._charges: dict[tuple[str, str], tuple[int, int, str] | None] = {}
+
+    def check(self, source: Source) -> None:
+        lines = source.lines()
+        rows = csv.reader(lines, delimiter=self._manifest.csv_separator, strict=True)
+        line, row = 1, None
+        try:
+            row = next(rows, None)
+            self._check_header(row)
+            check, begin = self._check_row, rows.line_num + 1
+            for row in rows:
+                line, begin = begin, rows.line_num + 1
+                if source.last_line[-2:] != "\r\n":
+                    self._findings.add("does not end with CR LF", line)
+                check(row, line)
+        except csv.Error as error:
+            self._findings.add(f"not CSV: {error}", rows.line_num)
+        if source.last_line[-2:] != "\r\n":
+            self._findings.add("the file's last line does not end with CR LF", rows.line_num)
+
+    def _check_header(self, row: list[str] | None) -> None:
+        header = list(row or [])
+        has_mark = bool(header) and header[0].startswith(BYTE_ORDER_MARK)
+        if has_mark:
+            header[0] = header[0].removeprefix(BYTE_ORDER_MARK)
+        if has_mark != (self._manifest.csv_encoding == "utf-8-sig"):
+            self._findings.add(f"{'a' if has_mark else 'no'} byte-order mark, the manifest says otherwise", 1)
+        if header != COLUMNS:
+            expected = self._manifest.csv_separator.join(COLUMNS)
+            self._findings.add(f"the header is not {expected}", 1)
+
+    def _check_row(self, row: list[str], line: int) -> None:
+        if len(row) != len(COLUMNS):
+            self._findings.add(f"{len(row)} cells, not {len(COLUMNS)}", line)
+            return
+        at, interaction_id, description, unit, units_text, value_text, movement_text = row
+        self._check_time(at, line)
+        if interaction_id[:1] in _FORMULA or description[:1] in _FORMULA:
+            self._findings.add("a text that a spreadsheet would run as a formula", line)
+        if self._manifest.decimal_mark == ",":
+            value_text, movement_text = self._with_points(line, value_text, movement_text)
+        if unit:
+            charge = self._charge(units_text, value_text)
+            if charge is None:
+                self._findings.add(
+                    f"Units charged {units_text!r} or Value per unit {value_text!r} is no number of ours", line
+                )
+                return
+            units, nanos, expected = charge
+            if movement_text != expected:
+                nanos = self._told_otherwise(line, f"{units_text} x {value_text}", expected, movement_text)
+        else:
+            units, nanos = 0, self._top_up(line, units_text + value_text, movement_text)
+        if nanos == 0:
+            self._findings.add("a movement of nothing", line)
+        self._add(line, (description, unit), units, nanos)
+
+    def _check_time(self, at: str, line: int) -> None:
+        instants = self._clock.instants(at)
+        if not instants:
+            self._findings.add(f"Date & Time {at!r} is no time of {self._manifest.time_zone}", line)
+            return
+        if instants[-1] < self._first or instants[0] > self._last:
+            self._findings.add(f"Date & Time {at} lies outside of the period", line)
+            return
+        for instant in instants:
+            if instant >= self._newest:
+                self._newest = instant
+                return
+        self._findings.add(f"Date & Time {at} is earlier than that of the line before", line)
+
+    def _with_points(self, line: int, *amounts: str) -> list[str]:
+        for amount in amounts:
+            if "." in amount:
+                self._findings.add(f"{amount} has a decimal point, the manifest says a comma", line)
+        return [amount.replace(",", ".") for amount in amounts]
+
+    def _charge(self, units_text: str, value_text: str) -> tuple[int, int, str] | None:
+        """Units, nanos and text of the movement; None for what are no numbers."""
+        key = (units_text, value_text)
+        if key in self._charges:
+            return self._charges[key]
+        units, value = nanos_of(units_text), nanos_of(value_text)
+        charge = None
+        if units is not None and value is not None and units >= 0 and value >= 0 and "." not in units_text:
+            units //= 10**9
+            charge = (units, -units * value, text_of(-units * value))
+        if len(self._charges) < _MOST_REMEMBERED:
+            self._charges[key] = charge
+        return charge
+
+    def _top_up(self, line: int, units_and_value: str, movement: str) -> int:
+        if units_and_value:
+            self._findings.add("a line without a unit has units or a value", line)
+        nanos = nanos_of(movement)
+        if nanos is None or nanos < 0:
+            self._findings.add(f"Credit movement {movement!r} of a top-up is no positive amount", line)
+        return nanos or 0
+
+    def _told_otherwise(self, line: int, product: str, expected: str, movement: str) -> int:
+        self._findings.add(f"Credit movement is {movement}, but {product} makes {expected}", line)
+        return nanos_of(movement) or 0
+
+    def _add(self, line: int, kind: tuple[str, str], units: int, nanos: int) -> None:
+        by_kind = self.sums.by_kind
+        if len(by_kind) >= _MOST_KINDS and kind not in by_kind:
+            self._findings.add("more descriptions than a file of ours has", line)
+            return
+        total = by_kind[kind]
+        total[0] += 1
+        total[1] += units
+        total[2] += nanos
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND

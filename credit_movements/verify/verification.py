@@ -1,0 +1,56 @@
+"""A CSV held against its manifest. Needs no server and no settings, and flat memory whatever the file's size."""
+
+from pathlib import Path
+
+from credit_movements.verify.amounts import text_of
+from credit_movements.verify.findings import Findings
+from credit_movements.verify.manifest import Manifest, read_manifest
+from credit_movements.verify.rows import RowCheck, Sums
+from credit_movements.verify.source import Source
+
+_SUFFIX = ".manifest.json"
+
+
+def manifest_beside(file: Path) -> Path:
+    """Where a file's manifest is looked for: named as the file is up to .csv or .csv.gz, else with its own suffix added."""
+    stem = file.name.removesuffix(".gz").removesuffix(".csv")
+    named_alike = file.with_name(stem + _SUFFIX)
+    return named_alike if named_alike.exists() else file.with_name(file.name + _SUFFIX)
+
+
+def verified(file: Path, manifest_file: Path | None) -> tuple[Manifest, Findings]:
+    """What the manifest says, and what the file has otherwise. Raises NoManifestError, and OSError for an unreadable file."""
+    findings = Findings()
+    manifest = read_manifest(manifest_beside(file) if manifest_file is None else manifest_file, findings)
+    source = Source(file, manifest.compression == "gzip", findings)
+    if source.is_unpacked:
+        findings.add("the manifest is that of a gzip, this file is none: was it unpacked on its way?")
+    rows = RowCheck(manifest, findings)
+    rows.check(source)
+    size_bytes, sha256 = source.finish()
+    findings.compare("size in bytes", size_bytes, manifest.size_bytes)
+    findings.compare("SHA-256", sha256, manifest.sha256)
+    _compare_sums(rows.sums, manifest, findings)
+    return manifest, findings
+
+
+def _compare_sums(sums: Sums, manifest: Manifest, findings: Findings) -> None:
+    totals = sums.by_kind.values()
+    findings.compare("movements", sum(rows for rows, _, _ in totals), manifest.row_count)
+    for name, is_usage, told in (("charges", True, manifest.charges), ("top-ups", False, manifest.top_ups)):
+        nanos = sum(total[2] for (_, unit), total in sums.by_kind.items() if bool(unit) is is_usage)
+        findings.compare(name, text_of(nanos), text_of(told))
+    told_by_kind = {
+        (each.description, each.unit): [each.row_count, each.units_charged, each.credit_movement]
+        for each in manifest.by_description
+    }
+    for kind in sorted(told_by_kind.keys() | sums.by_kind.keys()):
+        found, expected = (each.get(kind, [0, 0, 0]) for each in (sums.by_kind, told_by_kind))
+        if found != expected:
+            name = " in ".join(filter(None, kind))
+            findings.compare(name, _told(found), _told(expected))
+
+
+def _told(total: list[int]) -> str:
+    rows, units, nanos = total
+    return f"{rows} movements, {units} units, {text_of(nanos)}"
