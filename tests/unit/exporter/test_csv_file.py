@@ -228,4 +228,4 @@ def test_a_long_block_in_which_most_things_come_back_agrees_too() -> None:
         )
         for number in range(3_000)
     ]
-    assert written(rows, period) == by_the_book(rows, "Europe/Berlin")
+    assert written(rows, period) == by_the_book(rows, "Europe/Berlin", ",")
