@@ -14,6 +14,7 @@ from tests.chaos.conftest import made_world
 from tests.chaos.exports import assert_each_export_ended_once
 from tests.chaos.judge import assert_each_event_counted_once
 from tests.chaos.load import Load
+from tests.chaos.workers import Worker
 from tests.conftest import free_port
 from tests.jars import NoJarsError
 from tests.kafka.apache_kafka import ApacheKafka, fetched_jars
@@ -21,6 +22,7 @@ from tests.kafka.brokers import without_apache_kafka
 
 EVENTS_PER_SECOND = 300
 _AWAY_SECONDS = 2.0
+_AT_WORK_WITHIN_SECONDS = 60.0
 
 
 class RestartedKafka:
@@ -64,10 +66,7 @@ def test_a_broker_that_is_killed_twice_loses_and_doubles_nothing(
             worker.start()
         with Load(world.publish, EVENTS_PER_SECOND):
             for _ in range(2):
-                while not all(worker.was_at_work() for worker in workers):
-                    for worker in workers:
-                        worker.start_again_if_it_gave_up()
-                    time.sleep(0.1)
+                _wait_until_at_work(workers)
                 world.ask(pick.choice(load.ACCOUNTS), str(uuid.uuid4()))
                 time.sleep(pick.uniform(1.0, 3.0))
                 kafka_of_ours.kill()
@@ -84,3 +83,12 @@ def test_a_broker_that_is_killed_twice_loses_and_doubles_nothing(
             worker.stop()
         assert_each_event_counted_once(world)
         assert_each_export_ended_once(world)
+
+
+def _wait_until_at_work(workers: list[Worker]) -> None:
+    deadline = time.monotonic() + _AT_WORK_WITHIN_SECONDS
+    while not all(worker.was_at_work() for worker in workers):
+        assert time.monotonic() < deadline, "\n".join(worker.log() for worker in workers)
+        for worker in workers:
+            worker.start_again_if_it_gave_up()
+        time.sleep(0.1)

@@ -20,7 +20,8 @@ from sinks.migrations import apply_migrations
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.world import World
 from tests.integration.stack import Stack
-from tests.kafka.apache_kafka import ApacheKafka, NoApacheKafkaError, fetched_jars
+from tests.jars import NoJarsError
+from tests.kafka.apache_kafka import ApacheKafka, fetched_jars
 from tests.kafka.brokers import APACHE_KAFKA, TANSU, without_apache_kafka
 
 # A hung ClickHouse is given up after this instead of a minute.
@@ -49,7 +50,7 @@ def kafka_proxy(request: pytest.FixtureRequest, log_dir: Path, tmp_path: Path) -
 def _apache_kafka_behind(proxy: Proxy, port: int, folder: Path) -> Service:
     try:
         broker = ApacheKafka(folder, fetched_jars(), port, free_port(), advertised_port=proxy.port)
-    except NoApacheKafkaError as error:
+    except NoJarsError as error:
         without_apache_kafka(str(error))
     broker.format()
     return broker.service()
