@@ -75,6 +75,11 @@ def test_any_altered_path_is_refused(position: int, removed: int, inserted: str)
     assert altered == path or SIGNER.verify(altered, 0) is LinkRefusal.ALTERED
 
 
+@pytest.mark.parametrize("query", ["?", "?x=1", "?response-content-type=text/html", "#x"])
+def test_a_link_has_no_query(query: str) -> None:
+    assert SIGNER.verify(SIGNER.path(LINK) + query, 0) is LinkRefusal.ALTERED
+
+
 @given(st.text(alphabet=URL_CHARACTERS, max_size=60))
 def test_anything_else_is_refused(target: str) -> None:
     assert SIGNER.verify("/downloads/" + target, 0) is LinkRefusal.ALTERED
