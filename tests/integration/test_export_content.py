@@ -15,11 +15,14 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 import fastavro
 import pytest
+from prometheus_client import CollectorRegistry
 
 from credit_movements.verify.verification import manifest_beside, verified
 from exporter.export import FileMaker
 from exporter.ledger import AcceptedRequest
+from exporter.metrics import ExporterMetrics
 from exporter.requests import ExportRequest, LogPlace
+from exporter.slots import Slots
 from exporter.storage import ExportStorage
 from exporter.window import Period, export_period
 from schemas.partitioner import account_partition
@@ -70,7 +73,9 @@ def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, acco
     made = []
     for worker in ("one", "another"):
         storage = ExportStorage.open((tmp_path / worker).as_uri())
-        maker = FileMaker(storage, partial(clickhouse_connect.get_client, dsn=stack.clickhouse), lambda _: end)
+        connect = partial(clickhouse_connect.get_client, dsn=stack.clickhouse)
+        metrics = ExporterMetrics(CollectorRegistry())
+        maker = FileMaker(storage, connect, lambda _: end, slots=Slots(1), metrics=metrics, time_limit_seconds=60.0)
         asyncio.run(maker.make(accepted, period, end, 5.0))
         made.append([(tmp_path / worker / key).read_bytes() for key in (accepted.keys.file, accepted.keys.manifest)])
         # What comes later, and is above the noted end, changes nothing, in the period or before it.
