@@ -30,6 +30,7 @@ console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 USAGE_ERROR = 2
+MOST_ID_CHARACTERS = 128
 # As a shell has it: 128 and the number of SIGINT.
 INTERRUPTED = 130
 
@@ -50,6 +51,14 @@ rates_app = typer.Typer(no_args_is_help=True, help="Rate decks: the prices, as C
 app.add_typer(rates_app, name="rates")
 app.add_typer(cli_operations.operations)
 
+
+def _account(text: str) -> str:
+    if not 1 <= len(text) <= MOST_ID_CHARACTERS:
+        raise typer.BadParameter(f"an account id has 1 to {MOST_ID_CHARACTERS} characters")
+    return text
+
+
+Account = Annotated[str, typer.Argument(help="The account.", callback=_account)]
 DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Folder of the running `up`.  [default: CREDIT_DATA_DIR]", show_default=False),
@@ -91,10 +100,12 @@ def export() -> None:
 @app.command()
 def up(
     data_dir: Annotated[Path | None, typer.Option(help="Where data, exports, secrets and logs are kept.")] = None,
-    kafka_port: Annotated[int, typer.Option(help="Port of the embedded Kafka.")] = 19092,
-    registry_port: Annotated[int, typer.Option(help="Port of the embedded schema registry.")] = 18081,
-    http_port: Annotated[int, typer.Option(help="Port of downloads, /readyz and /metrics.")] = 18080,
-    clickhouse_port: Annotated[int, typer.Option(help="Port of the embedded ClickHouse.")] = 18123,
+    kafka_port: Annotated[int, typer.Option(help="Port of the embedded Kafka.", min=1, max=65_535)] = 19092,
+    registry_port: Annotated[
+        int, typer.Option(help="Port of the embedded schema registry.", min=1, max=65_535)
+    ] = 18081,
+    http_port: Annotated[int, typer.Option(help="Port of downloads, /readyz and /metrics.", min=1, max=65_535)] = 18080,
+    clickhouse_port: Annotated[int, typer.Option(help="Port of the embedded ClickHouse.", min=1, max=65_535)] = 18123,
 ) -> None:
     """Run everything embedded on 127.0.0.1 until Ctrl-C: Kafka, registry, ClickHouse, rater, sink, exporter."""
     _check_embedded()
@@ -116,7 +127,10 @@ def demo(
     from credit_movements.demo.run import run_demo
 
     settings = load_settings()
-    if not run_demo(data_dir or settings.data_dir / "demo", events):
+    holds = run_demo(data_dir or settings.data_dir / "demo", events)
+    if holds is None:
+        _fail("interrupted before the demo's end", INTERRUPTED)
+    if not holds:
         _fail("the demo's figures do not hold: see above")
 
 
@@ -168,7 +182,7 @@ def publish_file(
 
 @app.command("request-export")
 def request_export(
-    account: str,
+    account: Account,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome, with its progress, and show it.")] = False,
     time_zone: Annotated[str | None, typer.Option(help="IANA name, for the period and the printed times.")] = None,
     requested_by: Annotated[str | None, typer.Option(help="Id of the user who asks.")] = None,
@@ -210,7 +224,7 @@ def request_export(
 
 
 @app.command()
-def balance(account: str, data_dir: DataDir = None) -> None:
+def balance(account: Account, data_dir: DataDir = None) -> None:
     """Show an account's balance, as ClickHouse has it now."""
     from credit_movements.clients import clickhouse
     from sinks.balance import read_balance
@@ -299,7 +313,7 @@ def _linted(file: Path) -> list[Any]:
     for fault in deck.faults:
         errors.print(f"{file}: {fault}", markup=False)
     if deck.faults:
-        _fail(f"{file}: {len(deck.faults)} faults, nothing published.")
+        _fail(f"{file}: faults found: {len(deck.faults)}")
     return deck.rates
 
 

@@ -48,7 +48,13 @@ def data_folder_claimed(folder: Path, option: str = "--data-dir") -> Iterator[No
 
     The claim is a lock on a file, which the system takes back whatever way the process ends.
     """
-    with _opened(folder / LOCK_FILE) as lock:
+    try:
+        opened = _opened(folder / LOCK_FILE)
+    except OSError as error:
+        raise OccupiedError(
+            f"{option}: {folder} cannot be used ({error.strerror}). Choose another folder with {option}."
+        ) from error
+    with opened as lock:
         _claim(
             lock,
             f"{option}: {folder} is in use by another `credit-movements` (process %s). "

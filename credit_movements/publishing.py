@@ -30,14 +30,19 @@ def read_records(topic: Topic, lines: TextIO) -> list[dict[str, Any]]:
     """The records of a JSON Lines file; times may be ISO 8601 with a zone or microseconds. Raises BadLineError."""
     assert topic.record is not None
     fields = {field["name"]: field for field in fields_of(topic.record)}
-    records = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            records.append(_record(json.loads(line), fields))
-        except ValueError as error:
-            raise BadLineError(f"line {number}: {error}") from None
+    records: list[dict[str, Any]] = []
+    number = 0
+    try:
+        for line in lines:
+            number += 1
+            if line.strip():
+                records.append(_record(json.loads(line), fields))
+    except UnicodeDecodeError:
+        raise BadLineError(f"after line {number}: not UTF-8, so no JSON Lines") from None
+    except json.JSONDecodeError as error:
+        raise BadLineError(f"line {number}: no JSON: {error.msg}, at character {error.pos + 1}") from None
+    except ValueError as error:
+        raise BadLineError(f"line {number}: {error}") from None
     return records
 
 

@@ -35,7 +35,7 @@ def running_up(folder: Path) -> dict[str, str]:
             if _is_free(lock.fileno()):
                 return {}
         settings: dict[str, str] = json.loads((folder / _FILE).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return {}
     return settings
 

@@ -151,7 +151,9 @@ def _validated(given: Mapping[str, Any]) -> Settings:
         first = error.errors()[0]
         name = variable(str(first["loc"][0]))
         described = Settings.model_fields[str(first["loc"][0])].description
-        raise SettingsError(f"{name}: {_plain(first['msg'])} ({described})") from None
+        is_duration = first["type"].startswith("time_delta")
+        why = "no duration, as P7D, PT10M or 600 (seconds)" if is_duration else _plain(first["msg"])
+        raise SettingsError(f"{name}: {why} ({described})") from None
 
 
 def required(settings: Settings, field: str) -> str:

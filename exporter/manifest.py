@@ -23,8 +23,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def manifest_name(file_name: str) -> str:
-    """What the manifest of a file is called."""
-    return file_name.removesuffix(".gz").removesuffix(".csv") + SUFFIX
+    """What the manifest of a file is called: a .csv.gz of the same days has another one than the .csv."""
+    return file_name.removesuffix(".csv") + SUFFIX
 
 
 def manifest_bytes(

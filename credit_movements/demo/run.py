@@ -25,8 +25,8 @@ from schemas.topics import ACCOUNT_PLANS
 _FILE_WIDTH = 120
 
 
-def run_demo(folder: Path, events: int) -> bool:
-    """Play the demo in `folder`, which is emptied first. True if every figure held; False after a Ctrl-C, too.
+def run_demo(folder: Path, events: int) -> bool | None:
+    """Play the demo in `folder`, which is emptied first. Whether every figure held; None after a Ctrl-C.
 
     Raises OccupiedError, ServiceFailedError and DemoFailedError.
     """
@@ -56,8 +56,7 @@ def run_demo(folder: Path, events: int) -> bool:
         with announced(folder, environment):
             Supervisor(stages, folder / "logs").run(until=end)
     if not results:
-        console.print("Interrupted.")
-        return False
+        return None
     report = Report(made, results[0], console)
     report.show()
     return report.holds

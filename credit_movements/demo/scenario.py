@@ -18,6 +18,7 @@ from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store
 from credit_movements.export_request import request
 from credit_movements.settings import Settings, required
+from credit_movements.verify.verification import manifest_beside
 from schemas.dead_letters import read_headers
 from schemas.topics import EXPORT_NOTIFICATIONS, TOP_UP_EVENTS, USAGE_EVENTS, Topic, dead_letter_topic
 from sinks.balance import Balance, read_balance
@@ -108,12 +109,13 @@ def _notifications(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _download(notification: Mapping[str, Any], folder: Path) -> Path:
-    """The file behind the link of a notification, fetched as the customer's browser would."""
+    """The file behind the link of a notification, fetched as the customer's browser would, and its manifest beside it."""
     if notification["status"] != "completed":
         raise DemoFailedError(f"the export failed ({notification['error_code']}): {notification['error_message']}")
     target = folder / str(notification["file_name"])
-    with urllib.request.urlopen(notification["download_url"], timeout=_DOWNLOAD_SECONDS) as answer:
-        target.write_bytes(answer.read())
+    for file, url in ((target, notification["download_url"]), (manifest_beside(target), notification["manifest_url"])):
+        with urllib.request.urlopen(url, timeout=_DOWNLOAD_SECONDS) as answer:
+            file.write_bytes(answer.read())
     return target
 
 

@@ -93,15 +93,15 @@ class Manifest(_Part):
     manifest_sha256: Sha256
 
 
-def read_manifest(path: Path, findings: Findings) -> Manifest:
-    """Raises NoManifestError; what is wrong with it beyond that are findings."""
+def read_manifest(path: Path, findings: Findings, hint: str = "") -> Manifest:
+    """Raises NoManifestError, with a `hint` where it cannot be read; what is wrong with it beyond that are findings."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise NoManifestError(f"{path}: too large to be a manifest")
         value = json.loads(path.read_bytes())
         manifest = Manifest.model_validate(value)
     except OSError as error:
-        raise NoManifestError(f"{path}: {error.strerror}; name the manifest with --manifest") from error
+        raise NoManifestError(f"{path}: {error.strerror}{hint}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

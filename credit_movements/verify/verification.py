@@ -12,16 +12,21 @@ _SUFFIX = ".manifest.json"
 
 
 def manifest_beside(file: Path) -> Path:
-    """Where a file's manifest is looked for: named as the file is up to .csv or .csv.gz, else with its own suffix added."""
-    stem = file.name.removesuffix(".gz").removesuffix(".csv")
-    named_alike = file.with_name(stem + _SUFFIX)
-    return named_alike if named_alike.exists() else file.with_name(file.name + _SUFFIX)
+    """Where a file's manifest is looked for: as the exporter names it, else with its suffix added to the file's whole name."""
+    usual = file.with_name(file.name.removesuffix(".csv") + _SUFFIX)
+    other = file.with_name(file.name + _SUFFIX)
+    return usual if usual.exists() or not other.exists() else other
 
 
 def verified(file: Path, manifest_file: Path | None) -> tuple[Manifest, Findings]:
     """What the manifest says, and what the file has otherwise. Raises NoManifestError, and OSError for an unreadable file."""
     findings = Findings()
-    manifest = read_manifest(manifest_beside(file) if manifest_file is None else manifest_file, findings)
+    # A file that is not there is to be said before its manifest is missed.
+    file.open("rb").close()
+    if manifest_file is None:
+        manifest = read_manifest(manifest_beside(file), findings, "; name the manifest with --manifest")
+    else:
+        manifest = read_manifest(manifest_file, findings)
     source = Source(file, manifest.compression == "gzip", findings)
     if source.is_unpacked:
         findings.add("the manifest is that of a gzip, this file is none: was it unpacked on its way?")

@@ -25,7 +25,7 @@ def one_line(*arguments: str, status: int = 1, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("CREDIT_EXPORT_LINK_TTL", "a week", "CREDIT_EXPORT_LINK_TTL: "),
+        ("CREDIT_EXPORT_LINK_TTL", "a week", "CREDIT_EXPORT_LINK_TTL: no duration, as P7D, PT10M or 600 (seconds)"),
         (
             "CREDIT_EXPORT_LINK_SECRET",
             "short",
@@ -62,7 +62,7 @@ def test_a_deck_with_faults_is_not_published(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
         f"{deck}: line 2, unit: unknown unit 'hours': one of seconds, minutes, fragments, messages",
-        f"credit-movements: {deck}: 1 faults, nothing published.",
+        f"credit-movements: {deck}: faults found: 1",
     ]
     assert "No such file" in one_line("rates", "lint", str(tmp_path / "none.csv"), status=2)
 
@@ -80,6 +80,42 @@ def test_a_file_with_a_bad_line_is_not_published(tmp_path: Path, line: str, says
     file = tmp_path / "events.jsonl"
     file.write_text(f"\n{line}\n")
     assert one_line("publish", "usage-events", str(file), **NOWHERE).startswith(says)
+
+
+def test_a_file_that_is_no_text_is_not_published(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\x7fELF\xff\xfe")
+    assert one_line("publish", "usage-events", str(file), **NOWHERE) == "after line 0: not UTF-8, so no JSON Lines"
+
+
+def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert "is not set and no running" in one_line("balance", "acme", "--data-dir", str(file))
+    assert "cannot be used (" in one_line("up", "--data-dir", str(file))
+
+
+@pytest.mark.parametrize("account", ["", "x" * 129])
+def test_what_is_no_account_id(account: str) -> None:
+    for command in ("balance", "request-export"):
+        ended = run(command, account, **NOWHERE)
+        assert ended.returncode == 2
+        assert "an account id has 1 to 128 characters" in ended.stderr
+
+
+def test_what_is_no_port(tmp_path: Path) -> None:
+    ended = run("up", "--data-dir", str(tmp_path), "--http-port", "99999")
+    assert ended.returncode == 2
+    assert "is not in the range" in ended.stderr
+
+
+def test_a_file_to_verify_that_is_not_there_and_one_without_its_manifest(tmp_path: Path) -> None:
+    file = tmp_path / "movements.csv"
+    assert one_line("verify", str(file)) == f"{file}: No such file or directory"
+    file.write_text("x")
+    beside = tmp_path / "movements.manifest.json"
+    assert one_line("verify", str(file)) == f"{beside}: No such file or directory; name the manifest with --manifest"
+    assert one_line("verify", str(file), "--manifest", str(tmp_path)) == f"{tmp_path}: Is a directory"
 
 
 def test_topics_that_only_the_workers_write_cannot_be_published_to(tmp_path: Path) -> None:
@@ -103,6 +139,7 @@ def test_help_lists_every_command_and_every_setting() -> None:
         "audit",
         "dead-letters",
         "delete-export",
+        "verify",
     ):
         assert f" {command} " in shown
     assert "CREDIT_EXPORT_STORAGE_URL" in shown

@@ -123,7 +123,7 @@ def test_a_file_for_european_excel_and_its_manifest(stack: Stack, account: str) 
     assert line.endswith(b';"a;b,c";call;minutes;1;0,03;-0,03\r\n')
     status, headers, body = stack.get(urlsplit(notification["manifest_url"]).path)
     assert (status, headers["Content-Type"]) == (200, "application/json")
-    name = notification["file_name"].replace(".csv.gz", ".manifest.json")
+    name = notification["file_name"] + ".manifest.json"
     assert headers["Content-Disposition"] == f'attachment; filename="{name}"'
     manifest = json.loads(body)
     assert {name: manifest[name] for name in asked} == asked
