@@ -98,11 +98,11 @@ def show_outcome(notification: dict[str, Any], console: Console) -> None:
         "File": notification["file_name"],
         "Period": f"{told(notification['period_from'])} to {told(notification['period_to'])} ({zone.key})",
         "Rows": f"{notification['row_count']:,} movements",
-        "Complete until": "not known" if complete_until is None else f"{told(complete_until)} ({zone.key})",
+        "Complete to": "not known" if complete_until is None else f"{told(complete_until)} ({zone.key})",
         "Size": f"{notification['size_bytes']:,} bytes",
         "Works until": f"{told(notification['expires_at'])} ({zone.key})",
         "Link": notification["download_url"],
         "Manifest": notification["manifest_url"],
     }
     for label, value in lines.items():
-        console.print(f"{label + ':':16}{value}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{label + ':':13}{value}", soft_wrap=True, highlight=False, markup=False)
