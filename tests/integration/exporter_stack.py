@@ -245,7 +245,11 @@ class Stack:
 
     def metric(self, name: str) -> float:
         lines = self.get("/metrics")[2].decode().splitlines()
-        return float(next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(name + " ")))
+        values = [line.rsplit(" ", 1)[1] for line in lines if line.startswith(name + " ")]
+        if not values and "{" in name:
+            # A label's count is not there before it is counted for the first time.
+            return 0.0
+        return float(values[0])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = str) -> None:

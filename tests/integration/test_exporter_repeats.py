@@ -125,8 +125,8 @@ def test_a_refusal_is_the_same_when_it_is_read_again_and_does_not_hold_up_the_ac
     with stack.exporter():
         assert stack.wait_for_notification(good)["status"] == "completed"
         again = stack.ask(account, request_id=long_ago["request_id"], requested_at=1_700_000_000_000_000)
-        wait_for(lambda: stack.metric('credit_export_dead_letters_total{reason="invalid_event"}') >= 1, 10)
-        wait_for(lambda: len([each for each in stack.notified(account) if each["status"] == "failed"]) >= 2, 10)
+        wait_for(lambda: stack.metric('credit_export_dead_letters_total{reason="invalid_event"}') >= 1, 30)
+        wait_for(lambda: len([each for each in stack.notified(account) if each["status"] == "failed"]) >= 2, 30)
         refusals = [each for each in stack.notified(account) if each["export_id"] == again["request_id"]]
         assert {each["notification_id"] for each in refusals} == {refusal["notification_id"]}
         assert (refusal["status"], refusal["error_code"]) == ("failed", "invalid_request")
