@@ -21,6 +21,7 @@ from rich.table import Table
 from credit_movements import cli_operations
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import Settings, described_settings, load_settings
+from schemas.ids import MOST_ID_CHARACTERS
 from schemas.topics import PUBLISHABLE, RATES, topic_named
 from sinks.missing_offsets import MissingOffsets as SinkMissingOffsets
 from streams.missing_offsets import MissingOffsets
@@ -30,7 +31,6 @@ console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 USAGE_ERROR = 2
-MOST_ID_CHARACTERS = 128
 # As a shell has it: 128 and the number of SIGINT.
 INTERRUPTED = 130
 

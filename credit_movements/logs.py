@@ -10,6 +10,8 @@ _OURS = ("credit_movements", "schemas", "streams", "sinks", "exporter")
 # Our own line says what is down, once a minute; theirs would come with every attempt, whole URLs in them.
 _SILENT = ("urllib3", "clickhouse_connect")
 _SECONDS_BETWEEN_LIKE_LINES = 60.0
+# Names of group members are in some lines, so kinds may come without end.
+_MOST_KINDS = 1_000
 
 
 def set_up_logs(level: str) -> None:
@@ -54,6 +56,9 @@ class LibraryLines(logging.Filter):
         if now - self._said_at.get(kind, -inf) < _SECONDS_BETWEEN_LIKE_LINES:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return False
+        if len(self._said_at) >= _MOST_KINDS:
+            self._said_at.clear()
+            self._left_out.clear()
         seconds = now - self._said_at.get(kind, now)
         self._said_at[kind] = now
         if left_out := self._left_out.pop(kind, 0):

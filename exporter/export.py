@@ -1,7 +1,7 @@
-"""Making the file of one accepted request: wait for the sink, count, wait for a slot, read and write.
+"""Making the file of one accepted request: wait for the sink, add up, wait for a slot, read and write.
 
 1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
-2. Count its rows: cheap, and it tells how much work it is (see `slots`), how far it has come, and whether a stream was whole.
+2. Add up its rows: cheap, and it tells how much work it is (see `slots`), how far it has come, and whether a stream was whole.
 3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key: three steps side by
    side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all; made
    again, by whomever, it has the same bytes.
@@ -113,13 +113,13 @@ class FileMaker:
             raise SinkBehindError(f"the sink is at {position} of partition {partition}, {log_end_offset} is needed")
 
     async def _added_up(self, wanted: MovementsSlice, within_seconds: float) -> SliceTotals:
-        def count() -> SliceTotals:
+        def totals() -> SliceTotals:
             with self._connected() as client:
                 return read_totals(client, wanted)
 
         with self._metrics.phase("count"):
             return await waited_out(
-                lambda: in_thread(count), "an export's movements cannot be counted", within_seconds=within_seconds
+                lambda: in_thread(totals), "an export's movements cannot be counted", within_seconds=within_seconds
             )
 
     async def _written(

@@ -8,10 +8,10 @@ from typing import Any
 
 from exporter.csv_options import CsvOptions, UnknownOption, csv_options
 from schemas.dead_letters import Reason
+from schemas.ids import MOST_ID_CHARACTERS
 from schemas.partitioner import account_partition
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_MAX_ID_CHARACTERS = 128
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What ClickHouse's DateTime64(6) can hold, less the days that an export counts back.
 _EARLIEST_MICROS = (datetime(1900, 3, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -111,7 +111,7 @@ def _as_far_as_usable(request: ExportRequest) -> ExportRequest | None:
 
 
 def _is_id(text: str) -> bool:
-    return 1 <= len(text) <= _MAX_ID_CHARACTERS
+    return 1 <= len(text) <= MOST_ID_CHARACTERS
 
 
 def _what_is_wrong(request: ExportRequest, tolerance: timedelta) -> str | None:

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 
 from exporter.storage import StorageUnavailableError
 from exporter.threads import in_thread
+from schemas.ids import MOST_ID_CHARACTERS
 from schemas.registry import RegistryUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # One segment and nothing behind it: a slash in an account id comes as %2F.
 _TARGET = re.compile(r"/exports/([^/?#]+)")
-_MAX_ID_CHARACTERS = 128
 _RETRY_SECONDS = "5"
 
 
@@ -61,7 +61,7 @@ def _account_id(encoded: str) -> str | None:
         account_id = unquote_to_bytes(encoded).decode()
     except UnicodeDecodeError:
         return None
-    return account_id if 1 <= len(account_id) <= _MAX_ID_CHARACTERS else None
+    return account_id if 1 <= len(account_id) <= MOST_ID_CHARACTERS else None
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:

@@ -47,7 +47,6 @@ WHERE account_id = {account_id:String}
 # The table's own order as far as that goes; only what happened at one microsecond is sorted.
 _IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
 _ONLY_CHECKED: Final = ("account_id", "is_of_another_log", "log_partition", "log_offset")
-_COUNT: Final = "SELECT count()" + _ROWS_OF_SLICE
 _SELECT: Final = f"""
 SELECT
     account_id,
@@ -133,7 +132,7 @@ class SliceTotals:
 
 
 def read_totals(client: Client, wanted: MovementsSlice) -> SliceTotals:
-    """What a manifest says that the rows do not. Raises MovementsUnavailableError."""
+    """How much there is, and what it adds up to. Raises MovementsUnavailableError."""
     parameters = vars(wanted)
     with outages_named():
         [[opening]] = client.query(_OPENING, parameters=parameters, settings=_SETTINGS).result_rows
@@ -142,22 +141,16 @@ def read_totals(client: Client, wanted: MovementsSlice) -> SliceTotals:
     return SliceTotals(int(opening), by_card)
 
 
-def count_movements(client: Client, wanted: MovementsSlice) -> int:
-    """How many rows `stream_movements` will give: always the same number. Raises MovementsUnavailableError."""
-    with outages_named():
-        return int(client.query(_COUNT, parameters=vars(wanted), settings=_SETTINGS).result_rows[0][0])
-
-
 def stream_movements(
     client: Client, wanted: MovementsSlice, expected: int | None = None
 ) -> Generator[pl.DataFrame, None, None]:
     """Blocks by (`occurred_at`, `movement_id` as text), with the columns that `exporter.csv_file` takes.
 
-    `client` serves one stream at a time. `expected` is what `count_movements` said, if it was asked already. Raises
+    `client` serves one stream at a time. `expected` is the row count of `read_totals`, if they were read already. Raises
     MovementsUnavailableError, also at the end of a stream that was cut short, and ForeignMovementError.
     """
     if expected is None:
-        expected = count_movements(client, wanted)
+        expected = read_totals(client, wanted).row_count
     received = 0
     for block in _blocks(client, vars(wanted)):
         _check(block, wanted)

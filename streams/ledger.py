@@ -191,7 +191,7 @@ def ended_in_time(step: Callable[[], object], seconds: float) -> None:
     def run() -> None:
         try:
             step()
-        except BaseException as error:
+        except BaseException as error:  # handed to who waits for the step, whatever it is
             outcome.set_exception(error)
         else:
             outcome.set_result(None)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.ids import MOST_ID_CHARACTERS
+
 TIME_UNITS = frozenset({"seconds", "minutes"})
 UNIT_SIZES = {"seconds": 1, "minutes": 60, "fragments": 1, "messages": 1}
 TOP_UP = "top-up"
@@ -14,8 +16,7 @@ MAX_PREFIX_DIGITS = 18
 # Far above any real increment, and low enough that two of them never overflow 64 bits.
 MAX_INCREMENT = 10**15
 MAX_AMOUNT_NANOS = 10**18 - 1
-_MAX_ID_CHARACTERS = 128
-_NO_ID = f"must be 1 to {_MAX_ID_CHARACTERS} characters"
+_NO_ID = f"must be 1 to {MOST_ID_CHARACTERS} characters"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -124,7 +125,7 @@ def _id_faults(field: str, value: str) -> list[tuple[str, str]]:
 
 
 def _is_id(value: str) -> bool:
-    return 1 <= len(value) <= _MAX_ID_CHARACTERS
+    return 1 <= len(value) <= MOST_ID_CHARACTERS
 
 
 def _unit_faults(rate: Rate) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from schemas.ids import MOST_ID_CHARACTERS
 from schemas.partitioner import account_partitions
 from streams.checks import CHECKS, Check
 from streams.fingerprints import Hashes
@@ -17,7 +18,6 @@ from streams.rating import PASSED, Limits, Mask, PriceList, mark, rate_batch
 from streams.sorted_keys import Ints
 
 _CANONICAL_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_MAX_ID_CHARACTERS = 128
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _movements(events: pl.DataFrame, priced: pl.DataFrame) -> pl.DataFrame:
 
 
 def _bad_id(column: str) -> pl.Expr:
-    return ~pl.col(column).str.len_chars().is_between(1, _MAX_ID_CHARACTERS)
+    return ~pl.col(column).str.len_chars().is_between(1, MOST_ID_CHARACTERS)
 
 
 def _micros(span: timedelta) -> int:

@@ -25,6 +25,7 @@ from credit_movements.publishing import NotDeliveredError
 from credit_movements.settings import Settings, required
 from exporter.threads import in_thread
 from exporter.window import known_time_zones
+from schemas.ids import MOST_ID_CHARACTERS
 from schemas.registry import RegistryUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ DASHBOARD_VARIABLE = "CREDIT_EMBEDDED_DASHBOARD"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HALF = re.compile("[\ud800-\udfff]")
 _USER_ID = "dashboard"
-_MAX_ID_CHARACTERS = 128
 _ANSWER_SECONDS = 30.0
 _OUTAGES = (clients.UnreachableError, NotDeliveredError, KafkaException, RegistryUnavailableError)
 _TRY_LATER = "The export service cannot be reached at the moment. Please try again in a minute."
@@ -141,8 +141,8 @@ class Dashboard:
 
 def _account_id(given: object) -> str:
     # JSON can spell half a character, which no other part of the system could write down.
-    if not isinstance(given, str) or not 1 <= len(given) <= _MAX_ID_CHARACTERS or _HALF.search(given):
-        raise RefusedError(f"an account id has 1 to {_MAX_ID_CHARACTERS} characters")
+    if not isinstance(given, str) or not 1 <= len(given) <= MOST_ID_CHARACTERS or _HALF.search(given):
+        raise RefusedError(f"an account id has 1 to {MOST_ID_CHARACTERS} characters")
     return given
 
 

@@ -85,7 +85,7 @@ def main(options: dict[str, Any]) -> int:
 
 def sabotage(condition: str) -> None:
     """Take a condition out of what the exporter asks ClickHouse for."""
-    for question in ("_COUNT", "_SELECT"):
+    for question in ("_BY_CARD", "_SELECT"):
         honest = getattr(reader, question)
         assert honest.count(condition) == 1
         setattr(reader, question, honest.replace(condition, "1"))

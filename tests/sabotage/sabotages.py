@@ -90,7 +90,7 @@ def last_wins(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_account_filter(patch: pytest.MonkeyPatch) -> None:
-    for question in ("_COUNT", "_SELECT"):
+    for question in ("_BY_CARD", "_SELECT"):
         honest = getattr(reader, question)
         spoiled = honest.replace("account_id = {account_id:String}", "{account_id:String} != ''")
         assert spoiled != honest

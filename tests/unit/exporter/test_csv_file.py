@@ -15,17 +15,9 @@ from hypothesis import strategies as st
 from exporter.csv_file import HEADER, csv_chunks
 from exporter.csv_options import CsvOptions
 from exporter.window import Period, export_period, known_time_zones
+from tests.unit.verify.exported import COLUMNS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-COLUMNS = {
-    "occurred_at_micros": pl.Int64,
-    "interaction_id": pl.String,
-    "description": pl.String,
-    "unit": pl.String,
-    "units_charged": pl.Int64,
-    "value_per_unit_nanos": pl.Int64,
-    "credit_movement_nanos": pl.Int64,
-}
 LARGEST = 10**18 - 1
 
 
