@@ -46,7 +46,7 @@ SELECT
     {_GUARDED.format("toString(description)")},
     unit,
     if(unit = '', '', toString(units_charged)),
-    if(unit = '', '', toString(value_per_unit)),
+    if(unit = '', '', toString(price)),
     credit_movement
 {reader._ROWS_OF_SLICE}
 {reader._IN_ORDER}

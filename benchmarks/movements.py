@@ -20,10 +20,14 @@ SELECT
     if(is_top_up, 0, number % 600),
     if(is_top_up, '', ['seconds', 'fragments', 'messages', 'minutes'][1 + number % 4]),
     if(is_top_up, 0, 1 + number % 600) AS charged,
-    if(is_top_up, 0, reinterpret(toInt64(126083 + number % 997 * 1000), 'Decimal(18, 9)')) AS price,
-    if(is_top_up, 100, -(charged * price)),
+    if(is_top_up, 0, reinterpret(60 * nanos_of_a_unit, 'Decimal(18, 9)')),
+    if(is_top_up, 1, 60),
+    if(is_top_up, 100, -(charged * reinterpret(nanos_of_a_unit, 'Decimal(18, 9)'))),
     'EUR', NULL, '+4915112345678', 'default', '49', NULL, 'usage-events', 0, number, 'log', 0, number
-FROM (SELECT number, number % 1000 = 0 AS is_top_up FROM numbers({first:UInt64}, {count:UInt64}))
+FROM (
+    SELECT number, number % 1000 = 0 AS is_top_up, toInt64(126083 + number % 997 * 1000) AS nanos_of_a_unit
+    FROM numbers({first:UInt64}, {count:UInt64})
+)
 """
 _AGAIN = "INSERT INTO credit_movements SELECT * FROM credit_movements WHERE log_offset % 100 = 0"
 # Months fit into one block whole, as the sink sends them.

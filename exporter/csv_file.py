@@ -20,6 +20,8 @@ HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per 
 _FORMULA = r"^[=+\-@\t\r]"
 _TO_QUOTE = {separator: f'["{separator}\\r\\n]' for separator in ",;"}
 _MONEY = pa.decimal128(38, 9)
+_VALUE_DECIMALS = 18
+_ATTOS_OF_A_NANO = 10**9
 _SECOND_MICROS = 1_000_000
 _DAY_SECONDS = 24 * 3600
 _PLAIN = CsvOptions()
@@ -31,8 +33,8 @@ def csv_chunks(
     """The header, then one chunk for each block.
 
     A block has the columns `occurred_at_micros`, `interaction_id`, `description`, `unit` ('' = a top-up), `units_charged`,
-    `value_per_unit_nanos` and `credit_movement_nanos` (integers: Int64, money below 1e18 either way), no nulls; rows of
-    `period` in the order of the file.
+    `price_nanos` for `price_units` units, and `credit_movement_nanos` (integers: Int64, money below 1e18 either way), no nulls;
+    rows of `period` in the order of the file.
     """
     yield HEADER.replace(b",", options.separator.encode())
     offsets = utc_offsets(period)
@@ -52,14 +54,13 @@ def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]], options: CsvOpti
     decimal = partial(_decimal, mark=options.decimal_mark)
     # Told apart by the unit, never by the description: `top-up` may be the name of a usage type too.
     is_usage = pl.col("unit") != ""
-    price = _each_once(block["value_per_unit_nanos"], decimal)
     return block.select(
         _local_time(block["occurred_at_micros"], offsets),
         text(block["interaction_id"]),
         _each_once(block["description"], text),
         _each_once(block["unit"], partial(_quoted, to_quote=_TO_QUOTE[options.separator])),
         pl.when(is_usage).then("units_charged"),
-        pl.when(is_usage).then(price),
+        pl.when(is_usage).then(_values_per_unit(block.select("price_nanos", "price_units"), options.decimal_mark)),
         decimal(block["credit_movement_nanos"]).alias("credit_movement"),
     )
 
@@ -103,6 +104,22 @@ def guarded(texts: pl.Series) -> pl.Series:
 def _quoted(texts: pl.Series, to_quote: str) -> pl.Series:
     quoted = '"' + texts.str.replace_all('"', '""', literal=True) + '"'
     return texts.zip_with(~texts.str.contains(to_quote), quoted)
+
+
+def _values_per_unit(prices: pl.DataFrame, mark: str) -> pl.Series:
+    """The value per unit of each price, of which there are few."""
+    known = prices.unique()
+    texts = [_value_per_unit(price, units).replace(".", mark) for price, units in known.iter_rows()]
+    return prices.join(
+        known.with_columns(value=pl.Series(texts, dtype=pl.String)), on=prices.columns, maintain_order="left"
+    )["value"]
+
+
+def _value_per_unit(price_nanos: int, price_units: int) -> str:
+    """The contract's rule 3.3: exactly where it ends within 18 decimals, else with 18, rounded up."""
+    attos = -(-price_nanos * _ATTOS_OF_A_NANO // price_units)
+    digits = f"{attos:0{_VALUE_DECIMALS + 1}d}"
+    return f"{digits[:-_VALUE_DECIMALS]}.{digits[-_VALUE_DECIMALS:]}".rstrip("0").rstrip(".")
 
 
 def _decimal(nanos: pl.Series, mark: str) -> pl.Series:

@@ -20,11 +20,15 @@ COLUMNS = (
     "unit_size",
     "initial_increment",
     "increment",
-    "value_per_unit",
+    "price",
+    "price_units",
     "currency",
     "effective_from",
     "effective_to",
 )
+# May be left out, as a column or in a line: 1.
+_PRICE_UNITS = "price_units"
+_WITHOUT_PRICE_UNITS = tuple(column for column in COLUMNS if column != _PRICE_UNITS)
 _DECIMAL_PLACES = 9
 _HEADER_LINE = 1
 
@@ -61,20 +65,22 @@ def lint(rows: Iterable[list[str]]) -> Deck:
     """The rates of a deck's rows, and its faults. `rows` may be a csv.reader: its line numbers are then the file's."""
     lines: list[tuple[int, Rate]] = []
     faults: list[Fault] = []
+    columns: tuple[str, ...] = COLUMNS
     number = 0
     try:
         for row in rows:
             number = getattr(rows, "line_num", number + 1)
             if number == _HEADER_LINE:
-                if tuple(row) != COLUMNS:
+                columns = tuple(row)
+                if columns not in (COLUMNS, _WITHOUT_PRICE_UNITS):
                     return Deck([], [Fault(number, "", f"the columns must be {','.join(COLUMNS)}")])
                 continue
             if not any(row):
                 continue
-            if len(row) != len(COLUMNS):
-                faults.append(Fault(number, "", f"{len(row)} columns, expected {len(COLUMNS)}"))
+            if len(row) != len(columns):
+                faults.append(Fault(number, "", f"{len(row)} columns, expected {len(columns)}"))
                 continue
-            rate, found = _parse(number, dict(zip(COLUMNS, row, strict=True)))
+            rate, found = _parse(number, dict(zip(columns, row, strict=True)))
             faults += found
             if rate is not None:
                 lines.append((number, rate))
@@ -89,15 +95,15 @@ def lint(rows: Iterable[list[str]]) -> Deck:
 def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
     faults: list[Fault] = []
     values: dict[str, str | int | None] = dict(cells)
-    for column in ("unit_size", "initial_increment", "increment"):
+    for column in ("unit_size", "initial_increment", "increment", _PRICE_UNITS):
         try:
-            values[column] = _whole_number(cells[column])
+            values[column] = _whole_number(cells.get(column) or "1" if column == _PRICE_UNITS else cells[column])
         except ValueError as error:
             faults.append(Fault(line, column, str(error)))
     try:
-        values["value_per_unit_nanos"] = price_nanos(cells["value_per_unit"])
+        values["price_nanos"] = price_nanos(cells["price"])
     except ValueError as error:
-        faults.append(Fault(line, "value_per_unit", str(error)))
+        faults.append(Fault(line, "price", str(error)))
     for column in ("effective_from", "effective_to"):
         try:
             values[column] = None if (column, cells[column]) == ("effective_to", "") else _time(cells[column])
@@ -105,7 +111,7 @@ def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
             faults.append(Fault(line, column, str(error)))
     if faults:
         return None, faults
-    del values["value_per_unit"]
+    del values["price"]
     try:
         return Rate.checked(values), []
     except BadRateError as error:

@@ -16,6 +16,11 @@ MAX_PREFIX_DIGITS = 18
 # Far above any real increment, and low enough that two of them never overflow 64 bits.
 MAX_INCREMENT = 10**15
 MAX_AMOUNT_NANOS = 10**18 - 1
+MANY_PRICE_UNITS = frozenset({3600, *(10**power for power in range(4, 10))})
+# A price for N units need not end within the 18 decimals that its value per unit is printed with. The printed one is then up
+# to 8/9 of 1e-18 too high, and a product that is no whole nano lies at least 1/3600 of a nano from where rounding changes
+# (both of 3,600, the worst divisor). So up to 312,500 units the two give the same movement; this is that limit, in round.
+MAX_UNITS_OF_ENDLESS_PRICE = 300_000
 _NO_ID = f"must be 1 to {MOST_ID_CHARACTERS} characters"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,7 +45,7 @@ class BadRateError(ValueError):
 
 @dataclass(frozen=True)
 class Rate:
-    """One price, as the record Rate of the contract has it. Times are microseconds, `value_per_unit_nanos` nanos."""
+    """One price, as the record Rate of the contract has it: `price_nanos` for `price_units` units. Times are microseconds."""
 
     rate_card_id: str
     usage_type: str
@@ -50,7 +55,8 @@ class Rate:
     unit_size: int
     initial_increment: int
     increment: int
-    value_per_unit_nanos: int
+    price_nanos: int
+    price_units: int
     currency: str
     effective_from: int
     effective_to: int | None
@@ -60,6 +66,12 @@ class Rate:
         """The record's key: card|type|prefix|effective_from."""
         names = (self.rate_card_id, self.usage_type, self.destination_prefix)
         return "|".join([*names, rfc3339(self.effective_from)])
+
+    @property
+    def max_units(self) -> int:
+        """The most units that one movement may charge: more of them, and the printed value per unit might not give it."""
+        ends = self.price_nanos * 10**9 % self.price_units == 0
+        return MAX_INCREMENT if ends else MAX_UNITS_OF_ENDLESS_PRICE
 
     @classmethod
     def checked(cls, record: Mapping[str, Any]) -> "Rate":
@@ -113,8 +125,12 @@ def _faults(rate: Rate) -> list[tuple[str, str]]:
         faults.append(("destination_prefix", f"must be at most {MAX_PREFIX_DIGITS} digits, without + or 00"))
     if not re.fullmatch(r"[A-Z]{3}", rate.currency):
         faults.append(("currency", f"'{rate.currency}' is no ISO 4217 code such as EUR"))
-    if not 0 <= rate.value_per_unit_nanos <= MAX_AMOUNT_NANOS:
-        faults.append(("value_per_unit", "must be 0 or more and below 1,000,000,000"))
+    if not 0 <= rate.price_nanos <= MAX_AMOUNT_NANOS:
+        faults.append(("price", "must be 0 or more and below 1,000,000,000"))
+    if not 1 <= rate.price_units <= 1000 and rate.price_units not in MANY_PRICE_UNITS:
+        faults.append(("price_units", "must be 1 to 1,000, 3,600, or a power of ten up to 1,000,000,000"))
+    else:
+        faults += _too_many_units(rate)
     return [*faults, *_unit_faults(rate), *_period_faults(rate)]
 
 
@@ -141,6 +157,17 @@ def _unit_faults(rate: Rate) -> list[tuple[str, str]]:
         elif increment % size:
             faults.append((field, f"{increment} is no multiple of the unit size {size}"))
     return faults
+
+
+def _too_many_units(rate: Rate) -> list[tuple[str, str]]:
+    return [
+        (
+            field,
+            f"a price for {rate.price_units} units that does not end cannot be charged for over {rate.max_units} units",
+        )
+        for field, increment in (("initial_increment", rate.initial_increment), ("increment", rate.increment))
+        if increment > rate.max_units * UNIT_SIZES.get(rate.unit, 1)
+    ]
 
 
 def _period_faults(rate: Rate) -> list[tuple[str, str]]:

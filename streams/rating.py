@@ -45,7 +45,9 @@ class PriceList:
         self.initial_increment = np.array([*(rate.initial_increment for rate in rows), 1], dtype=np.int64)
         self.increment = np.array([*(rate.increment for rate in rows), 1], dtype=np.int64)
         self.unit_size = np.array([*(rate.unit_size for rate in rows), 1], dtype=np.int64)
-        self.value_per_unit_nanos = np.array([*(rate.value_per_unit_nanos for rate in rows), 0], dtype=np.int64)
+        self.price_nanos = np.array([*(rate.price_nanos for rate in rows), 0], dtype=np.int64)
+        self.price_units = np.array([*(rate.price_units for rate in rows), 1], dtype=np.int64)
+        self.max_units = np.array([*(rate.max_units for rate in rows), 0], dtype=np.int64)
         self.is_time = np.array([*(rate.unit in TIME_UNITS for rate in rows), False])
         names = pl.DataFrame(
             [(rate.unit, rate.destination_prefix, rate.effective_from) for rate in rows],
@@ -78,23 +80,23 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
     mark(failed, cards == NONE, Check.NO_CARD)
     mark(failed, ~is_top_up & (rates == NONE), Check.NO_RATE)
     limit = np.where(prices.is_time[rates], limits.max_time_quantity, limits.max_count_quantity)
-    mark(failed, quantity > limit, Check.QUANTITY)
-
     units = units_charged(quantity, prices, rates)
-    values = prices.value_per_unit_nanos[rates]
+    mark(failed, (quantity > limit) | (units > prices.max_units[rates]), Check.QUANTITY)
+    price, price_units = prices.price_nanos[rates], prices.price_units[rates]
+    charges, too_dear = charged(units, price, price_units)
     amounts = events["amount_nanos"].fill_null(0).to_numpy()
     card_currencies = prices.card_currencies.gather(_row_or_last(cards, prices.card_currencies))
     mark(failed, is_top_up & (events["currency"] != card_currencies).fill_null(True).to_numpy(), Check.CURRENCY)
-    too_dear = values > MAX_AMOUNT_NANOS // np.maximum(units, 1)
-    out_of_range = np.where(is_top_up, (amounts <= 0) | (amounts > MAX_AMOUNT_NANOS), (units > 0) & too_dear)
+    out_of_range = np.where(is_top_up, (amounts <= 0) | (amounts > MAX_AMOUNT_NANOS), too_dear)
     mark(failed, out_of_range, Check.AMOUNT)
 
     # Rows that failed may wrap around here; nobody reads them.
-    movements = np.where(is_top_up, amounts, -(units * values))
+    movements = np.where(is_top_up, amounts, -charges)
     names = prices.names[_row_or_last(rates, prices.names)]
     priced = names.with_columns(
         pl.Series("units_charged", units),
-        pl.Series("value_per_unit_nanos", values),
+        pl.Series("price_nanos", price),
+        pl.Series("price_units", price_units),
         pl.Series("credit_movement_nanos", movements),
         card_currencies.alias("currency"),
         prices.card_names.gather(_row_or_last(cards, prices.card_names)).alias("rate_card_id"),
@@ -109,6 +111,20 @@ def units_charged(quantity: Ints, prices: PriceList, rates: Ints) -> Ints:
     billed = np.where(quantity > 0, initial + -(-rest // increment) * increment, 0)
     units: Ints = np.where(rates == NONE, 0, billed // prices.unit_size[rates])
     return units
+
+
+def charged(units: Ints, price: Ints, price_units: Ints) -> tuple[Ints, Mask]:
+    """Rule 3.3: units x price / price_units nanos of each row, rounded once, half up (all are 0 or more), and where that is
+    beyond what a movement can be (the amount then means nothing).
+
+    The product may need 128 bits, so it is never made. With price = w * N + r and units = m * N + s the amount is
+    units * w + m * r + s * r / N. N is at most 1e9, so the last product is below 1e18, and m * r is below the units.
+    """
+    whole, rest = np.divmod(price, price_units)
+    many, few = np.divmod(units, price_units)
+    too_dear = whole > MAX_AMOUNT_NANOS // np.maximum(units, 1)
+    amounts = units * whole + many * rest + (2 * few * rest + price_units) // (2 * price_units)
+    return amounts, (units > 0) & (too_dear | (amounts > MAX_AMOUNT_NANOS))
 
 
 def _row_or_last(rows: Ints, table: pl.DataFrame | pl.Series) -> pl.Series:

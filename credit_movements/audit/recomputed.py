@@ -41,12 +41,13 @@ def detail(movement: dict[str, Any]) -> str:
         return f"number {movement['destination']!r} at {movement['occurred_at']} by the rate {named}"
     said = (
         f"{movement['quantity']} came to {movement['units_charged']} {movement['unit']} at"
-        f" {movement['value_per_unit_nanos']} = {movement['credit_movement_nanos']} nanos {movement['currency']}"
+        f" {movement['price_nanos']} / {movement['price_units']} = {movement['credit_movement_nanos']} nanos"
+        f" {movement['currency']}"
     )
     if movement["source_topic"] == TOP_UP_EVENTS.name:
         return f"{said}, on a card in {movement['card_currency']}"
-    right = f"{movement['right_units']} {movement['rate_unit']} at {movement['rate_value_nanos']}"
-    return f"{said}; its rate gives {right} {movement['rate_currency']}"
+    price = f"{movement['rate_price_nanos']} / {movement['rate_price_units']} {movement['rate_currency']}"
+    return f"{said}; its rate gives {movement['right_units']} {movement['rate_unit']} at {price}"
 
 
 def _fault_of_charge() -> pl.Expr:
@@ -57,8 +58,9 @@ def _fault_of_charge() -> pl.Expr:
         .then(pl.lit(Kind.WRONG_RATE.value))
         .when(
             pl.col("units_charged").ne_missing(pl.col("right_units"))
-            | pl.col("value_per_unit_nanos").ne_missing(pl.col("rate_value_nanos"))
-            | (_wide("credit_movement_nanos") + _wide("units_charged") * _wide("value_per_unit_nanos") != 0)
+            | pl.col("price_nanos").ne_missing(pl.col("rate_price_nanos"))
+            | pl.col("price_units").ne_missing(pl.col("rate_price_units"))
+            | (_wide("credit_movement_nanos") + _right_charge() != 0)
             | (pl.col("unit") != pl.col("rate_unit"))
             | (pl.col("currency") != pl.col("rate_currency"))
         )
@@ -74,7 +76,8 @@ def _fault_of_top_up() -> pl.Expr:
         .when(
             (pl.col("credit_movement_nanos") <= 0)
             | (pl.col("units_charged") != 0)
-            | (pl.col("value_per_unit_nanos") != 0)
+            | (pl.col("price_nanos") != 0)
+            | (pl.col("price_units") != 1)
             | (pl.col("quantity") != 0)
             | (pl.col("unit") != "")
             | (pl.col("description") != TOP_UP)
@@ -97,6 +100,13 @@ def _right_units() -> pl.Expr:
         .otherwise(initial + steps * increment)
     )
     return billed // pl.col("rate_unit_size")
+
+
+def _right_charge() -> pl.Expr:
+    """Units x price / price units, 128 bits wide: the whole nanos, and one more where at least half a nano is left."""
+    price, units = _wide("units_charged") * _wide("price_nanos"), _wide("price_units")
+    left = price % units
+    return price // units + (left + left >= units).cast(pl.Int128)
 
 
 def _covers() -> pl.Expr:

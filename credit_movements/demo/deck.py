@@ -24,7 +24,8 @@ _HEADER: Final = (
     "unit_size",
     "initial_increment",
     "increment",
-    "value_per_unit",
+    "price",
+    "price_units",
     "currency",
     "effective_from",
     "effective_to",
@@ -55,14 +56,16 @@ CARDS: Final = (
 
 @dataclass(frozen=True)
 class _Price:
-    """One line of a card, before it is laid in time. `changes`: it was cheaper before the change."""
+    """One line of a card, before it is laid in time: `price` for `price_units` units. `changes`: it was cheaper before the
+    change."""
 
     usage_type: str
     prefix: str
     name: str
     unit: str
     increments: tuple[int, int]
-    value_per_unit: Decimal
+    price: Decimal
+    price_units: int = 1
     changes: bool = False
 
 
@@ -91,19 +94,21 @@ def _prices(card: Card) -> Iterator[_Price]:
 
 def _call_prices(card: Card) -> Iterator[_Price]:
     for each in DESTINATIONS:
-        second = _money(card, each.call_cents / 60)
-        changes = each.prefix in _CHANGING_CALLS
-        yield _Price("call", each.prefix, each.name, "seconds", card.increments, second, changes)
+        yield _call_price(card, each.prefix, each.name, each.call_cents, each.prefix in _CHANGING_CALLS)
     if card.fallback_cents is not None:
-        second = _money(card, card.fallback_cents / 60)
-        yield _Price("call", "", "Rest of the world", "seconds", card.increments, second)
+        yield _call_price(card, "", "Rest of the world", card.fallback_cents)
+
+
+def _call_price(card: Card, prefix: str, name: str, cents: Decimal, changes: bool = False) -> _Price:
+    """A price per minute, charged by the second."""
+    return _Price("call", prefix, name, "seconds", card.increments, _money(card, cents), 60, changes)
 
 
 def _message_prices(card: Card) -> Iterator[_Price]:
     once = (1, 1)
     for each in DESTINATIONS:
         changes = each.prefix.startswith("49")
-        yield _Price("sms", each.prefix, each.name, "fragments", once, _money(card, each.sms_cents), changes)
+        yield _Price("sms", each.prefix, each.name, "fragments", once, _money(card, each.sms_cents), changes=changes)
     if card.fallback_cents is not None:
         yield _Price("sms", "", "Rest of the world", "fragments", once, _money(card, Decimal("12.5")))
     names = {each.prefix: each.name for each in DESTINATIONS}
@@ -117,7 +122,7 @@ def _message_prices(card: Card) -> Iterator[_Price]:
 
 def _periods(card: Card, price: _Price, start: datetime, change: datetime) -> Iterator[dict[str, str]]:
     if price.changes:
-        yield _line(card, price, start, change, _rounded(price.value_per_unit * Decimal("0.9")))
+        yield _line(card, price, start, change, _rounded(price.price * Decimal("0.9")))
     yield _line(card, price, change if price.changes else start)
 
 
@@ -126,9 +131,8 @@ def _line(
     price: _Price,
     effective_from: datetime,
     effective_to: datetime | None = None,
-    value_per_unit: Decimal | None = None,
+    amount: Decimal | None = None,
 ) -> dict[str, str]:
-    value = price.value_per_unit if value_per_unit is None else value_per_unit
     fields = (
         card.rate_card_id,
         price.usage_type,
@@ -138,7 +142,8 @@ def _line(
         "60" if price.unit == "minutes" else "1",
         str(price.increments[0]),
         str(price.increments[1]),
-        f"{value:f}",
+        f"{price.price if amount is None else amount:f}",
+        str(price.price_units),
         card.currency,
         _iso(effective_from),
         "" if effective_to is None else _iso(effective_to),

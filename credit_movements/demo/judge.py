@@ -5,6 +5,7 @@ Shares no code with the rater: the two agree by both being right, or by the same
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 from credit_movements.demo.company import Company, Outcomes
@@ -95,15 +96,16 @@ class Judge:
         if event["quantity"] > (72 * 3600 if rate.unit in ("seconds", "minutes") else 10_000):
             raise Refused("quantity_out_of_range")
         units = _billed(event["quantity"], rate) // rate.unit_size
-        price = units * rate.value_per_unit
+        amount = _to_the_nano(units * Fraction(rate.price) / rate.price_units)
         return Line(
             event["event_id"],
             event["occurred_at"],
             event["interaction_id"],
             event["usage_type"],
             units,
-            rate.value_per_unit,
-            -price if price else Decimal(0),
+            rate.price,
+            rate.price_units,
+            -amount if amount else Decimal(0),
             self._prices.currency(event),
         )
 
@@ -112,7 +114,14 @@ class Judge:
             raise Refused("currency_mismatch")
         amount = Decimal(event["amount_nanos"]).scaleb(-9)
         identity = (event["event_id"], event["occurred_at"], event["interaction_id"])
-        return Line(*identity, "top-up", None, None, amount, event["currency"])
+        return Line(*identity, "top-up", None, None, None, amount, event["currency"])
+
+
+def _to_the_nano(amount: Fraction) -> Decimal:
+    """Half a nano counts as a whole one."""
+    nanos = amount * 10**9
+    whole = nanos.numerator // nanos.denominator
+    return Decimal(whole if nanos - whole < Fraction(1, 2) else whole + 1).scaleb(-9)
 
 
 def _billed(quantity: int, rate: ListedRate) -> int:

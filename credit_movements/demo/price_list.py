@@ -23,7 +23,8 @@ class ListedRate:
     unit_size: int
     initial_increment: int
     increment: int
-    value_per_unit: Decimal
+    price: Decimal
+    price_units: int
     effective_from: int
     effective_to: int | None
 
@@ -72,7 +73,8 @@ def _listed(row: dict[str, str]) -> ListedRate:
         int(row["unit_size"]),
         int(row["initial_increment"]),
         int(row["increment"]),
-        Decimal(row["value_per_unit"]),
+        Decimal(row["price"]),
+        int(row["price_units"]),
         _micros(row["effective_from"]),
         _micros(row["effective_to"]) if row["effective_to"] else None,
     )

@@ -8,14 +8,15 @@ from credit_movements.demo.company import Outcomes
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the ledger, `occurred_at` in microseconds; units and value per unit are None for a top-up."""
+    """One line of the ledger, `occurred_at` in microseconds; units, price and the units it is for are None for a top-up."""
 
     movement_id: str
     occurred_at: int
     interaction_id: str
     description: str
     units_charged: int | None
-    value_per_unit: Decimal | None
+    price: Decimal | None
+    price_units: int | None
     credit_movement: Decimal
     currency: str
 

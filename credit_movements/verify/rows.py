@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from credit_movements.verify.amounts import nanos_of, text_of
+from credit_movements.verify.amounts import attos_of, nanos_of, nanos_of_product, text_of
 from credit_movements.verify.findings import Findings
 from credit_movements.verify.local_clock import LocalClock
 from credit_movements.verify.manifest import Manifest
@@ -123,11 +123,12 @@ class RowCheck:
         key = (units_text, value_text)
         if key in self._charges:
             return self._charges[key]
-        units, value = nanos_of(units_text), nanos_of(value_text)
+        units, value_attos = nanos_of(units_text), attos_of(value_text)
         charge = None
-        if units is not None and value is not None and units >= 0 and value >= 0 and "." not in units_text:
+        if units is not None and value_attos is not None and units >= 0 and value_attos >= 0 and "." not in units_text:
             units //= 10**9
-            charge = (units, -units * value, text_of(-units * value))
+            nanos = -nanos_of_product(units, value_attos)
+            charge = (units, nanos, text_of(nanos))
         if len(self._charges) < _MOST_REMEMBERED:
             self._charges[key] = charge
         return charge

@@ -35,12 +35,12 @@ NOW = time.time_ns() // 1000
 ACCOUNT = "Żółw & Söhne 📞"
 OTHER = "żółw & söhne 📞"
 DECK = f"""{",".join(COLUMNS)}
-default,call,,World,seconds,1,60,60,0.000123457,EUR,2020-01-01T00:00:00Z,
-default,call,49,Germany,seconds,1,30,6,0.0005,EUR,2020-01-01T00:00:00Z,
-default,call,4915,Germany mobile,seconds,1,1,1,0.001,EUR,2020-01-01T00:00:00Z,
-default,sms,,World,fragments,1,1,1,0.065,EUR,2020-01-01T00:00:00Z,
-default,ai-voice-agents,,,minutes,60,60,60,0.12,EUR,2020-01-01T00:00:00Z,
-default,stt,,free of charge,minutes,60,60,60,0,EUR,2020-01-01T00:00:00Z,
+default,call,,World,seconds,1,60,60,0.0074074,60,EUR,2020-01-01T00:00:00Z,
+default,call,49,Germany,seconds,1,30,6,0.0305,60,EUR,2020-01-01T00:00:00Z,
+default,call,4915,Germany mobile,seconds,1,1,1,0.07,60,EUR,2020-01-01T00:00:00Z,
+default,sms,,World,fragments,1,1,1,0.065,,EUR,2020-01-01T00:00:00Z,
+default,ai-voice-agents,,,minutes,60,60,60,0.12,1,EUR,2020-01-01T00:00:00Z,
+default,stt,,free of charge,minutes,60,60,60,0,1,EUR,2020-01-01T00:00:00Z,
 """
 
 
@@ -172,7 +172,8 @@ def judged() -> tuple[Counter[str], Counter[str], list[tuple[dict[str, Any], Any
     lines = list(csv.DictReader(io.StringIO(DECK)))
     rates = [
         {**line, **{name: int(line[name]) for name in ("unit_size", "initial_increment", "increment")},
-         "value_per_unit_nanos": int(Decimal(line["value_per_unit"]) / NANO), "effective_from": 0, "effective_to": None}
+         "price_nanos": int(Decimal(line["price"]) / NANO), "price_units": int(line["price_units"] or 1),
+         "effective_from": 0, "effective_to": None}
         for line in lines
     ]  # fmt: skip
     oracle = Oracle(rates, [], "default", PARTITIONS)

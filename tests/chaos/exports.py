@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections import defaultdict
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def _check_file(folder: Path, request: Record, notification: Record, log: list[A
 def _csv_line(line: Record) -> str:
     at = datetime.fromtimestamp(line["occurred_at"] // 10**6, UTC).strftime("%Y-%m-%d %H:%M:%S")
     is_top_up = line["description"] == "top-up"
-    units = ["", ""] if is_top_up else [str(line["units_charged"]), _plain(line["value_per_unit_nanos"])]
+    units = ["", ""] if is_top_up else [str(line["units_charged"]), _value_per_unit(line)]
     cells = [
         at,
         line["interaction_id"],
@@ -102,6 +102,12 @@ def _csv_line(line: Record) -> str:
         _plain(line["credit_movement_nanos"]),
     ]
     return ",".join(cells) + "\r\n"
+
+
+def _value_per_unit(line: Record) -> str:
+    with localcontext(prec=60, rounding=ROUND_UP):
+        value = (Decimal(line["price_nanos"]).scaleb(-9) / line["price_units"]).quantize(Decimal("1e-18"))
+    return f"{value.normalize():f}"
 
 
 def _plain(nanos: int) -> str:

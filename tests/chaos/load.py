@@ -16,11 +16,11 @@ Record = dict[str, Any]
 ACCOUNTS = [f"acct-{number}" for number in range(12)]
 RATES = [
     rate(),
-    rate(destination_prefix="49", value_per_unit_nanos=1234, initial_increment=30, increment=6),
-    rate(destination_prefix="49", value_per_unit_nanos=999, effective_from=time.time_ns() // 1000 - 10 * DAY),
-    rate(destination_prefix="4915", value_per_unit_nanos=0),
-    rate(usage_type="sms", unit="fragments", initial_increment=1, increment=1, value_per_unit_nanos=75_000_000),
-    rate(rate_card_id="gold", unit="minutes", unit_size=60, value_per_unit_nanos=30_000_000, currency="USD"),
+    rate(destination_prefix="49", price_nanos=123_400, price_units=60, initial_increment=30, increment=6),
+    rate(destination_prefix="49", price_nanos=999, effective_from=time.time_ns() // 1000 - 10 * DAY),
+    rate(destination_prefix="4915", price_nanos=0),
+    rate(usage_type="sms", unit="fragments", initial_increment=1, increment=1, price_nanos=75_000_000),
+    rate(rate_card_id="gold", unit="minutes", unit_size=60, price_nanos=30_000_000, currency="USD"),
 ]
 PLANS = [{"account_id": ACCOUNTS[0], "rate_card_id": "gold", "effective_from": 0}]
 CURRENCIES = {account: "USD" if account == ACCOUNTS[0] else "EUR" for account in ACCOUNTS}

@@ -12,7 +12,7 @@ YESTERDAY = time.time_ns() // 1000 - DAY
 def rate(**fields: Any) -> dict[str, Any]:
     return {
         "rate_card_id": "default", "usage_type": "call", "destination_prefix": "", "destination_name": "", "unit": "seconds",
-        "unit_size": 1, "initial_increment": 60, "increment": 60, "value_per_unit_nanos": 1000, "currency": "EUR",
+        "unit_size": 1, "initial_increment": 60, "increment": 60, "price_nanos": 1000, "price_units": 1, "currency": "EUR",
         "effective_from": 0, "effective_to": None,
     } | fields  # fmt: skip
 
@@ -41,7 +41,7 @@ def movement(number: int, **fields: Any) -> dict[str, Any]:
     }
     return same | {
         "movement_id": made["event_id"], "description": made["usage_type"], "unit": "seconds", "units_charged": 120,
-        "value_per_unit_nanos": 1000, "credit_movement_nanos": -120_000, "currency": "EUR", "rate_card_id": "default",
+        "price_nanos": 1000, "price_units": 1, "credit_movement_nanos": -120_000, "currency": "EUR", "rate_card_id": "default",
         "destination_prefix": "", "rate_effective_from": 0, "source_topic": "usage-events", "source_partition": 0,
         "source_offset": number,
     } | fields  # fmt: skip

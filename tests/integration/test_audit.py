@@ -143,7 +143,7 @@ def test_a_movement_that_is_not_what_its_event_and_rate_give_is_found(audited: A
         "wrong_amount": [
             {"units_charged": 119, "credit_movement_nanos": -119_000},
             {"credit_movement_nanos": -119_000},
-            {"value_per_unit_nanos": 999, "credit_movement_nanos": -120 * 999},
+            {"price_nanos": 999, "price_units": 1, "credit_movement_nanos": -120 * 999},
             {"currency": "USD"},
             {"unit": "minutes"},
         ],

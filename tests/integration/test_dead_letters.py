@@ -55,7 +55,7 @@ def test_after_the_missing_rate_is_published_its_events_replay_into_movements(st
     stack.publish(USAGE_EVENTS, event(100), *faxes, event(100, quantity=5))
     stack.rate_everything()
     assert reasons(stack) == {"no_rate": 30, "conflict": 1}
-    stack.publish_priced(RATES, rate(), rate(usage_type="fax", value_per_unit_nanos=7))
+    stack.publish_priced(RATES, rate(), rate(usage_type="fax", price_nanos=7))
     assert fates(replay(stack)) == {"sent": 30, "would fail again": 1}
     stack.rate_everything()
     assert moved(stack) == sorted([event(100)["event_id"], *(each["event_id"] for each in faxes)])

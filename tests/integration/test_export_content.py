@@ -132,7 +132,7 @@ def test_a_file_for_european_excel_and_its_manifest(stack: Stack, account: str) 
 
 def test_a_manifest_tells_the_balance_before_and_after(stack: Stack, account: str) -> None:
     long_ago = now_micros() - 40 * 24 * 3_600_000_000
-    top_up = {"description": "top-up", "unit": "", "units_charged": 0, "value_per_unit_nanos": 0}
+    top_up = {"description": "top-up", "unit": "", "units_charged": 0, "price_nanos": 0, "price_units": 1}
     stack.movements(
         account,
         [
@@ -140,7 +140,7 @@ def test_a_manifest_tells_the_balance_before_and_after(stack: Stack, account: st
             {"occurred_at": long_ago + 1, "credit_movement_nanos": -2_500_000_000},
             {"rate_card_id": "default"},
             {"description": "sms", "unit": "fragments", "units_charged": 2, "credit_movement_nanos": -1},
-            {"value_per_unit_nanos": 0, "credit_movement_nanos": 0},
+            {"price_nanos": 0, "price_units": 1, "credit_movement_nanos": 0},
             {**top_up, "credit_movement_nanos": 1_000_000_000},
         ],
     )

@@ -48,7 +48,8 @@ def movement(**fields: Any) -> dict[str, Any]:
         "quantity": 60,
         "unit": "minutes",
         "units_charged": 1,
-        "value_per_unit_nanos": 30_000_000,
+        "price_nanos": 30_000_000,
+        "price_units": 1,
         "credit_movement_nanos": -30_000_000,
         "currency": "EUR",
         "user_id": None,
@@ -97,10 +98,8 @@ def test_a_movement_comes_with_exact_numbers_and_its_time_in_microseconds(client
     insert(
         client,
         [
-            movement(
-                occurred_at=FROM + 1, units_charged=2**62, value_per_unit_nanos=largest, credit_movement_nanos=-largest
-            ),
-            movement(occurred_at=FROM + 2, unit="", units_charged=0, value_per_unit_nanos=0, credit_movement_nanos=1),
+            movement(occurred_at=FROM + 1, units_charged=2**62, price_nanos=largest, credit_movement_nanos=-largest),
+            movement(occurred_at=FROM + 2, unit="", units_charged=0, price_nanos=0, credit_movement_nanos=1),
         ],
     )
     assert read(client, wanted()) == [
@@ -110,7 +109,8 @@ def test_a_movement_comes_with_exact_numbers_and_its_time_in_microseconds(client
             "description": "call",
             "unit": "minutes",
             "units_charged": 2**62,
-            "value_per_unit_nanos": largest,
+            "price_nanos": largest,
+            "price_units": 1,
             "credit_movement_nanos": -largest,
         },
         {
@@ -119,7 +119,8 @@ def test_a_movement_comes_with_exact_numbers_and_its_time_in_microseconds(client
             "description": "call",
             "unit": "",
             "units_charged": 0,
-            "value_per_unit_nanos": 0,
+            "price_nanos": 0,
+            "price_units": 1,
             "credit_movement_nanos": 1,
         },
     ]
@@ -198,7 +199,7 @@ def test_any_text_is_an_account_and_gets_its_own_movements_alone(client: Client,
 def insert_many(client: Client, count: int) -> None:
     client.command(
         "INSERT INTO credit_movements SELECT 'acme', fromUnixTimestamp64Micro({from:Int64} + number, 'UTC'), generateUUIDv4(),"
-        " 'i', 'call', 1, 'seconds', 1, 1, -1, 'EUR', null, null, null, null, null, 'usage-events', 0, number, 'log', 0, number"
+        " 'i', 'call', 1, 'seconds', 1, 1, 1, -1, 'EUR', null, null, null, null, null, 'usage-events', 0, number, 'log', 0, number"
         " FROM numbers({count:UInt64})",
         parameters={"from": FROM, "count": count},
     )

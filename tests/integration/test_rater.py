@@ -72,16 +72,16 @@ def test_a_dead_letter_keeps_bytes_key_and_headers_and_names_its_place(stack: St
 
 
 def test_a_rate_or_plan_published_while_it_runs_is_in_force_within_three_seconds(stack: Stack) -> None:
-    stack.publish_priced(RATES, rate(), rate(rate_card_id="gold", value_per_unit_nanos=5))
+    stack.publish_priced(RATES, rate(), rate(rate_card_id="gold", price_nanos=5))
     with stack.rating():
         stack.publish(USAGE_EVENTS, event(0))
         eventually(lambda: stack.lag() == 0)
         stack.publish_priced(ACCOUNT_PLANS, {"account_id": "acct-0", "rate_card_id": "gold", "effective_from": 0})
-        stack.publish_priced(RATES, rate(usage_type="fax", value_per_unit_nanos=7))
+        stack.publish_priced(RATES, rate(usage_type="fax", price_nanos=7))
         time.sleep(3)
         stack.publish(USAGE_EVENTS, event(7), event(14, usage_type="fax", account_id="acct-1"))
         eventually(lambda: stack.lag() == 0)
-    prices = {line["movement_id"][-2:]: line["value_per_unit_nanos"] for line in stack.records(CREDIT_MOVEMENTS)}
+    prices = {line["movement_id"][-2:]: line["price_nanos"] for line in stack.records(CREDIT_MOVEMENTS)}
     assert prices == {"00": 1000, "07": 5, "0e": 7}
 
 
@@ -104,7 +104,7 @@ def test_a_bad_rate_changes_nothing_and_is_buried_once(stack: Stack) -> None:
     stack.publish_priced(
         RATES,
         rate(),
-        rate(value_per_unit_nanos=2),
+        rate(price_nanos=2),
         rate(usage_type="sms", currency="USD"),
         rate(increment=0, usage_type="x"),
     )
@@ -112,7 +112,7 @@ def test_a_bad_rate_changes_nothing_and_is_buried_once(stack: Stack) -> None:
     for number in range(3):
         stack.publish(USAGE_EVENTS, event(number))
         stack.rate_everything()
-    assert {line["value_per_unit_nanos"] for line in stack.records(CREDIT_MOVEMENTS)} == {1000}
+    assert {line["price_nanos"] for line in stack.records(CREDIT_MOVEMENTS)} == {1000}
     details = [header(message, "dlq.detail") for message in stack.read("rates.dlq")]
     assert len(details) == 3
     assert "a new price needs a new effective_from" in details[0]

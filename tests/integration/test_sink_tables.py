@@ -33,7 +33,8 @@ SCHEMA = {
     "quantity": pl.Int64,
     "unit": pl.String,
     "units_charged": pl.Int64,
-    "value_per_unit_nanos": pl.Int64,
+    "price_nanos": pl.Int64,
+    "price_units": pl.Int64,
     "credit_movement_nanos": pl.Int64,
     "currency": pl.String,
     "user_id": pl.String,
@@ -69,7 +70,8 @@ def movement(**fields: Any) -> dict[str, Any]:
         "quantity": 61,
         "unit": "seconds",
         "units_charged": 120,
-        "value_per_unit_nanos": 1,
+        "price_nanos": 1,
+        "price_units": 1,
         "credit_movement_nanos": -120,
         "currency": "EUR",
         "user_id": None,
@@ -90,7 +92,11 @@ def insert(client: Client, *movements: dict[str, Any]) -> None:
 
 
 def test_migrations_are_applied_once_and_in_order(dsn: str) -> None:
-    assert apply_migrations(dsn) == ["0001_credit_movements.sql", "0002_credit_movements_once.sql"]
+    assert apply_migrations(dsn) == [
+        "0001_credit_movements.sql",
+        "0002_credit_movements_once.sql",
+        "0003_price_units.sql",
+    ]
     assert apply_migrations(dsn) == []
 
 
@@ -124,7 +130,8 @@ movements = st.builds(
     quantity=int64s,
     unit=texts,
     units_charged=int64s,
-    value_per_unit_nanos=nanos,
+    price_nanos=nanos,
+    price_units=int64s,
     credit_movement_nanos=nanos,
     currency=texts,
     user_id=st.none() | texts,
@@ -146,17 +153,17 @@ def test_what_goes_in_comes_out_to_the_last_digit_and_byte(
     client.command("TRUNCATE TABLE credit_movements")
     insert(client, *given_movements)
     rows = client.query(
-        "SELECT * EXCEPT (value_per_unit, credit_movement, occurred_at, rate_effective_from, movement_id, log_id, "
+        "SELECT * EXCEPT (price, credit_movement, occurred_at, rate_effective_from, movement_id, log_id, "
         "log_partition, log_offset), toString(movement_id) AS movement_id, "
         "toUnixTimestamp64Micro(occurred_at) AS occurred_at, "
-        "toUnixTimestamp64Micro(rate_effective_from) AS rate_effective_from, value_per_unit, credit_movement "
+        "toUnixTimestamp64Micro(rate_effective_from) AS rate_effective_from, price, credit_movement "
         "FROM credit_movements"
     ).named_results()
     read = {row["movement_id"]: row for row in rows}
     assert len(read) == len(given_movements)
     for each in given_movements:
         row = read[each["movement_id"]]
-        for column in ("value_per_unit", "credit_movement"):
+        for column in ("price", "credit_movement"):
             assert row.pop(column) == Decimal(each[f"{column}_nanos"]).scaleb(-9)
         assert row == {name: value for name, value in each.items() if not name.endswith("_nanos")}
 

@@ -50,9 +50,9 @@ def rating_twice_gives_the_same_rows(_: Fixture) -> None:
 
 
 def price_is_that_of_the_events_time(_: Fixture) -> None:
-    dearer = rate(effective_from=NOW - DAY // 2, value_per_unit_nanos=5_000)
+    dearer = rate(effective_from=NOW - DAY // 2, price_nanos=5_000)
     movements = settled([event(0, occurred_at=NOW - DAY), event(1, occurred_at=NOW)], [rate(), dearer]).movements
-    assert movements["value_per_unit_nanos"].to_list() == [1_000, 5_000]
+    assert movements["price_nanos"].to_list() == [1_000, 5_000]
 
 
 def first_content_stands(_: Fixture) -> None:

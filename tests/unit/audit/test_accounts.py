@@ -14,7 +14,7 @@ NOW = NOW_MILLIS * 1000
 DAY = 86_400 * 10**6
 RATE: dict[str, Any] = {
     "rate_card_id": "default", "usage_type": "call", "destination_prefix": "", "destination_name": "", "unit": "seconds",
-    "unit_size": 1, "initial_increment": 60, "increment": 60, "value_per_unit_nanos": 1000, "currency": "EUR",
+    "unit_size": 1, "initial_increment": 60, "increment": 60, "price_nanos": 1000, "price_units": 1, "currency": "EUR",
     "effective_from": 0, "effective_to": None,
 }  # fmt: skip
 

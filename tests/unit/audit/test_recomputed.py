@@ -41,7 +41,8 @@ RATES_OF_CALLS = st.lists(
         destination_prefix=st.sampled_from(["", "4", "49", "4915", "1"]),
         initial_increment=INCREMENTS,
         increment=INCREMENTS,
-        value_per_unit_nanos=st.sampled_from([0, 1, 123_457, 10**12]),
+        price_nanos=st.sampled_from([0, 1, 123_457, 10**12]),
+        price_units=st.sampled_from([1, 7, 60, 3600]),
         effective_from=st.sampled_from([NOW - 40 * DAY, NOW - 2 * DAY]),
     ),
     min_size=1,
@@ -74,7 +75,8 @@ def test_whatever_the_rater_charges_is_right(events: list[dict[str, Any]], rates
     ("field", "value", "kind"),
     [
         ("units_charged", 121, "wrong_amount"),
-        ("value_per_unit_nanos", 1001, "wrong_amount"),
+        ("price_nanos", 1001, "wrong_amount"),
+        ("price_units", 60, "wrong_amount"),
         ("credit_movement_nanos", -120_001, "wrong_amount"),
         ("credit_movement_nanos", 120_000, "wrong_amount"),
         ("unit", "minutes", "wrong_amount"),
@@ -121,8 +123,8 @@ def test_an_amount_that_only_agrees_because_it_wraps_around_is_wrong() -> None:
     dear = 10**18 - 1
     charge = settled([event(1)], [rate()]).movements
     wrapped = (-120 * dear + 2**63) % 2**64 - 2**63
-    spoiled = charge.with_columns(value_per_unit_nanos=pl.lit(dear), credit_movement_nanos=pl.lit(wrapped))
-    assert [found for found, _ in wrong(spoiled, published(rate(value_per_unit_nanos=dear)))] == ["wrong_amount"]
+    spoiled = charge.with_columns(price_nanos=pl.lit(dear), credit_movement_nanos=pl.lit(wrapped))
+    assert [found for found, _ in wrong(spoiled, published(rate(price_nanos=dear)))] == ["wrong_amount"]
 
 
 def test_an_end_that_was_published_later_does_not_touch_what_was_rated() -> None:
@@ -139,6 +141,6 @@ def test_an_end_that_was_published_later_does_not_touch_what_was_rated() -> None
 
 def test_of_a_key_the_first_price_stands_and_of_a_card_the_first_currency() -> None:
     charge = settled([event(1)], [rate()]).movements
-    dearer, foreign = rate(value_per_unit_nanos=9), rate(currency="USD", effective_from=NOW - 3 * DAY)
+    dearer, foreign = rate(price_nanos=9), rate(currency="USD", effective_from=NOW - 3 * DAY)
     assert wrong(charge, published(rate(), dearer, foreign, rate(increment=0))) == []
     assert [found for found, _ in wrong(charge, published(dearer, rate()))] == ["wrong_amount"]

@@ -56,22 +56,23 @@ _EVENT = {
 
 
 @pytest.mark.parametrize(
-    ("event", "units", "value", "movement"),
+    ("event", "units", "price", "price_units", "movement"),
     [
-        ({"quantity": 0}, 0, "0.000331667", "0"),
-        ({"quantity": 1}, 60, "0.000331667", "-0.01990002"),
-        ({"quantity": 60}, 60, "0.000331667", "-0.01990002"),
-        ({"quantity": 61}, 120, "0.000331667", "-0.03980004"),
-        ({"occurred_at": NOW - 20 * 24 * HOUR}, 120, "0.0002985", "-0.03582"),
-        ({"destination": "0049 30 1"}, 120, "0.000148333", "-0.01779996"),
-        ({"destination": "+49800"}, 120, "0", "0"),
-        ({"destination": None, "usage_type": "stt", "quantity": 61}, 2, "0.0145", "-0.029"),
-        ({"account_id": "acme-logistics", "quantity": 31}, 36, "0.000281917", "-0.010149012"),
+        ({"quantity": 0}, 0, "0.0199", 60, "0"),
+        ({"quantity": 1}, 60, "0.0199", 60, "-0.0199"),
+        ({"quantity": 60}, 60, "0.0199", 60, "-0.0199"),
+        ({"quantity": 61}, 120, "0.0199", 60, "-0.0398"),
+        ({"occurred_at": NOW - 20 * 24 * HOUR}, 120, "0.01791", 60, "-0.03582"),
+        ({"destination": "0049 30 1"}, 120, "0.0089", 60, "-0.0178"),
+        ({"destination": "+49800"}, 120, "0", 60, "0"),
+        ({"destination": None, "usage_type": "stt", "quantity": 61}, 2, "0.0145", 1, "-0.029"),
+        ({"account_id": "acme-logistics", "quantity": 31}, 36, "0.016915", 60, "-0.010149"),
+        ({"account_id": "acme-logistics", "quantity": 40}, 42, "0.016915", 60, "-0.0118405"),
     ],
 )
-def test_a_charge_by_hand(event: dict[str, Any], units: int, value: str, movement: str) -> None:
+def test_a_charge_by_hand(event: dict[str, Any], units: int, price: str, price_units: int, movement: str) -> None:
     [line] = Judge(_company_of(event)).account(event.get("account_id", "nobody-has-a-plan")).lines
-    assert (line.units_charged, line.value_per_unit) == (units, Decimal(value))
+    assert (line.units_charged, line.price, line.price_units) == (units, Decimal(price), price_units)
     assert f"{line.credit_movement.normalize():f}" == movement
 
 
@@ -146,7 +147,8 @@ def _line(row: dict[str, Any]) -> Line:
         row["interaction_id"],
         row["description"],
         None if is_top_up else row["units_charged"],
-        None if is_top_up else Decimal(row["value_per_unit_nanos"]).scaleb(-9),
+        None if is_top_up else Decimal(row["price_nanos"]).scaleb(-9),
+        None if is_top_up else row["price_units"],
         Decimal(row["credit_movement_nanos"]).scaleb(-9),
         row["currency"],
     )

@@ -3,7 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,7 +39,8 @@ def movement(**fields: Any) -> dict[str, Any]:
         "description": "call",
         "unit": "minutes",
         "units_charged": 2,
-        "value_per_unit_nanos": 15_000_000,
+        "price_nanos": 15_000_000,
+        "price_units": 1,
         "credit_movement_nanos": -30_000_000,
     } | fields
 
@@ -52,6 +53,13 @@ def plain(nanos: int) -> str:
     number = Decimal(nanos).scaleb(-9)
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def value_per_unit(row: dict[str, Any]) -> str:
+    """With 18 decimals, rounded away from zero, as somebody with a long piece of paper would divide."""
+    with localcontext(prec=60, rounding=ROUND_UP):
+        value = (Decimal(row["price_nanos"]).scaleb(-9) / row["price_units"]).quantize(Decimal("1e-18"))
+    return format(value.normalize(), "f")
 
 
 def guarded(text: str) -> str:
@@ -75,7 +83,7 @@ def by_the_book(rows: list[dict[str, Any]], zone: str, separator: str) -> bytes:
                 guarded(row["description"]),
                 row["unit"],
                 str(row["units_charged"]) if usage else "",
-                number(row["value_per_unit_nanos"]) if usage else "",
+                value_per_unit(row).replace(".", "." if separator == "," else ",") if usage else "",
                 number(row["credit_movement_nanos"]),
             ]
         )
@@ -92,7 +100,7 @@ def test_a_usage_line() -> None:
 
 
 def test_a_top_up_has_no_units() -> None:
-    top_up = {"description": "top-up", "unit": "", "units_charged": 0, "value_per_unit_nanos": 0}
+    top_up = {"description": "top-up", "unit": "", "units_charged": 0, "price_nanos": 0, "price_units": 1}
     assert line(**top_up, credit_movement_nanos=50_000_000_000) == "2026-03-16 00:00:00,call-1,top-up,,,,50\r\n"
 
 
@@ -101,7 +109,22 @@ def test_a_usage_type_may_be_called_top_up() -> None:
 
 
 def test_what_costs_something_though_a_unit_is_free_shows_zeros() -> None:
-    assert line(units_charged=0, value_per_unit_nanos=0).endswith(",minutes,0,0,-0.03\r\n")
+    assert line(units_charged=0, price_nanos=0).endswith(",minutes,0,0,-0.03\r\n")
+
+
+@pytest.mark.parametrize(
+    ("price_nanos", "price_units", "text"),
+    [
+        (200_000_000, 60, "0.003333333333333334"),
+        (600_000_000, 60, "0.01"),
+        (1, 10**9, "0.000000000000000001"),
+        (10**18 - 1, 999, "1001001.001001001"),
+        (LARGEST, 1, "999999999.999999999"),
+        (0, 3600, "0"),
+    ],
+)
+def test_the_value_per_unit_of_a_price_for_many(price_nanos: int, price_units: int, text: str) -> None:
+    assert line(price_nanos=price_nanos, price_units=price_units).endswith(f",minutes,2,{text},-0.03\r\n")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +211,8 @@ def test_every_file_agrees_with_the_csv_module(data: Any, zone: str, month: int,
                         "description": TEXTS,
                         "unit": st.sampled_from(["seconds", "minutes", "fragments", "messages", "", 'a "new", one']),
                         "units_charged": st.integers(0, 2**63 - 1),
-                        "value_per_unit_nanos": MONEY.map(abs),
+                        "price_nanos": MONEY.map(abs),
+                        "price_units": st.sampled_from([1, 3, 60, 999, 3600, 10**9]),
                         "credit_movement_nanos": MONEY,
                     }
                 ),
@@ -215,7 +239,8 @@ def test_a_long_block_in_which_most_things_come_back_agrees_too() -> None:
             description=("call", "sms", "-minus", 'a "b"')[number % 4],
             unit=("minutes", "", "fragments, sent")[number % 3],
             units_charged=number % 7,
-            value_per_unit_nanos=(15_000_000, 0, 1)[number % 3],
+            price_nanos=(15_000_000, 0, 1)[number % 3],
+            price_units=(1, 60, 7)[number % 5 % 3],
             credit_movement_nanos=(number % 11 - 5) * 10 ** (number % 12),
         )
         for number in range(3_000)

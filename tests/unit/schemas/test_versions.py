@@ -20,9 +20,9 @@ VERSIONED = [EXPORT_REQUESTS, EXPORT_NOTIFICATIONS]
 PUBLISHED = {
     "UsageEvent": ["6dae42188ccc1dd9"],
     "TopUpEvent": ["a2b03c9f94c081e0"],
-    "Rate": ["511fbfd708c9cc0e"],
+    "Rate": ["bc0d81cbb889c78b"],
     "AccountPlan": ["b9446324cb1c1a8c"],
-    "CreditMovement": ["87f2af03135802dd"],
+    "CreditMovement": ["ea96e4c29eaa227f"],
     "ExportRequest": ["f961920b4fca9c02", "3e4bb22a4c17024a"],
     "ExportNotification": ["ef8b3c202fd5998a", "bc78c3dfc2263b30"],
 }

@@ -71,7 +71,9 @@ class Oracle:
         if event["quantity"] > limit:
             return "refused", "quantity_out_of_range"
         units = self._units(event["quantity"], rate)
-        movement = Decimal(0) if units == 0 else -(Decimal(units) * rate["value_per_unit_nanos"] * NANO)
+        # Half a nano counts as a whole one; of whole numbers, since a Decimal would round a second time.
+        nanos = (2 * units * rate["price_nanos"] + rate["price_units"]) // (2 * rate["price_units"])
+        movement = Decimal(0) if nanos == 0 else -(nanos * NANO)
         if abs(movement) >= 10**9:
             return "refused", "amount_out_of_range"
         return "movement", (movement, units, rate["unit"], (rate["destination_prefix"], rate["effective_from"]))

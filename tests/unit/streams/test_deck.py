@@ -6,7 +6,7 @@ import pytest
 
 from streams.deck import COLUMNS, price_nanos, read_deck
 
-GOOD = "default,call,4915,Germany mobile,seconds,1,30,6,0.0015,EUR,2026-01-01T00:00:00Z,"
+GOOD = "default,call,4915,Germany mobile,seconds,1,30,6,0.0015,1,EUR,2026-01-01T00:00:00Z,"
 
 
 def linted(tmp_path: Path, *lines: str, header: str = ",".join(COLUMNS)) -> list[str]:
@@ -20,7 +20,7 @@ def test_a_good_deck_has_no_faults_and_exact_prices(tmp_path: Path) -> None:
     path.write_text("\n".join([",".join(COLUMNS), GOOD, "", GOOD.replace("4915", "")]), encoding="utf-8-sig")
     deck = read_deck(path)
     assert deck.faults == []
-    assert [(rate.destination_prefix, rate.value_per_unit_nanos) for rate in deck.rates] == [
+    assert [(rate.destination_prefix, rate.price_nanos) for rate in deck.rates] == [
         ("4915", 1_500_000),
         ("", 1_500_000),
     ]
@@ -35,17 +35,21 @@ def test_a_good_deck_has_no_faults_and_exact_prices(tmp_path: Path) -> None:
         ("seconds,1,30,6", "minutes,1,60,60", "line 2, unit_size: must be 60 for minutes"),
         ("seconds,1,30,6", "seconds,1,0,6", "line 2, initial_increment: must be from 1"),
         ("seconds,1,30,6", "seconds,1,x,6", "line 2, initial_increment: 'x' is no whole number"),
-        ("0.0015", "0.0000000015", "line 2, value_per_unit: '0.0000000015' has 10 decimal places"),
-        ("0.0015", "NaN", "line 2, value_per_unit: 'NaN' is no decimal number"),
-        ("0.0015", "-1", "line 2, value_per_unit: must be 0 or more"),
-        ("0.0015", "1E+999999999", "line 2, value_per_unit: '1E+999999999' must be below"),
+        ("0.0015", "0.0000000015", "line 2, price: '0.0000000015' has 10 decimal places"),
+        ("0.0015", "NaN", "line 2, price: 'NaN' is no decimal number"),
+        ("0.0015", "-1", "line 2, price: must be 0 or more"),
+        ("0.0015", "1E+999999999", "line 2, price: '1E+999999999' must be below"),
+        (",1,EUR", ",1001,EUR", "line 2, price_units: must be 1 to 1,000, 3,600, or a power of ten"),
+        (",1,EUR", ",0,EUR", "line 2, price_units: must be 1 to 1,000"),
+        (",1,EUR", ",x,EUR", "line 2, price_units: 'x' is no whole number"),
+        ("30,6,0.0015,1", "300001,6,0.0015,7", "line 2, initial_increment: a price for 7 units that does not end"),
         (",EUR,", ",euro,", "line 2, currency: 'euro' is no ISO 4217 code"),
         ("4915", "+4915", "line 2, destination_prefix: must be at most 18 digits"),
         ("call", "top-up", "line 2, usage_type: 'top-up' is what top-ups are called"),
         ("default", "a|b", "line 2, rate_card_id: must not contain '|'"),
         ("00:00:00Z", "00:00:00", "line 2, effective_from: '2026-01-01T00:00:00' has no time zone"),
         ("2026-01-01T00:00:00Z,", "2026-01-01T00:00:00Z,2025-01-01T00:00:00Z", "line 2, effective_to: must be after"),
-        ("2026-01-01T00:00:00Z,", "2026-01-01T00:00:00Z", "line 2: 11 columns, expected 12"),
+        ("2026-01-01T00:00:00Z,", "2026-01-01T00:00:00Z", "line 2: 12 columns, expected 13"),
         ("default", '"default', "line 2: no CSV"),
     ],
 )
@@ -71,6 +75,25 @@ def test_lines_that_contradict_each_other(tmp_path: Path) -> None:
 
 def test_periods_that_touch_do_not_overlap(tmp_path: Path) -> None:
     assert linted(tmp_path, GOOD + "2026-03-01T00:00:00Z", GOOD.replace("2026-01-01", "2026-03-01")) == []
+
+
+def test_the_units_of_a_price_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "rates.csv"
+    for header, line in (
+        (COLUMNS, GOOD.replace(",1,EUR", ",,EUR")),
+        (COLUMNS[:9] + COLUMNS[10:], GOOD.replace(",1,EUR", ",EUR")),
+    ):
+        path.write_text("\n".join([",".join(header), line, line.replace("4915", "")]))
+        deck = read_deck(path)
+        assert (deck.faults, [rate.price_units for rate in deck.rates]) == ([], [1, 1])
+
+
+@pytest.mark.parametrize("units", [1, 60, 1000, 3600, 10_000, 10**9])
+def test_a_price_for_so_many_units(tmp_path: Path, units: int) -> None:
+    path = tmp_path / "rates.csv"
+    path.write_text("\n".join([",".join(COLUMNS), GOOD.replace(",1,EUR", f",{units},EUR")]))
+    [rate] = read_deck(path).rates
+    assert (rate.price_nanos, rate.price_units) == (1_500_000, units)
 
 
 def test_other_columns_and_an_empty_file(tmp_path: Path) -> None:

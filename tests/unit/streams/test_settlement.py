@@ -26,7 +26,7 @@ PARTITIONS = 12
 def rate(**fields: Any) -> dict[str, Any]:
     return {
         "rate_card_id": "default", "usage_type": "call", "destination_prefix": "", "destination_name": "", "unit": "seconds",
-        "unit_size": 1, "initial_increment": 60, "increment": 60, "value_per_unit_nanos": 1000, "currency": "EUR",
+        "unit_size": 1, "initial_increment": 60, "increment": 60, "price_nanos": 1000, "price_units": 1, "currency": "EUR",
         "effective_from": NOW - 40 * DAY, "effective_to": None,
     } | fields  # fmt: skip
 
@@ -98,7 +98,7 @@ def test_billing_increments(quantity: int, initial: int, increment: int, units: 
 
 
 def test_whole_minutes() -> None:
-    minutes = rate(unit="minutes", unit_size=60, value_per_unit_nanos=150_000_000)
+    minutes = rate(unit="minutes", unit_size=60, price_nanos=150_000_000)
     line = only(settled([event(quantity=61)], [minutes]))
     assert (line["units_charged"], line["unit"], line["credit_movement_nanos"]) == (2, "minutes", -300_000_000)
 
@@ -112,20 +112,20 @@ def test_whole_minutes() -> None:
     ],
 )  # fmt: skip
 def test_the_longest_prefix_that_begins_the_number_wins(destination: str | None, prefix: str) -> None:
-    rates = [rate(destination_prefix=each, value_per_unit_nanos=len(each)) for each in ("", "44", "447", "4470000")]
+    rates = [rate(destination_prefix=each, price_nanos=len(each)) for each in ("", "44", "447", "4470000")]
     assert only(settled([event(destination=destination)], rates))["destination_prefix"] == prefix
 
 
 def test_a_dear_long_prefix_wins_over_a_cheap_short_one() -> None:
-    rates = [rate(destination_prefix="49"), rate(destination_prefix="4915", value_per_unit_nanos=9)]
+    rates = [rate(destination_prefix="49"), rate(destination_prefix="4915", price_nanos=9)]
     assert only(settled([event()], rates))["destination_prefix"] == "4915"
 
 
 def test_a_rate_ends_the_microsecond_before_the_event() -> None:
     at = NOW - DAY
-    rates = [rate(effective_to=at, value_per_unit_nanos=1), rate(effective_from=at, value_per_unit_nanos=2)]
-    assert only(settled([event(occurred_at=at)], rates))["value_per_unit_nanos"] == 2
-    assert only(settled([event(occurred_at=at - 1)], rates))["value_per_unit_nanos"] == 1
+    rates = [rate(effective_to=at, price_nanos=1), rate(effective_from=at, price_nanos=2)]
+    assert only(settled([event(occurred_at=at)], rates))["price_nanos"] == 2
+    assert only(settled([event(occurred_at=at - 1)], rates))["price_nanos"] == 1
 
 
 def test_an_ended_long_prefix_leaves_the_number_to_a_shorter_one() -> None:
@@ -135,11 +135,11 @@ def test_an_ended_long_prefix_leaves_the_number_to_a_shorter_one() -> None:
 
 def test_of_open_rates_of_one_prefix_the_latest_stands_and_the_earlier_one_again_after_its_end() -> None:
     rates = [
-        rate(value_per_unit_nanos=1),
-        rate(effective_from=NOW - 9 * DAY, effective_to=NOW - 5 * DAY, value_per_unit_nanos=2),
+        rate(price_nanos=1),
+        rate(effective_from=NOW - 9 * DAY, effective_to=NOW - 5 * DAY, price_nanos=2),
     ]
     events = [event(day, occurred_at=NOW - day * DAY) for day in (10, 9, 6, 5)]
-    assert settled(events, rates).movements["value_per_unit_nanos"].to_list() == [1, 2, 2, 1]
+    assert settled(events, rates).movements["price_nanos"].to_list() == [1, 2, 2, 1]
 
 
 def test_the_plan_in_force_at_the_time_of_the_event_names_the_card() -> None:
@@ -158,14 +158,14 @@ def test_no_plan_and_no_default_card_is_no_rate() -> None:
 
 
 def test_eighteen_digits_of_money_are_exact_and_one_nano_more_is_refused() -> None:
-    dear = rate(value_per_unit_nanos=333_333_333_333_333_333, initial_increment=1, increment=1)
+    dear = rate(price_nanos=333_333_333_333_333_333, initial_increment=1, increment=1)
     result = settled([event(quantity=quantity, number=quantity) for quantity in (3, 4)], [dear])
     assert only(result)["credit_movement_nanos"] == -999_999_999_999_999_999
     assert outcomes(result, 2)[1] == ("refused", "amount_out_of_range")
 
 
 def test_a_product_that_wraps_around_64_bits_is_refused() -> None:
-    dear = rate(value_per_unit_nanos=10**18 - 1, initial_increment=10**15, increment=10**15)
+    dear = rate(price_nanos=10**18 - 1, initial_increment=10**15, increment=10**15)
     assert outcomes(settled([event()], [dear]), 1) == [("refused", "amount_out_of_range")]
 
 
@@ -220,7 +220,8 @@ def some_rates(draw: st.DrawFn) -> list[dict[str, Any]]:
                     rate_card_id=card, usage_type=draw(st.sampled_from(["call", "sms"])), destination_prefix=draw(prefixes),
                     unit=unit, unit_size=size, initial_increment=size * draw(st.integers(1, 70)),
                     increment=size * draw(st.integers(1, 70)),
-                    value_per_unit_nanos=draw(st.sampled_from([0, 1, 37_500_000, 10**15, 10**18 - 1])),
+                    price_nanos=draw(st.sampled_from([0, 1, 37_500_000, 10**15, 10**18 - 1])),
+                    price_units=draw(st.sampled_from([1, 3, 60, 999, 3600, 10**9])),
                     currency="EUR" if card == "default" else "USD", effective_from=start,
                     effective_to=draw(st.none() | st.integers(1, 12).map(lambda span, start=start: start + span * DAY)),
                 )

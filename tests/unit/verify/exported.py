@@ -26,7 +26,8 @@ COLUMNS = {
     "description": pl.String,
     "unit": pl.String,
     "units_charged": pl.Int64,
-    "value_per_unit_nanos": pl.Int64,
+    "price_nanos": pl.Int64,
+    "price_units": pl.Int64,
     "credit_movement_nanos": pl.Int64,
 }
 REQUESTED_AT = (datetime(2026, 11, 3, 12, 30, 1, 5, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
@@ -47,7 +48,8 @@ def usage(at_micros: int, units: int = 2, value_nanos: int = 15_000_000, **field
         "description": "call",
         "unit": "minutes",
         "units_charged": units,
-        "value_per_unit_nanos": value_nanos,
+        "price_nanos": value_nanos,
+        "price_units": 1,
         "credit_movement_nanos": -units * value_nanos,
     } | fields
 

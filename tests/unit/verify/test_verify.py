@@ -271,7 +271,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     block = (
         pl.concat([rows] * 10_000)
         .with_columns(interaction_id=pl.int_range(10_000).cast(pl.String), units_charged=pl.int_range(10_000) % 500 + 1)
-        .with_columns(credit_movement_nanos=-pl.col("units_charged") * pl.col("value_per_unit_nanos"))
+        .with_columns(credit_movement_nanos=-pl.col("units_charged") * pl.col("price_nanos"))
     )
     file = written(tmp_path, [block] * 8)
     assert file.stat().st_size > 4_000_000
