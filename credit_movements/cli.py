@@ -272,6 +272,7 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
     from schemas.codec import UnregisteredSchemaError
     from schemas.registry import RegistryUnavailableError
     from sinks.poll import OutOfLogError
+    from streams.clock_watch import ClockBehindError
     from streams.offsets import MisplacedOffsetError
     from streams.rates import BadRateError
 
@@ -281,6 +282,7 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
         BadRateError,
         DemoFailedError,
         ClickHouseError,
+        ClockBehindError,
         KafkaException,
         MisplacedOffsetError,
         NoOutcomeError,

@@ -3,16 +3,20 @@
 import logging
 import socket
 import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
 from schemas.codec import RecordCodec
-from schemas.registry import SubjectSchemas
+from schemas.registry import RegistryUnavailableError, SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, Topic
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ kafka_log = logging.getLogger("kafka")
 
 _REACH_SECONDS = 5.0
 _ANSWER_SECONDS = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUEUE_MESSAGES = 500_000
 _FETCH = {
     "fetch.wait.max.ms": "50",
@@ -147,6 +152,18 @@ def registry(settings: Settings) -> SchemaRegistryClient:
 @cache
 def _registry(url: str) -> SchemaRegistryClient:
     return SchemaRegistryClient({"url": url, "timeout": _REACH_SECONDS, "max.retries": 1})
+
+
+def behind_registry(settings: Settings, now_micros: Callable[[], int]) -> timedelta | None:
+    """How far the clock `now_micros` is behind that of the schema registry, which stamps its answers (RFC 9110, 6.6.1); None
+    where it does not. Raises RegistryUnavailableError."""
+    try:
+        stamp = httpx2.get(f"{required(settings, 'schema_registry_url')}/subjects", timeout=_REACH_SECONDS).headers.get(
+            "date"
+        )
+        return None if stamp is None else parsedate_to_datetime(stamp) - (_EPOCH + timedelta(microseconds=now_micros()))
+    except (httpx2.HTTPError, ValueError, TypeError) as error:
+        raise RegistryUnavailableError(f"the schema registry does not tell its time: {error}") from error
 
 
 def codec(settings: Settings, topic: Topic) -> RecordCodec:

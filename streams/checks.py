@@ -17,8 +17,12 @@ class Check(Enum):
     INTERACTION_ID = (Reason.INVALID_EVENT, "interaction_id must be 1 to 128 characters")
     USER_ID = (Reason.INVALID_EVENT, "user_id must be null or 1 to 128 characters")
     TIME = (Reason.INVALID_EVENT, "occurred_at {occurred_at} microseconds lies beyond the times that can be stored")
-    TOO_OLD = (Reason.INVALID_EVENT, "occurred_at {occurred_at} lies too long before the record's {recorded_at}")
-    TOO_EARLY = (Reason.INVALID_EVENT, "occurred_at {occurred_at} lies too far after the record's {recorded_at}")
+    TOO_OLD = (
+        Reason.INVALID_EVENT,
+        "occurred_at {occurred_at} lies too long before the newest record of its partition, {newest_at}",
+    )
+    FORGOTTEN = (Reason.INVALID_EVENT, "occurred_at {occurred_at} lies before the ids that its partition remembers")
+    TOO_EARLY = (Reason.INVALID_EVENT, "occurred_at {occurred_at} lies too far after its record's {recorded_at}")
     PARTITION = (Reason.WRONG_PARTITION, "account {account_id!r} does not belong to partition {partition}")
     NEGATIVE = (Reason.QUANTITY_OUT_OF_RANGE, "quantity {quantity} is negative")
     CONFLICT = (

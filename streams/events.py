@@ -4,12 +4,14 @@ import polars as pl
 
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
-# What an event has of the log: `row` is its place in the poll, `recorded_at` its Kafka timestamp in microseconds.
+# What an event has of the log: `row` is its place in the poll, `recorded_at` when its record came and `newest_at` when the
+# newest record of its partition so far came, its own included (microseconds, see `record_times`).
 POSITION_COLUMNS: dict[str, type[pl.DataType]] = {
     "row": pl.UInt32,
     "partition": pl.Int64,
     "offset": pl.Int64,
     "recorded_at": pl.Int64,
+    "newest_at": pl.Int64,
 }
 EVENT_COLUMNS: dict[str, type[pl.DataType]] = {
     **POSITION_COLUMNS,

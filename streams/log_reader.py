@@ -1,17 +1,19 @@
-"""Brings a store up to date from the log `credit-movements`."""
+"""What a rater reads again on assignment: the log, for its stores, and how new the records are that it has rated already."""
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from confluent_kafka import Consumer, Message, TopicPartition
+import polars as pl
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from schemas.codec import RecordCodec, UndecodableError
 from schemas.topics import CREDIT_MOVEMENTS
 from streams.events import events_of_movements
 from streams.fingerprints import content_hashes, id_hashes
 from streams.poll import Place, position_of, sorted_out
+from streams.record_times import record_times
 from streams.seen_store import SeenStore
 
 logger = logging.getLogger(__name__)
@@ -22,7 +24,7 @@ _PROGRESS_EVERY = 1_000_000
 
 
 class LogReader:
-    """Reads `credit-movements` for the stores. `consumer` is this reader's alone: `read_committed`, `enable.partition.eof`."""
+    """`consumer` is this reader's alone: `read_committed`, `enable.partition.eof`. `codec` is that of `credit-movements`."""
 
     def __init__(self, consumer: Consumer, codec: RecordCodec) -> None:
         self._consumer = consumer
@@ -57,6 +59,26 @@ class LogReader:
         self._consumer.unassign()
         return log_ends
 
+    def newest_before(self, offsets: Mapping[Place, int], now_micros: int, stop: threading.Event) -> dict[Place, int]:
+        """The time of the newest record before each of these offsets, 0 where none is there, by reading all that is.
+
+        For partitions whose committed offset has no note of it: an offset from before there were notes, and the embedded
+        broker, which keeps none. `now_micros` bounds what publishers say. Raises KafkaException.
+        """
+        newest = dict.fromkeys(offsets, 0)
+        unread = {place for place, offset in offsets.items() if offset > 0}
+        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in unread])
+        while unread and not stop.is_set():
+            records, ends = sorted_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
+            for place, read_to, at in _by_partition(records, offsets, now_micros):
+                newest[place] = max(newest[place], at)
+                if read_to >= offsets[place]:
+                    unread.discard(place)
+            # Where a partition ends before its committed offset, more is not to be had.
+            unread -= ends.keys()
+        self._consumer.unassign()
+        return newest
+
     def _is_the_end(self, place: Place, offset: int) -> bool:
         # Of the answer that brought us to `offset`: up to where records are written, committed or not.
         _, written = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
@@ -79,3 +101,22 @@ class LogReader:
             rows = np.flatnonzero(partitions == number)
             _, last_offset = position_of(messages[rows[-1]])
             stores[number].add(ids[rows], content[rows], occurred_at[rows], last_offset + 1)
+
+
+def _by_partition(
+    records: list[Message], offsets: Mapping[Place, int], now_micros: int
+) -> Iterator[tuple[Place, int, int]]:
+    """For each partition: how far it is read with these records, and the newest time of those before its offset (0: none)."""
+    places = [Place(str(record.topic()), int(record.partition() or 0)) for record in records]
+    table = pl.DataFrame(
+        {
+            "topic": [place.topic for place in places],
+            "partition": [place.partition for place in places],
+            "offset": [record.offset() for record in records],
+            "end": [offsets[place] for place in places],
+            "at": record_times(records, now_micros).recorded_at,
+        }
+    )
+    newest = pl.col("at").filter(pl.col("offset") < pl.col("end")).max().fill_null(0)
+    of_partitions = table.group_by("topic", "partition").agg(pl.col("offset").max() + 1, newest)
+    return ((Place(topic, partition), read_to, at) for topic, partition, read_to, at in of_partitions.iter_rows())

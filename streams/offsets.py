@@ -1,7 +1,8 @@
 """Where a rater goes on in each partition: at the offset that its group committed, and nowhere else unless it was told so.
 
-An offset is committed with a note of the topics that it is about: the one it is an offset of, and the log that has the
-movements of all before it. Where Kafka keeps the note, a topic that was deleted and made anew is noticed.
+An offset is committed with a note: of the topics that it is about (the one it is an offset of, and the log that has the
+movements of all before it), and of how new the newest record before it was. Where Kafka keeps the note, a topic that was
+deleted and made anew is noticed, and the age of an event is measured as it was before a restart.
 """
 
 import logging
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KAFKA_TIMEOUT_SECONDS = 10.0
+_NEWEST = "; newest record "
 
 
 class MisplacedOffsetError(Exception):
@@ -40,9 +42,22 @@ class Offsets:
         self._origins = origins
         self._missing = missing
 
-    def to_commit(self, offsets: Mapping[Place, int]) -> list[TopicPartition]:
-        """These offsets with their notes."""
-        return [TopicPartition(*place, offset, self._origins.get(place.topic, "")) for place, offset in offsets.items()]
+    def to_commit(self, offsets: Mapping[Place, int], newest_at: Mapping[Place, int]) -> list[TopicPartition]:
+        """These offsets with their notes. `newest_at`: of each place the time of its newest record, where it is known."""
+        return [
+            TopicPartition(*place, offset, _note(self._origins.get(place.topic, ""), newest_at.get(place)))
+            for place, offset in offsets.items()
+        ]
+
+    def newest_at(self, committed: Mapping[Place, TopicPartition]) -> dict[Place, int]:
+        """What the notes say of how new the newest record of each source partition was: only where they say it of this
+        topic."""
+        noted = {place: _read_note(answer.metadata) for place, answer in self._of_sources(committed)}
+        return {
+            place: newest
+            for place, (origin, newest) in noted.items()
+            if newest is not None and origin == self._origins[place.topic]
+        }
 
     def committed(self, places: Iterable[Place]) -> dict[Place, TopicPartition]:
         """What is committed for each place, the offset negative where nothing is. Waits for open transactions."""
@@ -101,12 +116,22 @@ class Offsets:
                 f"no offset is committed, though events were rated: {committed.topic} was made anew, or Kafka forgot the"
                 " offset (offsets.retention.minutes)"
             )
-        if committed.metadata and committed.metadata != now:
+        origin, _ = _read_note(committed.metadata)
+        if origin and origin != now:
             return (
                 f"{committed.topic} or {CREDIT_MOVEMENTS.name} was made anew since offset {committed.offset} was committed"
-                f" ({committed.metadata}; now {now})"
+                f" ({origin}; now {now})"
             )
         return None
+
+
+def _note(origin: str, newest_at: int | None) -> str:
+    return origin if newest_at is None else f"{origin}{_NEWEST}{newest_at}"
+
+
+def _read_note(note: str | None) -> tuple[str, int | None]:
+    origin, _, newest_at = (note or "").partition(_NEWEST)
+    return origin, int(newest_at) if newest_at.isdigit() else None
 
 
 def _answer(ask: Callable[[], T]) -> T:

@@ -10,10 +10,9 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from schemas.codec import RecordCodec, Refusal
 from streams.events import POSITION_COLUMNS, events_table
+from streams.record_times import END_OF_TIME_MICROS, RecordTimes, record_times
 
 logger = logging.getLogger(__name__)
-
-_MICROS_PER_MILLI = 1000
 
 
 class Place(NamedTuple):
@@ -46,26 +45,42 @@ def position_of(message: Message) -> tuple[Place, int]:
 @dataclass(frozen=True)
 class Poll:
     """`messages` as Kafka gave them; `events`: EVENT_COLUMNS, `row` being the place in `messages`; `refusals`: those that
-    are no records; `next_offsets`: where each partition goes on."""
+    are no records; `times`: of the messages. Of each partition that brought some: `next_offsets`, where it goes on, and
+    `newest_at`, the time of its newest record so far."""
 
     messages: list[Message]
     events: pl.DataFrame
     refusals: list[Refusal]
+    times: RecordTimes
     next_offsets: dict[Place, int]
+    newest_at: dict[Place, int]
 
 
-def decode_poll(messages: list[Message], codecs: Mapping[str, RecordCodec]) -> Poll:
-    """Decode messages without errors. Raises RegistryUnavailableError."""
-    topics = [message.topic() for message in messages]
+def decode_poll(
+    messages: list[Message],
+    codecs: Mapping[str, RecordCodec],
+    now_micros: int = END_OF_TIME_MICROS,
+    newest_before: Mapping[Place, int] | None = None,
+) -> Poll:
+    """Decode messages without errors, in the order of each partition.
+
+    `now_micros` is the reader's clock, and `newest_before` the newest record of each partition before these; who asks for
+    nobody's age leaves them out. Raises RegistryUnavailableError.
+    """
+    times = record_times(messages, now_micros)
     positions = pl.DataFrame(
         {
             "row": range(len(messages)),
+            "topic": [message.topic() for message in messages],
             "partition": [message.partition() for message in messages],
             "offset": [message.offset() for message in messages],
-            "recorded_at": [message.timestamp()[1] for message in messages],
+            "recorded_at": times.recorded_at,
         },
-        schema=POSITION_COLUMNS,
-    ).with_columns(pl.col("recorded_at") * _MICROS_PER_MILLI, topic=pl.Series(topics, dtype=pl.String))
+        schema={
+            name: dtype for name, dtype in (POSITION_COLUMNS | {"topic": pl.String}).items() if name != "newest_at"
+        },
+    )
+    positions = positions.with_columns(_newest_so_far(positions, newest_before or {}))
     values = [message.value() for message in messages]
     decoded: dict[str, pl.DataFrame] = {}
     refusals: list[Refusal] = []
@@ -75,12 +90,27 @@ def decode_poll(messages: list[Message], codecs: Mapping[str, RecordCodec]) -> P
         batch = codec.decode([values[row] for row in rows] if len(rows) < len(values) else values)
         decoded[topic] = of_topic[batch.rows["row"]].hstack(batch.rows.drop("row"))
         refusals += [refusal._replace(row=rows[refusal.row]) for refusal in batch.refusals]
-    return Poll(messages, events_table(decoded), refusals, _next_offsets(positions))
+    last = positions.group_by("topic", "partition").agg(pl.col("offset", "newest_at").max())
+    return Poll(
+        messages,
+        events_table(decoded),
+        refusals,
+        times,
+        next_offsets={Place(topic, partition): offset + 1 for topic, partition, offset, _ in last.iter_rows()},
+        newest_at={Place(topic, partition): newest for topic, partition, _, newest in last.iter_rows()},
+    )
 
 
-def _next_offsets(positions: pl.DataFrame) -> dict[Place, int]:
-    last = positions.group_by("topic", "partition").agg(pl.col("offset").max())
-    return {Place(topic, partition): offset + 1 for topic, partition, offset in last.iter_rows()}
+def _newest_so_far(positions: pl.DataFrame, before: Mapping[Place, int]) -> pl.Series:
+    """For each record the time of the newest one of its partition so far, its own included."""
+    known = pl.DataFrame(
+        [(*place, newest) for place, newest in before.items()],
+        schema={"topic": pl.String, "partition": pl.Int64, "before": pl.Int64},
+        orient="row",
+    )
+    among_these = pl.col("recorded_at").cum_max().over("topic", "partition")
+    joined = positions.join(known, on=["topic", "partition"], how="left", maintain_order="left")
+    return joined.select(newest_at=pl.max_horizontal(among_these, "before")).to_series()
 
 
 def sorted_out(messages: list[Message]) -> tuple[list[Message], dict[Place, int]]:

@@ -9,11 +9,16 @@ For each poll:
 
 A crash before the end of 3 leaves nothing: the batch is read again. A crash between 3 and 4 leaves a store that is behind
 the log; on assignment it is brought up to date from there. A replayed batch gives the same rows, because nothing in 2 knows
-a clock or a random number. So each event has its effect once.
+a clock or a random number, but for one bound: a publisher's timestamp counts as the rater's clock at most, which only decides
+what is refused for its age. So each event has its effect once.
 
-On assignment, before the first event is rated: (a) fetch the committed offsets, which waits for the end of a predecessor's
-open transaction, (b) read `credit-movements` from where the store stands to its end, open transactions included, (c) begin
-there.
+How new the newest record of each partition was is committed with its offset (in the note), so that an event's age is measured
+after a restart as it was before. An id is forgotten only when an event of its age would be refused; whatever may have been
+forgotten is refused too.
+
+On assignment, before the first event is rated: (a) fetch the committed offsets and their notes, which waits for the end of a
+predecessor's open transaction, (b) read `credit-movements` from where the store stands to its end, open transactions included,
+(c) begin there.
 """
 
 import logging
@@ -22,7 +27,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +46,7 @@ from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError
 from schemas.topics import ACCOUNT_PLANS, RATES
 from streams.checks import CHECKS
+from streams.clock_watch import ClockWatch
 from streams.events import SOURCES
 from streams.fingerprints import Hashes, content_hashes, id_hashes
 from streams.flood import FloodWatch
@@ -53,7 +58,7 @@ from streams.offsets import KafkaSilentError, MisplacedOffsetError, Offsets
 from streams.poll import OutOfRangeError, Place, Poll, decode_poll, gone_on_to, position_of, sorted_out
 from streams.price_feed import PriceFeed, RefusedPrice
 from streams.rating import Limits
-from streams.seen_store import SeenStore
+from streams.seen_store import NOTHING_FORGOTTEN, SeenStore
 from streams.settlement import Seen, Settled, check_batch, refusals_of, settle
 
 logger = logging.getLogger(__name__)
@@ -78,7 +83,6 @@ class RaterOptions:
     origins: Mapping[str, str]
     missing_offsets: MissingOffsets = MissingOffsets.STOP
     limits: Limits = field(default_factory=Limits)
-    remember: timedelta = timedelta(days=35)
     batch_size: int = 50_000
     wait_seconds: float = 0.2
 
@@ -99,6 +103,7 @@ class Rater:
         codecs: Mapping[str, RecordCodec],
         options: RaterOptions,
         metrics: RaterMetrics,
+        clock: ClockWatch,
     ) -> None:
         self._consumer = consumer
         self._ledger = ledger
@@ -107,6 +112,7 @@ class Rater:
         self._codecs = codecs
         self._options = options
         self._metrics = metrics
+        self._clock = clock
         self._offsets = Offsets(consumer, options.origins, options.missing_offsets)
         self._assigned: list[Place] = []
         self._next: dict[Place, int] = {}
@@ -124,8 +130,9 @@ class Rater:
     def run(self, stop: threading.Event) -> None:
         """Rate until `stop` is set.
 
-        Raises KafkaException where this rater cannot go on (fenced, or a fatal error): starting anew is always safe; and
-        MisplacedOffsetError where somebody has to decide first how to go on.
+        Raises KafkaException where this rater cannot go on (fenced, or a fatal error): starting anew is always safe;
+        MisplacedOffsetError where somebody has to decide first how to go on; and ClockBehindError where this machine's clock
+        would have events refused that are in order.
         """
         self._stop = stop
         self._while_registry_is_away(lambda: self._feed.read_to_end(stop))
@@ -164,7 +171,10 @@ class Rater:
         self._settle_and_commit(events, ends)
 
     def _settle_and_commit(self, messages: list[Message], ends: dict[Place, int]) -> None:
-        poll = self._while_registry_is_away(lambda: decode_poll(messages, self._codecs))
+        poll = self._while_registry_is_away(
+            lambda: decode_poll(messages, self._codecs, self._clock.now_micros(), self._newest_at)
+        )
+        self._while_registry_is_away(lambda: self._clock.watch(poll.times))
         next_offsets = gone_on_to(self._next, poll.next_offsets, ends)
         bad_prices = self._bad_prices()
         if not next_offsets and not bad_prices:
@@ -173,36 +183,28 @@ class Rater:
             ids, content = id_hashes(poll.events), content_hashes(poll.events)
             settled = self._settled(poll.events, ids, content)
             reached = self._commit(poll, settled, next_offsets, bad_prices)
+            self._newest_at.update(poll.newest_at)
             self._remember(settled, ids, content, reached)
         self._next.update(next_offsets)
         self._count(poll, settled)
 
     def _settled(self, events: pl.DataFrame, ids: Hashes, content: Hashes) -> Settled:
         limits = self._options.limits
-        failed = check_batch(events, self._options.partitions, limits)
         seen = Seen(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
+        forgotten_before = np.full(len(events), NOTHING_FORGOTTEN, dtype=np.int64)
         partitions = events["partition"].to_numpy()
         for partition, store in self._stores.items():
             rows = np.flatnonzero(partitions == partition)
             if len(rows):
                 seen.known[rows], seen.content[rows] = store.look_up(ids[rows])
-                # Not before: the newest event of a batch must not make it forget what an older one in it repeats.
-                self._note_newest(partition, store, events[rows])
+                forgotten_before[rows] = store.forgotten_before
+        failed = check_batch(events, self._options.partitions, limits, forgotten_before)
         return settle(events, failed, ids, content, seen, self._feed.prices, limits)
-
-    def _note_newest(self, partition: int, store: SeenStore, events: pl.DataFrame) -> None:
-        """Ids are forgotten by the older of the two source topics: one may lag days behind the other, and what it brings is
-        judged by its own records' times."""
-        for topic, newest in events.group_by("source_topic").agg(pl.col("recorded_at").max()).iter_rows():
-            place = Place(topic, partition)
-            self._newest_at[place] = max(newest, self._newest_at.get(place, newest))
-        both = [self._newest_at.get(Place(topic, partition)) for topic in _SOURCE_NAMES]
-        store.newest_at = max(store.newest_at, min(newest or 0 for newest in both))
 
     def _commit(
         self, poll: Poll, settled: Settled, next_offsets: dict[Place, int], bad_prices: list[RefusedPrice]
     ) -> dict[int, int]:
-        offsets = self._offsets.to_commit(next_offsets)
+        offsets = self._offsets.to_commit(next_offsets, {**self._newest_at, **poll.newest_at})
         self._ledger.begin()
         self._ledger.append(settled.movements)
         for refusal in poll.refusals:
@@ -218,12 +220,20 @@ class Rater:
         return reached
 
     def _remember(self, settled: Settled, ids: Hashes, content: Hashes, reached: dict[int, int]) -> None:
+        self._tell_stores_how_new()
         partitions = settled.movements["source_partition"].to_numpy()
         occurred_at = settled.movements["occurred_at"].to_numpy()
         for partition, reached_offset in reached.items():
             rows = np.flatnonzero(partitions == partition)
             moved = settled.moved[rows]
             self._stores[partition].add(ids[moved], content[moved], occurred_at[rows], reached_offset)
+
+    def _tell_stores_how_new(self) -> None:
+        """Ids are forgotten by the older of the two source topics: one may lag days behind the other, and the age of what it
+        brings is measured by its own records."""
+        for partition, store in self._stores.items():
+            both = [self._newest_at.get(Place(topic, partition), 0) for topic in _SOURCE_NAMES]
+            store.newest_at = max(store.newest_at, min(both))
 
     def _bad_prices(self) -> list[RefusedPrice]:
         """The bad rates and plans that this rater has to bury: those nobody has buried before."""
@@ -245,7 +255,11 @@ class Rater:
         committed = self._offsets.committed(places)
         for number in self._stores.keys() - set(numbers):
             self._stores.pop(number).save()
-        log_ends = self._catch_up({number: self._store(number) for number in numbers})
+        stores = {number: self._store(number) for number in numbers}
+        self._newest_at = self._offsets.newest_at(committed)
+        # So what is read back and may be forgotten at once is not kept.
+        self._tell_stores_how_new()
+        log_ends = self._catch_up(stores)
         if self._stop.is_set():
             return
         first = self._offsets.first(committed, log_ends)
@@ -255,11 +269,20 @@ class Rater:
             return
         self._commit_alone(first)
         self._next = {**{place: max(answer.offset, 0) for place, answer in committed.items()}, **first}
+        self._newest_at |= self._unnoted_newest()
         self._consumer.assign(
             [TopicPartition(*place, offset) for place, offset in self._next.items() if place.topic in _SOURCE_NAMES]
         )
         self._must_prepare = False
         logger.info("rating partitions %s; %d ids remembered", numbers or "none", sum(map(len, self._stores.values())))
+
+    def _unnoted_newest(self) -> dict[Place, int]:
+        unnoted = {
+            place: offset
+            for place, offset in self._next.items()
+            if place.topic in _SOURCE_NAMES and place not in self._newest_at
+        }
+        return self._log_reader.newest_before(unnoted, self._clock.now_micros(), self._stop)
 
     def _catch_up(self, stores: dict[int, SeenStore]) -> dict[int, int]:
         try:
@@ -274,7 +297,7 @@ class Rater:
         """Go on in these partitions where it was told. Raises MisplacedOffsetError if it was not, and AbortedError."""
         offsets = self._offsets.chosen(misplaced)
         for number in {place.partition for place in offsets}:
-            # Read again from the log it knows all ids, even those that events as new as the last ones have made it forget.
+            # Read again from the log it knows all ids, even those that records as new as the last ones have made it forget.
             self._stores.pop(number, None)
             shutil.rmtree(self._options.seen_folder / str(number), ignore_errors=True)
         self._commit_alone(offsets)
@@ -284,12 +307,12 @@ class Rater:
         """Raises AbortedError."""
         if offsets:
             self._ledger.begin()
-            self._ledger.commit(self._offsets.to_commit(offsets), self._consumer)
+            self._ledger.commit(self._offsets.to_commit(offsets, {}), self._consumer)
 
     def _store(self, number: int) -> SeenStore:
         if number not in self._stores:
             folder = self._options.seen_folder / str(number)
-            self._stores[number] = SeenStore(folder, self._options.log_id, self._options.remember)
+            self._stores[number] = SeenStore(folder, self._options.log_id, self._options.limits.max_age)
         return self._stores[number]
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

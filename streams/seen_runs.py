@@ -58,8 +58,8 @@ def merged(runs: Sequence[Run], forget_before: int) -> Run:
     return Run._sorted(np.concatenate(kept, axis=1))
 
 
-def look_up(runs: Sequence[Run], ids: Hashes, forget_before: int) -> tuple[npt.NDArray[np.bool_], Hashes]:
-    """For each id whether a run has it (and it occurred at `forget_before` or later), and the content hash it came with."""
+def look_up(runs: Sequence[Run], ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
+    """For each id whether a run has it, and the content hash it came with."""
     known = np.zeros(len(ids), dtype=bool)
     content = np.zeros(len(ids), dtype=np.uint64)
     order = np.argsort(ids)
@@ -70,9 +70,6 @@ def look_up(runs: Sequence[Run], ids: Hashes, forget_before: int) -> tuple[npt.N
         # Searching in rising order walks through a run once instead of jumping about in it.
         places = np.minimum(np.searchsorted(run.ids, in_order), len(run) - 1)
         hits = np.flatnonzero(run.ids[places] == in_order)
-        if len(hits) == 0:
-            continue
-        hits = hits[run.occurred_at[places[hits]] >= forget_before]
         rows = order[hits]
         known[rows] = True
         content[rows] = run.content[places[hits]]

@@ -4,7 +4,11 @@ New entries gather in memory in sorted runs, merged eight by eight. When they ar
 file, together with the offset of `credit-movements` up to which the files know everything. After a crash the rest is read
 from the log again; a folder that is lost, torn or of another log is thrown away and all of it is read again.
 
-So a disk that cannot be written is no reason to stop: what should lie there stays in memory, and writing it is tried again
+An id is forgotten only when an event of its age would be refused: when it occurred more than `keep` before the newest record
+of its partition. What was forgotten once is noted as `forgotten_before`, and the rater refuses whatever occurred before it. So
+it never charges an event whose id it may not know any more, even where it has lost track of how new the newest record was.
+
+A disk that cannot be written is no reason to stop: what should lie there stays in memory, and writing it is tried again
 after pauses that grow, counted in entries (nothing here knows a clock).
 """
 
@@ -28,6 +32,8 @@ logger = logging.getLogger(__name__)
 _RUNS_TO_MERGE = 8
 _MANIFEST = "manifest.json"
 MAX_ENTRIES_IN_MEMORY = 250_000
+# Before every time that can be stored.
+NOTHING_FORGOTTEN = -(2**62)
 # The longest pause between two attempts to write, as so many times the entries that memory holds otherwise.
 _LONGEST_PAUSE = 16
 
@@ -35,9 +41,8 @@ _LONGEST_PAUSE = 16
 class SeenStore:
     """The ids of one partition's movements, each with the hash of its content.
 
-    `reached_offset` is the offset of `credit-movements` below which every movement is known here, `newest_at` the newest
-    Kafka timestamp (microseconds) of the partition's events: an id whose `occurred_at` lies more than `keep` before it is
-    forgotten.
+    `reached_offset` is the offset of `credit-movements` below which every movement is known here, but for those that
+    `occurred_at` before `forgotten_before`. `newest_at` is the time of the partition's newest record. Both in microseconds.
     """
 
     def __init__(self, folder: Path, log_id: str, keep: timedelta, max_in_memory: int = MAX_ENTRIES_IN_MEMORY) -> None:
@@ -53,6 +58,7 @@ class SeenStore:
         self._saved_offset = 0
         self.reached_offset = 0
         self.newest_at = 0
+        self.forgotten_before = NOTHING_FORGOTTEN
         self._load()
 
     def __len__(self) -> int:
@@ -60,7 +66,7 @@ class SeenStore:
 
     def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
         """For each id hash whether it was seen, and the hash of the content it was seen with."""
-        return look_up(self._runs(), ids, self._forget_before())
+        return look_up(self._runs(), ids)
 
     def add(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:
         """Remember movements that are committed to the log, and that all below `reached_offset` is known now."""
@@ -87,13 +93,13 @@ class SeenStore:
 
     def _save(self) -> None:
         if self._memory:
-            self._files.append(self._written(merged(self._memory, self._forget_before())))
+            self._files.append(self._written(self._merged(self._memory)))
             self._memory = []
         if self.reached_offset == self._saved_offset:
             return
         while len(self._files) >= _RUNS_TO_MERGE and self._last_are_alike(self._files):
             last = self._files[-_RUNS_TO_MERGE:]
-            self._files[-_RUNS_TO_MERGE:] = [self._written(merged([run for _, run in last], self._forget_before()))]
+            self._files[-_RUNS_TO_MERGE:] = [self._written(self._merged([run for _, run in last]))]
             self._obsolete += [name for name, _ in last]
         self._write_manifest()
         # A merged run may be one of its parts again, by its name too: where all of the others was forgotten.
@@ -107,9 +113,15 @@ class SeenStore:
     def _forget_before(self) -> int:
         return self.newest_at - self._keep_micros
 
+    def _merged(self, runs: list[Run]) -> Run:
+        run = merged(runs, self._forget_before())
+        if len(run) < sum(map(len, runs)):
+            self.forgotten_before = max(self.forgotten_before, self._forget_before())
+        return run
+
     def _levelled(self, runs: list[Run]) -> list[Run]:
         while len(runs) >= _RUNS_TO_MERGE and len(runs[-_RUNS_TO_MERGE]) < _RUNS_TO_MERGE * len(runs[-1]):
-            runs = [*runs[:-_RUNS_TO_MERGE], merged(runs[-_RUNS_TO_MERGE:], self._forget_before())]
+            runs = [*runs[:-_RUNS_TO_MERGE], self._merged(runs[-_RUNS_TO_MERGE:])]
         return runs
 
     @staticmethod
@@ -141,6 +153,7 @@ class SeenStore:
             "log_id": self._log_id,
             "reached_offset": self.reached_offset,
             "newest_at": self.newest_at,
+            "forgotten_before": self.forgotten_before,
             "runs": [name for name, _ in self._files],
         }
         new = self._folder / f"{_MANIFEST}.new"
@@ -164,6 +177,9 @@ class SeenStore:
     def _adopt(self, manifest: dict[str, Any]) -> None:
         if (manifest["algorithm"], manifest["log_id"]) != (ALGORITHM, self._log_id):
             raise ValueError("it was made for another log or with another hash")
+        newest_at, forgotten_before = int(manifest["newest_at"]), int(manifest["forgotten_before"])
+        if forgotten_before > newest_at - self._keep_micros:
+            raise ValueError("it has remembered for less long than is asked of it now")
         files = []
         for name in manifest["runs"]:
             run = self._mapped(name)
@@ -172,7 +188,7 @@ class SeenStore:
             files.append((name, run))
         self._files = files
         self._saved_offset = self.reached_offset = int(manifest["reached_offset"])
-        self.newest_at = int(manifest["newest_at"])
+        self.newest_at, self.forgotten_before = newest_at, forgotten_before
 
     def _start_over(self) -> None:
         try:

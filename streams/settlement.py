@@ -42,18 +42,23 @@ class Settled:
     refused: pl.DataFrame
 
 
-def check_batch(events: pl.DataFrame, partitions: int, limits: Limits) -> Ints:
-    """The checks that need no rate: for each row PASSED or the index in CHECKS of the first one failed."""
+def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten_before: Ints | None = None) -> Ints:
+    """The checks that need no rate: for each row PASSED or the index in CHECKS of the first one failed.
+
+    `forgotten_before` says of each row what may be forgotten of its partition: ids that occurred before it (None: nothing).
+    """
     failed = np.full(len(events), PASSED, dtype=np.int64)
-    occurred_at, recorded_at = pl.col("occurred_at"), pl.col("recorded_at")
+    occurred_at = pl.col("occurred_at")
+    forgotten = pl.lit(False) if forgotten_before is None else occurred_at < pl.Series(forgotten_before)
     faults = events.select(
         (~pl.col("event_id").str.contains(_CANONICAL_UUID)).alias(Check.EVENT_ID.name),
         _bad_id("account_id").alias(Check.ACCOUNT_ID.name),
         _bad_id("interaction_id").alias(Check.INTERACTION_ID.name),
         _bad_id("user_id").fill_null(False).alias(Check.USER_ID.name),
         (~occurred_at.is_between(EARLIEST_MICROS, LATEST_MICROS)).alias(Check.TIME.name),
-        (occurred_at < recorded_at - _micros(limits.max_age)).alias(Check.TOO_OLD.name),
-        (occurred_at > recorded_at + _micros(limits.max_ahead)).alias(Check.TOO_EARLY.name),
+        (occurred_at < pl.col("newest_at") - _micros(limits.max_age)).alias(Check.TOO_OLD.name),
+        forgotten.alias(Check.FORGOTTEN.name),
+        (occurred_at > pl.col("recorded_at") + _micros(limits.max_ahead)).alias(Check.TOO_EARLY.name),
         pl.Series(Check.PARTITION.name, account_partitions(events["account_id"], partitions)) != pl.col("partition"),
         (pl.col("quantity") < 0).alias(Check.NEGATIVE.name),
     )

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 from prometheus_client import CollectorRegistry
 
@@ -10,6 +11,7 @@ from credit_movements.health import health_page
 from credit_movements.occupancy import rater_folder_claimed
 from credit_movements.settings import Settings, variable
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES
+from streams.clock_watch import ClockWatch
 from streams.events import SOURCES
 from streams.ledger import Ledger
 from streams.log_reader import LogReader
@@ -26,7 +28,8 @@ _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 def run_rater(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Rate until `stop` is set.
 
-    Raises OccupiedError and UnreachableError at the start, KafkaException and MisplacedOffsetError where it cannot go on.
+    Raises OccupiedError and UnreachableError at the start, KafkaException, MisplacedOffsetError and ClockBehindError where it
+    cannot go on.
     """
     metrics = CollectorRegistry()
     with rater_folder_claimed(settings.data_dir, variable("data_dir")):
@@ -81,8 +84,17 @@ def make_rater(
                 settings.max_seconds_quantity,
                 settings.max_count_quantity,
             ),
-            remember=settings.event_max_age,
             batch_size=settings.rater_batch_size,
         ),
         metrics=RaterMetrics(metrics),
+        clock=ClockWatch(
+            _now_micros,
+            time.monotonic,
+            settings.event_max_ahead,
+            lambda: clients.behind_registry(settings, _now_micros),
+        ),
     )
+
+
+def _now_micros() -> int:
+    return time.time_ns() // 1000

@@ -163,7 +163,11 @@ def as_oracle_sees(topic: str, record: dict[str, Any]) -> dict[str, Any]:
         "amount_nanos": None,
         "currency": None,
     }
-    place = {"partition": (murmur2(record["account_id"].encode()) & 0x7FFFFFFF) % PARTITIONS, "recorded_at": NOW}
+    place = {
+        "partition": (murmur2(record["account_id"].encode()) & 0x7FFFFFFF) % PARTITIONS,
+        "recorded_at": NOW,
+        "newest_at": NOW,
+    }
     return {**shape, **record, **place, "source_topic": topic}
 
 

@@ -199,7 +199,8 @@ def test_any_text_is_an_account_and_gets_its_own_movements_alone(client: Client,
 def insert_many(client: Client, count: int) -> None:
     client.command(
         "INSERT INTO credit_movements SELECT 'acme', fromUnixTimestamp64Micro({from:Int64} + number, 'UTC'), generateUUIDv4(),"
-        " 'i', 'call', 1, 'seconds', 1, 1, 1, -1, 'EUR', null, null, null, null, null, 'usage-events', 0, number, 'log', 0, number"
+        " 'i', 'call', 1, 'seconds', 1, 1, 1, -1, 'EUR', null, null, null, null, null,"
+        " 'usage-events', 0, number, 'log', 0, number"
         " FROM numbers({count:UInt64})",
         parameters={"from": FROM, "count": count},
     )

@@ -136,6 +136,7 @@ def _with_places(events: pl.DataFrame, first_row: int) -> pl.DataFrame:
         pl.Series("partition", account_partitions(events["account_id"], PARTITIONS)),
         pl.int_range(len(events)).alias("offset"),
         pl.lit(NOW).alias("recorded_at"),
+        pl.lit(NOW).alias("newest_at"),
     )
 
 

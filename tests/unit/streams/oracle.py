@@ -28,7 +28,9 @@ class Oracle:
             return "refused", reason
         identity = (event["account_id"], event["event_id"])
         content = tuple(
-            event[name] for name in sorted(event) if name not in {"partition", "offset", "recorded_at", "row"}
+            event[name]
+            for name in sorted(event)
+            if name not in {"partition", "offset", "recorded_at", "newest_at", "row"}
         )
         if identity in self.seen:
             return ("duplicate", None) if self.seen[identity] == content else ("refused", "conflict")
@@ -45,7 +47,7 @@ class Oracle:
         ids = [event["account_id"], event["interaction_id"]] + ([] if event["user_id"] is None else [event["user_id"]])
         if not canonical or any(not 1 <= len(each) <= 128 for each in ids):
             return "invalid_event"
-        if event["occurred_at"] < event["recorded_at"] - 35 * DAY:
+        if event["occurred_at"] < event["newest_at"] - 35 * DAY:
             return "invalid_event"
         if event["occurred_at"] > event["recorded_at"] + DAY // 24:
             return "invalid_event"

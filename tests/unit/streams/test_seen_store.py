@@ -97,11 +97,38 @@ def test_an_id_is_forgotten_only_when_it_lies_more_than_35_days_back(tmp_path: P
     store = open_store(tmp_path)
     add(store, range(10), 10, occurred_at=DAY)
     store.newest_at = 36 * DAY
-    assert all(found(store, range(10)))
-    store.newest_at += 1
-    assert not any(found(store, range(10)))
     store.save()
-    assert len(open_store(tmp_path)) == 0
+    again = open_store(tmp_path)
+    assert all(found(again, range(10)))
+    assert again.forgotten_before < 0
+    add(again, range(10, 20), 20, occurred_at=DAY)
+    again.newest_at += 1
+    again.save()
+    assert found(open_store(tmp_path), range(20)) == [True] * 10 + [False] * 10
+
+
+def test_what_may_be_forgotten_is_noted_for_ever(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    add(store, range(10), 10, occurred_at=DAY)
+    store.newest_at = 40 * DAY
+    store.save()
+    assert store.forgotten_before == 5 * DAY
+    again = open_store(tmp_path)
+    again.newest_at = 0
+    assert again.forgotten_before == 5 * DAY
+
+
+def test_a_store_that_is_to_remember_for_longer_is_rebuilt_where_it_has_forgotten(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    add(store, range(10), 10, occurred_at=39 * DAY)
+    store.newest_at = 40 * DAY
+    store.save()
+    longer = SeenStore(tmp_path, "log", timedelta(days=60))
+    assert longer.reached_offset == 10
+    add(store, range(10, 20), 20, occurred_at=DAY)
+    store.save()
+    longer = SeenStore(tmp_path, "log", timedelta(days=60))
+    assert (longer.reached_offset, longer.forgotten_before < 0) == (0, True)
 
 
 def test_an_id_that_came_anew_after_it_was_forgotten_is_known_by_its_newest_content(tmp_path: Path) -> None:
@@ -110,8 +137,7 @@ def test_an_id_that_came_anew_after_it_was_forgotten_is_known_by_its_newest_cont
     for day in (1, 40):
         store.newest_at = day * DAY
         store.add(ids, np.array([day], dtype=np.uint64), np.array([day * DAY], dtype=np.int64), day)
-    known, content = store.look_up(ids)
-    assert (known.tolist(), content.tolist()) == ([True], [40])
+    assert store.look_up(ids)[1].tolist() == [40]
     store.save()
     assert open_store(tmp_path).look_up(ids)[1].tolist() == [40]
 

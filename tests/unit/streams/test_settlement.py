@@ -33,7 +33,7 @@ def rate(**fields: Any) -> dict[str, Any]:
 
 def event(number: int = 0, **fields: Any) -> dict[str, Any]:
     made = {
-        "row": 0, "partition": 0, "offset": number, "recorded_at": NOW, "source_topic": "usage-events",
+        "row": 0, "partition": 0, "offset": number, "recorded_at": NOW, "newest_at": NOW, "source_topic": "usage-events",
         "event_id": f"00000000-0000-4000-8000-{number:012x}", "account_id": "acme", "interaction_id": f"call-{number}",
         "usage_type": "call", "quantity": 61, "destination": "+49 151 2345678", "occurred_at": NOW - DAY, "user_id": None,
         "amount_nanos": None, "currency": None,

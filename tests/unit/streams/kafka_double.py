@@ -1,0 +1,208 @@
+"""A Kafka of lists around the real rater, for tests that need thousands of histories: one partition of each topic.
+
+What is committed changes together, as in a transaction. It has a clock of its own for each reader, and may keep the notes of
+offsets or lose them, as brokers do.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from confluent_kafka import Message, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from schemas.codec import RecordCodec
+from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
+from streams.clock_watch import ClockWatch
+from streams.events import events_of_movements
+from streams.fingerprints import content_hashes, id_hashes
+from streams.ledger import AbortedError
+from streams.metrics import RaterMetrics
+from streams.poll import Place, position_of
+from streams.rater import Rater, RaterOptions
+from streams.rates import Rate
+from streams.rating import Limits, PriceList
+from streams.record_times import record_times
+from streams.seen_store import SeenStore
+from tests.unit.schemas.test_codec import RegisteredSchemas
+from tests.unit.streams.test_settlement import rate
+
+SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
+CODECS = {topic.name: RecordCodec(topic, cast(Any, RegisteredSchemas())) for topic in (*SOURCES, CREDIT_MOVEMENTS)}
+PRICES = PriceList([Rate.checked(rate(effective_from=0))], [], "default")
+
+
+class CrashedError(BaseException):
+    """The process has died: no part of the rater may catch it."""
+
+
+class KafkaDouble:
+    """`letters`: (place, offset) → (reason, detail). `keeps_notes`: whether the metadata of committed offsets is kept."""
+
+    def __init__(self, folder: Path, now_micros: int, keeps_notes: bool = True) -> None:
+        self.folder = folder
+        self.now_micros = now_micros
+        self.keeps_notes = keeps_notes
+        self.records: dict[Place, list[Message]] = {Place(topic.name, 0): [] for topic in SOURCES}
+        self.committed: dict[Place, TopicPartition] = {}
+        self.log: list[dict[str, Any]] = []
+        self.letters: dict[tuple[Place, int], tuple[str, str]] = {}
+        self.next_commit: str = "commit"
+        self.first_kept = dict.fromkeys(self.records, 0)
+
+    def publish(self, topic: Topic, record: dict[str, Any], told_micros: int, kind: int = 1) -> None:
+        """`kind`: 1 where the publisher stamps (CreateTime), 2 where the broker does."""
+        place = Place(topic.name, 0)
+        codec = CODECS[topic.name]
+        value = codec.encode_one({name: record[name] for name in codec.dtypes})
+        stamp = (kind, told_micros // 1000)
+        offset = len(self.records[place])
+        self.records[place].append(
+            Message(topic=topic.name, partition=0, offset=offset, value=value, key=b"k", timestamp=stamp)
+        )
+
+    def delete_rated_records(self) -> None:
+        """As a topic's retention does; offsets stay what they are."""
+        self.first_kept |= {place: committed.offset for place, committed in self.committed.items()}
+
+    def rater(
+        self, batch_size: int = 50, limits: Limits | None = None, behind: Callable[[], Any] = lambda: None
+    ) -> "RunningRater":
+        return RunningRater(self, batch_size, limits or Limits(), behind)
+
+
+class RunningRater:
+    """A rater of the double, turned by hand."""
+
+    def __init__(self, kafka: KafkaDouble, batch_size: int, limits: Limits, behind: Callable[[], Any]) -> None:
+        options = RaterOptions(
+            partitions=1,
+            seen_folder=kafka.folder,
+            log_id="log",
+            origins={topic.name: f"{topic.name} a, log" for topic in SOURCES},
+            limits=limits,
+            batch_size=batch_size,
+        )
+        consumer = _Consumer(kafka)
+        clock = ClockWatch(lambda: kafka.now_micros, lambda: 0.0, limits.max_ahead, behind)
+        self.rater = Rater(
+            cast(Any, consumer),
+            cast(Any, _Ledger(kafka)),
+            cast(Any, _Feed()),
+            cast(Any, _LogReader(kafka)),
+            {topic.name: CODECS[topic.name] for topic in SOURCES},
+            options,
+            RaterMetrics(CollectorRegistry()),
+            clock,
+        )
+        self._kafka = kafka
+        self.rater._on_assign(cast(Any, consumer), [TopicPartition(*place) for place in kafka.records])
+
+    def turn(self) -> None:
+        self.rater._turn()
+
+    def catch_up(self) -> None:
+        """Rate all that is there."""
+        while True:
+            self.turn()
+            ends = {place: len(records) for place, records in self._kafka.records.items()}
+            done = {place: committed.offset for place, committed in self._kafka.committed.items()}
+            if all(done.get(place) == end for place, end in ends.items()):
+                return
+
+    def save(self) -> None:
+        for store in self.rater._stores.values():
+            store.save()
+
+
+class _Consumer:
+    def __init__(self, kafka: KafkaDouble) -> None:
+        self._kafka = kafka
+        self._next: dict[Place, int] = {}
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self._next = {Place(each.topic, each.partition): each.offset for each in partitions}
+
+    def consume(self, count: int, _: float) -> list[Message]:
+        taken: list[Message] = []
+        for place, offset in self._next.items():
+            new = self._kafka.records[place][offset : offset + count - len(taken)]
+            self._next[place] += len(new)
+            taken += new
+        return taken
+
+    def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
+        none = -1001
+        return [
+            self._kafka.committed.get(Place(each.topic, each.partition)) or TopicPartition(each.topic, 0, none)
+            for each in partitions
+        ]
+
+    def get_watermark_offsets(self, partition: TopicPartition, _: float) -> tuple[int, int]:
+        return 0, len(self._kafka.records.get(Place(partition.topic, partition.partition), []))
+
+
+class _Ledger:
+    def __init__(self, kafka: KafkaDouble) -> None:
+        self._kafka = kafka
+
+    def begin(self) -> None:
+        self._movements: list[dict[str, Any]] = []
+        self._letters: dict[tuple[Place, int], tuple[str, str]] = {}
+
+    def append(self, movements: pl.DataFrame) -> None:
+        self._movements += movements.to_dicts()
+
+    def bury(self, message: Message, reason: Any, detail: str) -> None:
+        self._letters[position_of(message)] = (reason.value, detail)
+
+    def commit(self, offsets: list[TopicPartition], _: Any) -> dict[int, int]:
+        what, self._kafka.next_commit = self._kafka.next_commit, "commit"
+        if what == "crash before":
+            raise CrashedError
+        if what == "abort":
+            raise AbortedError("for a test")
+        self._kafka.log += self._movements
+        self._kafka.letters |= self._letters
+        for each in offsets:
+            note = each.metadata if self._kafka.keeps_notes else ""
+            self._kafka.committed[Place(each.topic, each.partition)] = TopicPartition(each.topic, 0, each.offset, note)
+        if what == "crash after":
+            raise CrashedError
+        return {0: len(self._kafka.log)} if self._movements else {}
+
+
+class _Feed:
+    is_complete = True
+    refused: tuple[()] = ()
+    prices = PRICES
+
+    def refresh(self) -> None:
+        """Nothing is published."""
+
+
+class _LogReader:
+    def __init__(self, kafka: KafkaDouble) -> None:
+        self._kafka = kafka
+
+    def catch_up(self, stores: Mapping[int, SeenStore], _: threading.Event) -> dict[int, int]:
+        for store in stores.values():
+            missing = self._kafka.log[store.reached_offset :]
+            if missing:
+                schema: Any = CODECS[CREDIT_MOVEMENTS.name].dtypes
+                events = events_of_movements(pl.DataFrame(missing, schema=schema))
+                times = events["occurred_at"].to_numpy()
+                store.add(id_hashes(events), content_hashes(events), times, len(self._kafka.log))
+        return dict.fromkeys(stores, len(self._kafka.log))
+
+    def newest_before(self, offsets: Mapping[Place, int], now_micros: int, _: threading.Event) -> dict[Place, int]:
+        return {
+            place: int(
+                record_times(
+                    self._kafka.records[place][self._kafka.first_kept[place] : offset], now_micros
+                ).recorded_at.max(initial=0)
+            )
+            for place, offset in offsets.items()
+        }
