@@ -1,12 +1,14 @@
 """Where a rater goes on in each partition: at the offset that its group committed, and nowhere else unless it was told so.
 
 An offset is committed with a note: of the topics that it is about (the one it is an offset of, and the log that has the
-movements of all before it), and of how new the newest record before it was. Where Kafka keeps the note, a topic that was
-deleted and made anew is noticed, and the age of an event is measured as it was before a restart.
+movements of all before it), of how new the newest record before it was, and of the settings that all before it was rated
+with. Where Kafka keeps the note, a topic that was deleted and made anew is noticed, the age of an event is measured as it was
+before a restart, and raters that are set differently are told apart.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -20,7 +22,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KAFKA_TIMEOUT_SECONDS = 10.0
-_NEWEST = "; newest record "
 
 
 class MisplacedOffsetError(Exception):
@@ -31,33 +32,76 @@ class KafkaSilentError(Exception):
     """Kafka does not tell now: ask again."""
 
 
+@dataclass(frozen=True)
+class _Note:
+    """What is committed beside an offset, as text. `newest_at`: microseconds, None where it is not known."""
+
+    origin: str
+    newest_at: int | None
+    rated_with: str
+
+    def __str__(self) -> str:
+        newest_at = "" if self.newest_at is None else self.newest_at
+        return "; ".join((self.origin, f"newest record {newest_at}", f"rated with {self.rated_with}"))
+
+    @classmethod
+    def read(cls, text: str | None) -> "_Note":
+        """Of a note that an earlier version wrote, or none, what it has."""
+        origin, _, rest = (text or "").partition("; newest record ")
+        newest_at, _, rated_with = rest.partition("; rated with ")
+        return cls(origin, int(newest_at) if newest_at.isdigit() else None, rated_with)
+
+
 class Offsets:
-    """The offsets of a rater's group. `origins`: source topic → the note that its offsets are committed with.
+    """The offsets of a rater's group. `origins`: source topic → what tells it and the log from any other. `rated_with`: the
+    settings that decide how an event ends, in words.
 
     Methods that ask Kafka raise KafkaSilentError, and KafkaException for what asking again would not mend.
     """
 
-    def __init__(self, consumer: Consumer, origins: Mapping[str, str], missing: MissingOffsets) -> None:
+    def __init__(
+        self, consumer: Consumer, origins: Mapping[str, str], missing: MissingOffsets, rated_with: str = ""
+    ) -> None:
         self._consumer = consumer
         self._origins = origins
+        self._rated_with = rated_with
         self._missing = missing
 
     def to_commit(self, offsets: Mapping[Place, int], newest_at: Mapping[Place, int]) -> list[TopicPartition]:
         """These offsets with their notes. `newest_at`: of each place the time of its newest record, where it is known."""
         return [
-            TopicPartition(*place, offset, _note(self._origins.get(place.topic, ""), newest_at.get(place)))
+            TopicPartition(*place, offset, str(self._note(place, newest_at.get(place))))
             for place, offset in offsets.items()
         ]
+
+    def _note(self, place: Place, newest_at: int | None) -> "_Note | str":
+        """A topic that is no source has no origin, and no note."""
+        origin = self._origins.get(place.topic)
+        return "" if origin is None else _Note(origin, newest_at, self._rated_with)
 
     def newest_at(self, committed: Mapping[Place, TopicPartition]) -> dict[Place, int]:
         """What the notes say of how new the newest record of each source partition was: only where they say it of this
         topic."""
-        noted = {place: _read_note(answer.metadata) for place, answer in self._of_sources(committed)}
+        noted = {place: _Note.read(answer.metadata) for place, answer in self._of_sources(committed)}
         return {
-            place: newest
-            for place, (origin, newest) in noted.items()
-            if newest is not None and origin == self._origins[place.topic]
+            place: note.newest_at
+            for place, note in noted.items()
+            if note.newest_at is not None and note.origin == self._origins[place.topic]
         }
+
+    def tell_other_settings(self, committed: Mapping[Place, TopicPartition]) -> None:
+        """Log where events were rated with other settings than ours: another rater has them, or they were changed."""
+        for place, answer in self._of_sources(committed):
+            before = _Note.read(answer.metadata).rated_with
+            if before and before != self._rated_with:
+                logger.warning(
+                    "%s, partition %d: rated with %s before offset %d, and with %s from there; all raters of a group must have"
+                    " the same settings",
+                    *place,
+                    before,
+                    answer.offset,
+                    self._rated_with,
+                )
 
     def committed(self, places: Iterable[Place]) -> dict[Place, TopicPartition]:
         """What is committed for each place, the offset negative where nothing is. Waits for open transactions."""
@@ -116,22 +160,13 @@ class Offsets:
                 f"no offset is committed, though events were rated: {committed.topic} was made anew, or Kafka forgot the"
                 " offset (offsets.retention.minutes)"
             )
-        origin, _ = _read_note(committed.metadata)
+        origin = _Note.read(committed.metadata).origin
         if origin and origin != now:
             return (
                 f"{committed.topic} or {CREDIT_MOVEMENTS.name} was made anew since offset {committed.offset} was committed"
                 f" ({origin}; now {now})"
             )
         return None
-
-
-def _note(origin: str, newest_at: int | None) -> str:
-    return origin if newest_at is None else f"{origin}{_NEWEST}{newest_at}"
-
-
-def _read_note(note: str | None) -> tuple[str, int | None]:
-    origin, _, newest_at = (note or "").partition(_NEWEST)
-    return origin, int(newest_at) if newest_at.isdigit() else None
 
 
 def _answer(ask: Callable[[], T]) -> T:

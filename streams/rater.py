@@ -74,13 +74,15 @@ _BURYING_PLACE = Place(_SOURCE_NAMES[0], 0)
 class RaterOptions:
     """`partitions`: of the source topics. `seen_folder`: where the stores lie. `log_id`: which log they are of.
 
-    `origins`: source topic → what tells it and the log from any other, noted with its offsets.
+    `origins`: source topic → what tells it and the log from any other, noted with its offsets; `rated_with`: the settings
+    that decide how an event ends, in words, noted too.
     """
 
     partitions: int
     seen_folder: Path
     log_id: str
     origins: Mapping[str, str]
+    rated_with: str = ""
     missing_offsets: MissingOffsets = MissingOffsets.STOP
     limits: Limits = field(default_factory=Limits)
     batch_size: int = 50_000
@@ -113,7 +115,7 @@ class Rater:
         self._options = options
         self._metrics = metrics
         self._clock = clock
-        self._offsets = Offsets(consumer, options.origins, options.missing_offsets)
+        self._offsets = Offsets(consumer, options.origins, options.missing_offsets, options.rated_with)
         self._assigned: list[Place] = []
         self._next: dict[Place, int] = {}
         self._newest_at: dict[Place, int] = {}
@@ -270,6 +272,7 @@ class Rater:
         self._commit_alone(first)
         self._next = {**{place: max(answer.offset, 0) for place, answer in committed.items()}, **first}
         self._newest_at |= self._unnoted_newest()
+        self._offsets.tell_other_settings(committed)
         self._consumer.assign(
             [TopicPartition(*place, offset) for place, offset in self._next.items() if place.topic in _SOURCE_NAMES]
         )

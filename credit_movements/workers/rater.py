@@ -22,6 +22,14 @@ from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
 
 GROUP = "rater"
+# Two raters that have one of these differently end the same event differently.
+_DECIDE_HOW_EVENTS_END = (
+    "default_rate_card",
+    "event_max_age",
+    "event_max_ahead",
+    "max_seconds_quantity",
+    "max_count_quantity",
+)
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 
 
@@ -77,6 +85,7 @@ def make_rater(
             origins={
                 topic.name: f"{topic.name} {ids[topic.name]}, {CREDIT_MOVEMENTS.name} {log_id}" for topic in SOURCES
             },
+            rated_with=", ".join(f"{variable(field)}={getattr(settings, field)}" for field in _DECIDE_HOW_EVENTS_END),
             missing_offsets=missing_offsets,
             limits=Limits(
                 settings.event_max_age,

@@ -13,7 +13,7 @@ from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS,
 from streams.clock_watch import ClockBehindError
 from tests.integration.records import DAY, event, header, rate, top_up
 from tests.integration.stack import Stack
-from tests.integration.test_rater_offsets import make_anew
+from tests.integration.test_rater_offsets import make_anew, on_kafka_itself
 
 NOW = time.time_ns() // 1000
 HOUR = DAY // 24
@@ -77,6 +77,20 @@ def test_a_machine_whose_clock_lags_is_told_so_by_the_registrys_clock(
     with pytest.raises(ClockBehindError, match=r"clock is \d:\d\d:\d\d behind the schema registry's"):
         priced.rate_everything()
     assert (moved(priced), details(priced)) == (Counter(), [])
+
+
+@on_kafka_itself
+def test_a_rater_with_other_settings_than_the_one_before_it_says_so(
+    priced: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(priced, USAGE_EVENTS, event(1, account_id="acme"), NOW)
+    priced.rate_everything()
+    assert "the same settings" not in caplog.text
+    priced.settings = priced.settings.model_copy(update={"default_rate_card": "gold"})
+    publish(priced, USAGE_EVENTS, event(2, account_id="acme"), NOW)
+    priced.rate_everything()
+    assert "rated with CREDIT_DEFAULT_RATE_CARD=default, CREDIT_EVENT_MAX_AGE=35 days" in caplog.text
+    assert "from there; all raters of a group must have the same settings" in caplog.text
 
 
 def test_the_registrys_clock_is_read(stack: Stack) -> None:
