@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_movements.verify.amounts import attos_of, nanos_of_product
@@ -77,10 +77,12 @@ def test_amounts_by_hand(row: tuple[int, int, int], amount: int) -> None:
 
 
 @given(st.sampled_from(ALLOWED), prices, st.data())
+@settings(max_examples=1000)
 def test_a_pocket_calculator_comes_to_the_movement(price_units: int, price: int, data: st.DataObject) -> None:
-    units = data.draw(
-        st.integers(0, min(most_units(price, price_units), MAX_AMOUNT_NANOS // max(1, price // price_units)))
-    )
+    most = min(most_units(price, price_units), MAX_AMOUNT_NANOS // max(1, price // price_units))
+    # Half the units of a price are where half a nano comes from.
+    halves = st.integers(0, 9).map(lambda times: min(most, (2 * times + 1) * price_units // 2))
+    units = data.draw(st.integers(0, most) | halves)
     value = attos_of(printed(price, price_units))
     assert value is not None
     assert nanos_of_product(units, value) == exact(units, price, price_units)
