@@ -21,9 +21,10 @@ from credit_movements.demo.scenario import DemoResult
 from credit_movements.demo.verdict import Verdict
 
 _FIRST_LINES = 8
-_INTERACTION_ID = 1
+# What a narrow screen has no room for: Interaction ID and Units.
+_LEFT_OUT = frozenset({1, 3})
 _FIRST_NUMBER = 4
-_WIDE = 112
+_WIDE = 130
 _BAR_CHARACTERS = 40
 _TIMES = frozenset({"period_from", "period_to", "expires_at", "notified_at", "data_complete_until"})
 
@@ -94,8 +95,8 @@ class Report:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
         is_narrow = self._console.width < _WIDE
-        shown = [number for number in range(len(rows[0])) if not (is_narrow and number == _INTERACTION_ID)]
-        left_out = " (without Interaction ID)" if is_narrow else ""
+        shown = [number for number in range(len(rows[0])) if not (is_narrow and number in _LEFT_OUT)]
+        left_out = " (without Interaction ID and Units)" if is_narrow else ""
         caption = f"{len(rows) - 1:,} lines, the first {_FIRST_LINES} shown{left_out}"
         table = Table(title=path.name, caption=caption, box=None, padding=(0, 1, 0, 0), header_style="bold underline")
         for number in shown:
