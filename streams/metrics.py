@@ -11,6 +11,12 @@ class RaterMetrics:
         self.movements = Counter("credit_movements", "Events that became movements", ["topic"], registry=registry)
         self.duplicates = Counter("credit_duplicates", "Events seen before, dropped", ["topic"], registry=registry)
         self.dead_letters = Counter("credit_dead_letters", "Records refused", ["topic", "reason"], registry=registry)
+        self.not_numbers = Counter(
+            "credit_destinations_not_numbers",
+            "Usage events whose destination has digits and is no number",
+            ["usage_type"],
+            registry=registry,
+        )
         self.aborts = Counter("credit_transactions_aborted", "Batches read again", registry=registry)
         self.batch_seconds = Histogram(
             "credit_rater_batch_seconds", "Time to rate and commit a batch", registry=registry

@@ -10,34 +10,39 @@ import polars as pl
 
 from streams.rates import MAX_PREFIX_DIGITS
 from streams.sorted_keys import Ints
+from streams.written_numbers import digits_of
 
 Bytes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 _BASE = 11
-_SEPARATORS = r"[\s.\-()\[\]{}]"
-_INTERNATIONAL = r"^(?:\+|00)"
 _PLUS, _ZERO = b"+0"
 
 END_OF_NUMBERS = _BASE**MAX_PREFIX_DIGITS
 
 
-def number_codes(destinations: pl.Series) -> Ints:
-    """The code of each destination (strings, nulls allowed): int64 of the same length.
+def number_codes(destinations: pl.Series) -> tuple[Ints, Mask]:
+    """The code of each destination (strings, nulls allowed), an int64; and whether it has digits and yet is no number.
 
-    A leading + or 00 and spaces, dots, dashes and brackets are dropped (the contract's rule 3.1). What is missing or not
-    all digits after that gets 0, which lies in the range of the prefix '' alone. Only the first 18 digits count.
+    What is missing or no number (the contract's rule 3.1) gets 0, which lies in the range of the prefix '' alone. Only the
+    first 18 digits count.
     """
     characters, starts, lengths = _bytes_of(destinations)
-    # Nearly all are + and at most 18 digits, which is read off the bytes at once. The rest takes the long way.
-    is_plain = (lengths > 1) & (lengths <= 1 + MAX_PREFIX_DIGITS) & (characters[starts] == _PLUS)
-    codes, is_number = _codes(characters, starts + 1, np.where(is_plain, lengths - 1, 0))
-    others = np.flatnonzero((lengths > 0) & ~(is_plain & is_number))
+    # Nearly all are at most 18 digits, + before them, which is read off the bytes at once. The rest takes the long way.
+    first = characters[starts]
+    has_plus = first == _PLUS
+    is_short = (lengths > has_plus) & (lengths <= MAX_PREFIX_DIGITS + has_plus) & (has_plus | (first != _ZERO))
+    codes, is_number = _codes(characters, starts + has_plus, np.where(is_short, lengths - has_plus, 0))
+    is_no_number = np.zeros(len(codes), dtype=bool)
+    others = np.flatnonzero((lengths > 0) & ~(is_short & is_number))
     if len(others):
-        codes[others] = _codes_of_any(destinations.gather(others))
-    return codes
+        digits, has_digits = digits_of(destinations.gather(others))
+        codes[others] = _codes_of_digits(digits)
+        is_no_number[others] = has_digits.to_numpy()
+    return codes, is_no_number
 
 
-def _codes(characters: Bytes, starts: Ints, lengths: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def _codes(characters: Bytes, starts: Ints, lengths: Ints) -> tuple[Ints, Mask]:
     """The code of each text of at most 18 bytes, and whether it is all digits (else the code means nothing)."""
     codes = np.zeros(len(starts), dtype=np.int64)
     is_number = np.ones(len(starts), dtype=bool)
@@ -50,12 +55,10 @@ def _codes(characters: Bytes, starts: Ints, lengths: Ints) -> tuple[Ints, npt.ND
     return codes, is_number
 
 
-def _codes_of_any(destinations: pl.Series) -> Ints:
-    cleaned = destinations.str.replace_all(_SEPARATORS, "").str.replace(_INTERNATIONAL, "")
-    is_number = cleaned.str.contains("^[0-9]+$").to_numpy()
-    characters, starts, lengths = _bytes_of(cleaned)
+def _codes_of_digits(digits: pl.Series) -> Ints:
+    characters, starts, lengths = _bytes_of(digits)
     codes, _ = _codes(characters, starts, np.minimum(lengths, MAX_PREFIX_DIGITS))
-    return np.where(is_number, codes, 0)
+    return codes
 
 
 def _bytes_of(texts: pl.Series) -> tuple[Bytes, Ints, Ints]:

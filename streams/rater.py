@@ -54,6 +54,7 @@ from streams.ledger import AbortedError, Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
 from streams.missing_offsets import MissingOffsets
+from streams.number_watch import NumberWatch
 from streams.offsets import KafkaSilentError, MisplacedOffsetError, Offsets
 from streams.poll import OutOfRangeError, Place, Poll, decode_poll, gone_on_to, position_of, sorted_out
 from streams.price_feed import PriceFeed, RefusedPrice
@@ -106,6 +107,7 @@ class Rater:
         options: RaterOptions,
         metrics: RaterMetrics,
         clock: ClockWatch,
+        numbers: NumberWatch,
     ) -> None:
         self._consumer = consumer
         self._ledger = ledger
@@ -116,6 +118,7 @@ class Rater:
         self._metrics = metrics
         self._clock = clock
         self._offsets = Offsets(consumer, options.origins, options.missing_offsets, options.rated_with)
+        self._numbers = numbers
         self._assigned: list[Place] = []
         self._next: dict[Place, int] = {}
         self._newest_at: dict[Place, int] = {}
@@ -345,6 +348,7 @@ class Rater:
         refused.update(CHECKS[check].reason.value for check in settled.refused["check"])
         if poll.messages:
             self._flood.note(len(poll.messages), refused)
+        self._numbers.note(poll.events[settled.not_numbers], self._feed.prices.book.type_index)
         metrics = self._metrics
         metrics.remembered.set(sum(map(len, self._stores.values())))
         for topic, count in poll.events["source_topic"].value_counts().iter_rows():

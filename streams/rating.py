@@ -67,8 +67,9 @@ def mark(failed: Ints, mask: Mask, check: Check) -> None:
 def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple[pl.DataFrame, Ints]:
     """Rate events (EVENT_COLUMNS).
 
-    Returns the priced columns of CreditMovement in the order of `events` (meaningless where a check failed), and for each
-    row PASSED or the index in CHECKS of the first check that it failed.
+    Returns the priced columns of CreditMovement in the order of `events` (meaningless where a check failed) and beside them
+    `is_no_number`, whether the destination has digits and yet is none; and for each row PASSED or the index in CHECKS of
+    the first check that it failed.
     """
     failed = np.full(len(events), PASSED, dtype=np.int64)
     occurred_at = events["occurred_at"].to_numpy()
@@ -76,7 +77,8 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
     is_top_up = (events["source_topic"] == TOP_UP_EVENTS.name).to_numpy()
     cards = prices.plans.cards(events["account_id"], occurred_at)
     usage_types = indexed(events["usage_type"], prices.book.type_index)
-    rates = prices.book.find(cards, usage_types, number_codes(events["destination"]), occurred_at)
+    numbers, is_no_number = number_codes(events["destination"])
+    rates = prices.book.find(cards, usage_types, numbers, occurred_at)
     mark(failed, cards == NONE, Check.NO_CARD)
     mark(failed, ~is_top_up & (rates == NONE), Check.NO_RATE)
     limit = np.where(prices.is_time[rates], limits.max_time_quantity, limits.max_count_quantity)
@@ -100,6 +102,7 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
         pl.Series("credit_movement_nanos", movements),
         card_currencies.alias("currency"),
         prices.card_names.gather(_row_or_last(cards, prices.card_names)).alias("rate_card_id"),
+        pl.Series("is_no_number", is_no_number),
     )
     return priced, failed
 

@@ -34,11 +34,13 @@ class Settled:
 
     `movements`: the columns of CreditMovement. `moved` and `duplicates`: places in the table of events, of the movements and
     of the duplicates. `refused`: the columns of the refused events, and the `check` that each failed (index in CHECKS).
+    `not_numbers`: places of the events, whatever became of them, whose destination has digits and yet is no number.
     """
 
     movements: pl.DataFrame
     moved: Ints
     duplicates: Ints
+    not_numbers: Ints
     refused: pl.DataFrame
 
 
@@ -90,6 +92,7 @@ def settle(
         movements=_movements(events.filter(pl.Series(moved)), priced.filter(pl.Series(moved))),
         moved=np.flatnonzero(moved),
         duplicates=np.flatnonzero(duplicate),
+        not_numbers=np.flatnonzero(priced["is_no_number"].to_numpy()),
         refused=events.with_columns(
             pl.Series("check", outcome), pl.Series("seen_content", first_content), pl.Series("content_hash", content)
         ).filter(pl.Series(refused)),

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
+from credit_movements.audit.called_numbers import digits_of
 from credit_movements.audit.differences import Kind
 from schemas.topics import TOP_UP_EVENTS
 from streams.rates import TOP_UP
 
-_SEPARATORS = r"[\s.\-()\[\]{}]"
 _NAMED_BY = ["rate_card_id", "description", "destination_prefix", "rate_effective_from"]
 
 
@@ -110,10 +110,8 @@ def _right_charge() -> pl.Expr:
 
 
 def _covers() -> pl.Expr:
-    digits = pl.col("destination").str.replace_all(_SEPARATORS, "").str.replace(r"^(?:\+|00)", "")
-    is_number = digits.str.contains("^[0-9]+$")
-    begins = (is_number & digits.str.starts_with(pl.col("destination_prefix"))).fill_null(False)
-    return begins | (pl.col("destination_prefix") == "")
+    digits = pl.col("destination").map_batches(digits_of, return_dtype=pl.String)
+    return digits.str.starts_with(pl.col("destination_prefix")).fill_null(False) | (pl.col("destination_prefix") == "")
 
 
 def _was_in_force() -> pl.Expr:

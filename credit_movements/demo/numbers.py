@@ -12,6 +12,7 @@ from credit_movements.demo.destinations import DESTINATIONS
 # Where the company's rate cards have a price for an MMS.
 _MMS_PREFIXES: Final = ("1", "31", "44", "49")
 _HOME_SHARE: Final = 0.72
+_LONGEST_COUNTRY_CODE: Final = 3
 
 Generator = np.random.Generator
 Floats = npt.NDArray[np.float64]
@@ -28,20 +29,35 @@ def numbers(random: Generator, accounts: Ints, is_mms: pl.Series) -> pl.Series:
     )
     digits = pl.Series([each.prefix for each in DESTINATIONS]).gather(chosen)
     rest = pl.Series(random.integers(10**11, 10**12, size=count)).cast(pl.String)
-    table = pl.DataFrame({"digits": digits, "rest": rest, "form": random.random(count), "more": chosen % 2})
-    number = pl.concat_str("digits", pl.col("rest").str.tail(11 + pl.col("more") - pl.col("digits").str.len_chars()))
-    typed = pl.concat_str(pl.lit("+"), "digits", pl.lit(" ("), pl.col("rest").str.tail(3), pl.lit(") 555-01.23"))
-    form = pl.col("form")
-    written = (
-        pl.when(form < 0.02)
-        .then(pl.concat_str(pl.lit("00"), number))
-        .when(form < 0.04)
-        .then(typed)
-        .when(form < 0.05)
-        .then(number)
-        .otherwise(pl.concat_str(pl.lit("+"), number))
+    length = 11 + pl.Series(chosen % 2) - digits.str.len_chars()
+    table = pl.DataFrame(
+        {"prefix": digits, "rest": rest, "national": rest.str.tail(length), "form": random.random(count)}
     )
-    return table.select(written.alias("number"))["number"]
+    return table.select(_written().alias("number"))["number"]
+
+
+def _written() -> pl.Expr:
+    """What becomes of `prefix` and `national`, by `form`: most in E.164, as publishers should, the others as people and
+    telephones write numbers."""
+    prefix, national, form = pl.col("prefix"), pl.col("national"), pl.col("form")
+    is_country = prefix.str.len_chars() <= _LONGEST_COUNTRY_CODE
+    return (
+        pl.when(form < 0.02)
+        .then(pl.format("00{}{}", prefix, national))
+        .when(form < 0.04)
+        .then(pl.format("+{} ({}) 555-01.23", prefix, pl.col("rest").str.tail(3)))
+        .when(form < 0.05)
+        .then(pl.format("{}{}", prefix, national))
+        .when(form < 0.06)
+        .then(pl.format("tel:+{}-{};ext=17", prefix, national))
+        .when(form < 0.07)
+        .then(pl.format("sip:+{}{}@sip.example.com;user=phone", prefix, national))
+        .when((form < 0.08) & is_country)
+        .then(pl.format("+{} (0){}", prefix, national))
+        .when(form < 0.09)
+        .then(pl.format("\u200e+{}\u00a0{}\u2011{}\u200e", prefix, national.str.head(3), national.str.slice(3)))
+        .otherwise(pl.format("+{}{}", prefix, national))
+    )
 
 
 def _destination_shares(allowed: tuple[str, ...]) -> Floats:

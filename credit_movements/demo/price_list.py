@@ -62,7 +62,8 @@ class PriceList:
 
 def _digits(destination: str | None) -> str:
     """The digits of a number, '' where there is none."""
-    bare = re.sub(r"[ .()\-]", "", destination or "")
+    number = re.split("[;@]", re.sub("^(tel|sip):", "", destination or ""))[0]
+    bare = re.sub(r"[\s.()\-\u200e\u2011]", "", re.sub(r"^(\+[0-9]{1,3}) \(0\)", r"\1", number))
     bare = bare.removeprefix("+") if bare.startswith("+") else bare.removeprefix("00")
     return bare if bare.isascii() and bare.isdigit() else ""
 

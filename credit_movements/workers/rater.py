@@ -17,6 +17,7 @@ from streams.ledger import Ledger
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
 from streams.missing_offsets import MissingOffsets
+from streams.number_watch import NumberWatch
 from streams.price_feed import PriceFeed
 from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
@@ -63,6 +64,7 @@ def _spare_the_garbage_collector() -> None:
 def make_rater(
     settings: Settings, metrics: CollectorRegistry, missing_offsets: MissingOffsets = MissingOffsets.STOP
 ) -> Rater:
+    counted = RaterMetrics(metrics)
     ids = clients.topic_ids(settings, *SOURCES, CREDIT_MOVEMENTS)
     log_id = ids[CREDIT_MOVEMENTS.name]
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
@@ -95,7 +97,8 @@ def make_rater(
             ),
             batch_size=settings.rater_batch_size,
         ),
-        metrics=RaterMetrics(metrics),
+        metrics=counted,
+        numbers=NumberWatch(counted.not_numbers, time.monotonic),
         clock=ClockWatch(
             _now_micros,
             time.monotonic,

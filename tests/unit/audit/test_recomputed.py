@@ -8,10 +8,13 @@ from confluent_kafka import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credit_movements.audit.called_numbers import digits_of
 from credit_movements.audit.rate_history import RateHistory
 from credit_movements.audit.recomputed import detail, faults
 from schemas.topics import RATES
 from tests.unit.audit.spoiled import CODECS
+from tests.unit.streams.oracle_numbers import read_number
+from tests.unit.streams.test_numbers import DESTINATIONS, NUMBERS
 from tests.unit.streams.test_settlement import DAY, NOW, event, rate, settled, top_up
 
 MINUTE = 60 * 10**6
@@ -55,7 +58,9 @@ EVENTS = st.lists(
             event,
             st.integers(0, 10**6),
             quantity=st.integers(0, 400),
-            destination=st.sampled_from(["+49 151 2345678", "0049301", "+1 (212) 555", "anonymous", None, "4"]),
+            destination=st.sampled_from(
+                ["+49 151 2345678", "0049301", "tel:+1-212;ext=9", "+49 (0)151", "anonymous", None, "4x"]
+            ),
             occurred_at=st.sampled_from([NOW - DAY, NOW - 3 * DAY]),
         ),
         st.builds(top_up, st.integers(0, 10**6)),
@@ -69,6 +74,18 @@ EVENTS = st.lists(
 @settings(max_examples=40, deadline=None)
 def test_whatever_the_rater_charges_is_right(events: list[dict[str, Any]], rates: list[dict[str, Any]]) -> None:
     assert wrong(settled(events, rates).movements, published(*rates)) == []
+
+
+@pytest.mark.parametrize(("destination", "digits"), NUMBERS)
+def test_a_number_is_read_as_the_rater_reads_it(destination: str, digits: str) -> None:
+    assert digits_of(pl.Series([destination]))[0][:18] == digits
+
+
+@given(st.lists(DESTINATIONS, max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_numbers_are_read_as_the_oracle_reads_them(destinations: list[str | None]) -> None:
+    read = digits_of(pl.Series(destinations, dtype=pl.String)).to_list()
+    assert read == [None if each is None else read_number(each)[0] for each in destinations]
 
 
 @pytest.mark.parametrize(

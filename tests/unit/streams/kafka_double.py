@@ -20,6 +20,7 @@ from streams.events import events_of_movements
 from streams.fingerprints import content_hashes, id_hashes
 from streams.ledger import AbortedError
 from streams.metrics import RaterMetrics
+from streams.number_watch import NumberWatch
 from streams.poll import Place, position_of
 from streams.rater import Rater, RaterOptions
 from streams.rates import Rate
@@ -86,6 +87,7 @@ class RunningRater:
             batch_size=batch_size,
         )
         consumer = _Consumer(kafka)
+        metrics = RaterMetrics(CollectorRegistry())
         clock = ClockWatch(lambda: kafka.now_micros, lambda: 0.0, limits.max_ahead, behind)
         self.rater = Rater(
             cast(Any, consumer),
@@ -94,8 +96,9 @@ class RunningRater:
             cast(Any, _LogReader(kafka)),
             {topic.name: CODECS[topic.name] for topic in SOURCES},
             options,
-            RaterMetrics(CollectorRegistry()),
+            metrics,
             clock,
+            NumberWatch(metrics.not_numbers, lambda: 0.0),
         )
         self._kafka = kafka
         self.rater._on_assign(cast(Any, consumer), [TopicPartition(*place) for place in kafka.records])

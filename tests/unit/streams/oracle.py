@@ -1,12 +1,13 @@
 """The contract's section 3 once more: one event at a time, if-statements and Decimal, nothing shared with streams/."""
 
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from aiokafka.partitioner import murmur2
+
+from tests.unit.streams.oracle_numbers import read_number
 
 DAY = 86_400 * 10**6
 NANO = Decimal("1e-9")
@@ -87,7 +88,7 @@ class Oracle:
         return str(max(plans, key=lambda plan: plan["effective_from"])["rate_card_id"])
 
     def _rate(self, on_card: list[dict[str, Any]], event: dict[str, Any]) -> dict[str, Any] | None:
-        number = _digits(event["destination"])
+        number, _ = read_number(event["destination"])
         fitting = [
             rate
             for rate in on_card
@@ -109,12 +110,3 @@ class Oracle:
                 billed += rate["increment"]
         assert billed % rate["unit_size"] == 0
         return int(billed // rate["unit_size"])
-
-
-def _digits(destination: str | None) -> str:
-    cleaned = re.sub(r"[\s.\-()\[\]{}]", "", destination or "")
-    for lead in ("+", "00"):
-        if cleaned.startswith(lead):
-            cleaned = cleaned[len(lead) :]
-            break
-    return cleaned if cleaned and all(char in "0123456789" for char in cleaned) else ""
