@@ -32,6 +32,25 @@ def test_every_event_ends_as_a_movement_a_duplicate_or_a_dead_letter(stack: Stac
     assert counted == {"events_consumed": 552, "movements": 500, "duplicates": 50}
 
 
+def test_numbers_are_rated_as_they_were_meant_and_kept_as_they_came_and_what_is_none_is_counted(stack: Stack) -> None:
+    sent = [
+        "+49151",
+        "tel:+49-151;ext=7",
+        "sip:+49151@example.com",
+        "\u200e+49\u00a0(0)151",
+        "+49 151 ext 7",
+        "anonymous",
+        None,
+    ]
+    stack.publish_priced(RATES, rate(), rate(destination_prefix="49"))
+    stack.publish(USAGE_EVENTS, *(event(number, destination=each) for number, each in enumerate(sent)))
+    with stack.rating() as metrics:
+        eventually(lambda: stack.lag() == 0)
+    prefixes = {line["destination"]: line["destination_prefix"] for line in stack.records(CREDIT_MOVEMENTS)}
+    assert prefixes == {each: "49" if each in sent[:4] else "" for each in sent}
+    assert metrics.get_sample_value("credit_destinations_not_numbers_total", {"usage_type": "call"}) == 1
+
+
 def test_a_movement_lies_in_the_partition_of_its_event_and_tells_where_it_came_from(stack: Stack) -> None:
     stack.publish_priced(RATES, rate())
     stack.publish(USAGE_EVENTS, *(event(number) for number in range(50)))
