@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,6 +25,9 @@ from schemas.ids import MOST_ID_CHARACTERS
 from schemas.topics import PUBLISHABLE, RATES, topic_named
 from sinks.missing_offsets import MissingOffsets as SinkMissingOffsets
 from streams.missing_offsets import MissingOffsets
+
+if TYPE_CHECKING:
+    from streams.deck import Deck
 
 logger = logging.getLogger(__name__)
 console = Console()
@@ -146,9 +149,10 @@ def setup(data_dir: DataDir = None) -> None:
 @rates_app.command("lint")
 def lint_deck(file: Path) -> None:
     """Check a rate deck and say what is wrong with it, line by line."""
-    deck_rates = _linted(file)
-    cards = len({each.rate_card_id for each in deck_rates})
-    console.print(f"{file}: {len(deck_rates)} rates on {cards} rate cards, nothing wrong.")
+    deck = _linted(file)
+    cards = len({each.rate_card_id for each in deck.rates})
+    warnings = f"; warnings: {len(deck.warnings)}" if deck.warnings else ""
+    console.print(f"{file}: {len(deck.rates)} rates on {cards} rate cards, nothing wrong{warnings}.", soft_wrap=True)
 
 
 @rates_app.command("publish")
@@ -156,9 +160,9 @@ def publish_deck(file: Path, data_dir: DataDir = None) -> None:
     """Publish a rate deck, if nothing is wrong with it. In force for events read 3 seconds later."""
     from credit_movements.publishing import publish
 
-    deck_rates = _linted(file)
+    deck = _linted(file)
     settings = _load(data_dir)
-    count = publish(settings, RATES, [vars(each) for each in deck_rates])
+    count = publish(settings, RATES, [vars(each) for each in deck.rates])
     console.print(f"{count} rates published.")
 
 
@@ -305,18 +309,20 @@ def _check_embedded() -> None:
         _fail("the embedded Kafka and ClickHouse are not installed: pip install 'credit-movements[embedded]'")
 
 
-def _linted(file: Path) -> list[Any]:
+def _linted(file: Path) -> "Deck":
     from streams.deck import read_deck
 
     try:
         deck = read_deck(file)
     except OSError as error:
         _fail(f"{file}: {error.strerror}", USAGE_ERROR)
+    for warning in deck.warnings:
+        errors.print(f"{file}: warning: {warning}", markup=False)
     for fault in deck.faults:
         errors.print(f"{file}: {fault}", markup=False)
     if deck.faults:
         _fail(f"{file}: faults found: {len(deck.faults)}")
-    return deck.rates
+    return deck
 
 
 def _work(run: Callable[[Settings, threading.Event], None]) -> None:

@@ -40,6 +40,10 @@ def publish_deck(settings: Settings, deck_file: Path) -> int:
     deck = read_deck(deck_file)
     if deck.faults:
         raise SettingsError(f"{deck_file}: {deck.faults[0]} (`credit-movements rates lint {deck_file}` tells all)")
+    if deck.warnings:
+        logger.warning(
+            "%s: warnings: %d; the first: %s (`rates lint` tells all)", deck_file, len(deck.warnings), deck.warnings[0]
+        )
     return publish(settings, RATES, [vars(rate) for rate in deck.rates])
 
 

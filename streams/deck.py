@@ -2,14 +2,14 @@
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
-from streams.rates import BadRateError, Rate, micros_of
+from streams.deck_cells import check_characters, price_nanos, time_micros, whole_number
+from streams.deck_fault import Fault
+from streams.deck_warnings import warnings_of
+from streams.rates import BadRateError, Rate
 
 COLUMNS = (
     "rate_card_id",
@@ -29,27 +29,19 @@ COLUMNS = (
 # May be left out, as a column or in a line: 1.
 _PRICE_UNITS = "price_units"
 _WITHOUT_PRICE_UNITS = tuple(column for column in COLUMNS if column != _PRICE_UNITS)
-_DECIMAL_PLACES = 9
+# Others must write these just so.
+_NAMES = frozenset({"rate_card_id", "usage_type", "destination_prefix"})
 _HEADER_LINE = 1
-
-
-class Fault(NamedTuple):
-    """What is wrong in a deck: the line (the header is line 1), the column ('' for the whole line) and the sentence."""
-
-    line: int
-    column: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}" + (f", {self.column}" if self.column else "") + f": {self.message}"
 
 
 @dataclass(frozen=True)
 class Deck:
-    """The rates of a file, and everything that is wrong with it. With any fault, publish nothing."""
+    """The rates of a file, and everything that is wrong with it. With any fault, publish nothing; warnings are for a person
+    to look at, in the form of faults."""
 
     rates: list[Rate]
     faults: list[Fault]
+    warnings: list[Fault] = field(default_factory=list)
 
 
 def read_deck(path: Path) -> Deck:
@@ -88,16 +80,27 @@ def lint(rows: Iterable[list[str]]) -> Deck:
         faults.append(Fault(number + 1, "", f"no CSV: {error}"))
     if number == 0:
         faults.append(Fault(_HEADER_LINE, "", "the file is empty"))
-    faults += _faults_between(lines)
-    return Deck([rate for _, rate in lines], sorted(faults))
+    faults += _faults_between(lines) + _alike_but_for_case(
+        lines, "usage_type", "types are compared exactly, write one of them"
+    )
+    warnings = [Fault(line, column, message) for line, rate in lines for column, message in warnings_of(rate)]
+    warnings += _alike_but_for_case(lines, "rate_card_id", "it is another card")
+    return Deck([rate for _, rate in lines], sorted(faults), sorted(warnings))
 
 
 def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
     faults: list[Fault] = []
     values: dict[str, str | int | None] = dict(cells)
+    for column, text in cells.items():
+        try:
+            check_characters(text, column in _NAMES)
+        except ValueError as error:
+            faults.append(Fault(line, column, str(error)))
+    if faults:
+        return None, faults
     for column in ("unit_size", "initial_increment", "increment", _PRICE_UNITS):
         try:
-            values[column] = _whole_number(cells.get(column) or "1" if column == _PRICE_UNITS else cells[column])
+            values[column] = whole_number(cells.get(column) or "1" if column == _PRICE_UNITS else cells[column])
         except ValueError as error:
             faults.append(Fault(line, column, str(error)))
     try:
@@ -106,7 +109,7 @@ def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
         faults.append(Fault(line, "price", str(error)))
     for column in ("effective_from", "effective_to"):
         try:
-            values[column] = None if (column, cells[column]) == ("effective_to", "") else _time(cells[column])
+            values[column] = None if (column, cells[column]) == ("effective_to", "") else time_micros(cells[column])
         except ValueError as error:
             faults.append(Fault(line, column, str(error)))
     if faults:
@@ -116,38 +119,6 @@ def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
         return Rate.checked(values), []
     except BadRateError as error:
         return None, [Fault(line, field, message) for field, message in error.faults]
-
-
-def price_nanos(text: str) -> int:
-    """Nanos of a decimal price. Raises ValueError."""
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"'{text}' is no decimal number such as 0.035") from None
-    if not price.is_finite():
-        raise ValueError(f"'{text}' is no decimal number such as 0.035")
-    if price.adjusted() >= _DECIMAL_PLACES:
-        raise ValueError(f"'{text}' must be below 1,000,000,000")
-    places = -int(price.normalize().as_tuple().exponent)
-    if places > _DECIMAL_PLACES:
-        raise ValueError(f"'{text}' has {places} decimal places, at most {_DECIMAL_PLACES} can be charged exactly")
-    return int(price.scaleb(_DECIMAL_PLACES))
-
-
-def _whole_number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise ValueError(f"'{text}' is no whole number")
-    return int(text)
-
-
-def _time(text: str) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is no ISO 8601 time such as 2026-01-31T00:00:00Z") from None
-    if at.tzinfo is None:
-        raise ValueError(f"'{text}' has no time zone: write 2026-01-31T00:00:00Z")
-    return micros_of(at)
 
 
 def _faults_between(lines: list[tuple[int, Rate]]) -> list[Fault]:
@@ -174,6 +145,18 @@ def _faults_between(lines: list[tuple[int, Rate]]) -> list[Fault]:
         elif rate.effective_to is None or rate.effective_to > following.effective_from:
             faults.append(Fault(later, "effective_from", f"its period overlaps with that of line {earlier}"))
     return faults
+
+
+def _alike_but_for_case(lines: list[tuple[int, Rate]], column: str, so: str) -> list[Fault]:
+    """Names of `column` that a reader takes for one that stands in an earlier line, once for each."""
+    first_of: dict[str, tuple[int, str]] = {}
+    told: dict[str, Fault] = {}
+    for line, rate in lines:
+        name = getattr(rate, column)
+        first_line, first = first_of.setdefault(name.casefold(), (line, name))
+        if name != first and name not in told:
+            told[name] = Fault(line, column, f"'{name}' differs from '{first}' (line {first_line}) in case alone: {so}")
+    return list(told.values())
 
 
 def _price(rate: Rate) -> tuple[str, str, str]:

@@ -15,6 +15,8 @@ TOP_UP = "top-up"
 MAX_PREFIX_DIGITS = 18
 # Far above any real increment, and low enough that two of them never overflow 64 bits.
 MAX_INCREMENT = 10**15
+# With whatever else is in a Rate it fits into the 64 KiB of a record.
+MAX_DESTINATION_NAME_BYTES = 60_000
 MAX_AMOUNT_NANOS = 10**18 - 1
 MANY_PRICE_UNITS = frozenset({3600, *(10**power for power in range(4, 10))})
 # A price for N units need not end within the 18 decimals that its value per unit is printed with. The printed one is then up
@@ -121,8 +123,10 @@ def _faults(rate: Rate) -> list[tuple[str, str]]:
     faults = [*_id_faults("rate_card_id", rate.rate_card_id), *_id_faults("usage_type", rate.usage_type)]
     if rate.usage_type == TOP_UP:
         faults.append(("usage_type", f"'{TOP_UP}' is what top-ups are called"))
-    if not re.fullmatch(rf"[0-9]{{0,{MAX_PREFIX_DIGITS}}}", rate.destination_prefix):
-        faults.append(("destination_prefix", f"must be at most {MAX_PREFIX_DIGITS} digits, without + or 00"))
+    faults += _prefix_faults(rate.destination_prefix)
+    if (length := len(rate.destination_name.encode())) > MAX_DESTINATION_NAME_BYTES:
+        too_long = f"{length} bytes are too long for one record, at most {MAX_DESTINATION_NAME_BYTES} fit"
+        faults.append(("destination_name", too_long))
     if not re.fullmatch(r"[A-Z]{3}", rate.currency):
         faults.append(("currency", f"'{rate.currency}' is no ISO 4217 code such as EUR"))
     if not 0 <= rate.price_nanos <= MAX_AMOUNT_NANOS:
@@ -132,6 +136,16 @@ def _faults(rate: Rate) -> list[tuple[str, str]]:
     else:
         faults += _too_many_units(rate)
     return [*faults, *_unit_faults(rate), *_period_faults(rate)]
+
+
+def _prefix_faults(prefix: str) -> list[tuple[str, str]]:
+    """Numbers lose a leading 00 before they are compared, so such a prefix would never be found."""
+    if not re.fullmatch(rf"[0-9]{{0,{MAX_PREFIX_DIGITS}}}", prefix):
+        return [("destination_prefix", f"must be at most {MAX_PREFIX_DIGITS} digits, without + or 00")]
+    if prefix.startswith("00"):
+        instead = prefix.lstrip("0") or "the country's code"
+        return [("destination_prefix", f"no number begins with 00: write {instead}")]
+    return []
 
 
 def _id_faults(field: str, value: str) -> list[tuple[str, str]]:

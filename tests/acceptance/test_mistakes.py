@@ -57,7 +57,7 @@ def test_servers_that_do_not_answer(tmp_path: Path) -> None:
 
 def test_a_deck_with_faults_is_not_published(tmp_path: Path) -> None:
     deck = tmp_path / "rates.csv"
-    deck.write_text(f"{','.join(COLUMNS)}\ndefault,call,,,hours,1,1,1,0.1,EUR,2026-01-01T00:00:00Z,\n")
+    deck.write_text(f"{','.join(COLUMNS)}\ndefault,call,,,hours,1,1,1,0.1,1,EUR,2026-01-01T00:00:00Z,\n")
     ended = run("rates", "publish", str(deck), **NOWHERE)
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
@@ -65,6 +65,22 @@ def test_a_deck_with_faults_is_not_published(tmp_path: Path) -> None:
         f"credit-movements: {deck}: faults found: 1",
     ]
     assert "No such file" in one_line("rates", "lint", str(tmp_path / "none.csv"), status=2)
+
+
+def test_a_deck_with_warnings_alone_is_in_order(tmp_path: Path) -> None:
+    deck = tmp_path / "rates.csv"
+    deck.write_text(
+        f"{','.join(COLUMNS)}\ndefault,call,089,,seconds,1,1,1,0.003333333,1,EUR,2026-01-01T00:00:00Z,\n", "utf-8"
+    )
+    ended = run("rates", "lint", str(deck))
+    assert (ended.returncode, ended.stdout) == (0, f"{deck}: 1 rates on 1 rate cards, nothing wrong; warnings: 2.\n")
+    told = f"{deck}: warning: line 2, "
+    warnings = [
+        f"{told}destination_prefix: no country's code begins with 0: write it with the code, as 4989 for 089",
+        f"{told}price: a minute costs 0.19999998; where a price list says 0.2, write price 0.2, price_units 60",
+    ]
+    assert ended.stderr.splitlines() == warnings
+    assert run("rates", "publish", str(deck), **NOWHERE).stderr.splitlines()[:2] == warnings
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ SAMPLE = Path(demo.__file__).parent / "rates.csv"
 def _rates(text: str) -> list[Rate]:
     linted = lint(csv.reader(io.StringIO(text)))
     assert linted.faults == []
+    assert linted.warnings == []
     return linted.rates
 
 

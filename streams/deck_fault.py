@@ -1,0 +1,14 @@
+"""What is wrong in a rate deck, and where."""
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """The line (the header is line 1), the column ('' for the whole line) and the sentence."""
+
+    line: int
+    column: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}" + (f", {self.column}" if self.column else "") + f": {self.message}"
