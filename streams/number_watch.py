@@ -42,7 +42,9 @@ class NumberWatch:
             "%d destinations have digits and are no numbers (%s): only prices of the prefix '' are for them. One is %s in %s,"
             " partition %d, offset %d. Numbers should come in E.164, as +442079460000",
             self._not_said.total(),
-            ", ".join(f"{usage_type or 'other types'}: {count}" for usage_type, count in self._not_said.most_common()),
+            ", ".join(
+                f"{ascii(each) if each else 'other types'}: {count}" for each, count in sorted(self._not_said.items())
+            ),
             shape_of(example["destination"]),
             example["source_topic"],
             example["partition"],

@@ -51,8 +51,8 @@ def test_the_log_tells_it_at_once_and_then_once_a_minute_with_all_since(caplog: 
             clock.seconds += 2
             watch.note(odd("call", "fax"), KNOWN)
     assert [line.partition("):")[0] + ")" for line in caplog.messages] == [
-        "1 destinations have digits and are no numbers (sms: 1)",
-        "60 destinations have digits and are no numbers (call: 30, other types: 30)",
+        "1 destinations have digits and are no numbers ('sms': 1)",
+        "60 destinations have digits and are no numbers (other types: 30, 'call': 30)",
     ]
     assert "One is '+4420 #### xxx ##' in usage-events, partition 3, offset 7" in caplog.messages[1]
     assert "5555" not in caplog.text
