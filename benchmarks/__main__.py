@@ -18,6 +18,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
+from benchmarks.spoiling import SpoilingCodec
 from benchmarks.table import line, ratio_line
 from benchmarks.worker import Measured, measure
 from credit_movements import clients
@@ -32,6 +33,8 @@ from credit_movements.secrets_kept import kept_secret
 from credit_movements.settings import Settings, settings_of
 from credit_movements.stack import Ports, stack_environment
 from credit_movements.up import publish_deck
+from schemas.codec import RecordCodec
+from schemas.registry import SubjectSchemas
 from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS
 
 EVENTS = 1_000_000
@@ -49,6 +52,7 @@ class Round:
 
     copying: float
     rater: Measured
+    spoiled: Measured
     forgetful: Measured
     sink: Measured
 
@@ -62,9 +66,17 @@ def main(events: int) -> None:
     line("rater, Kafka to Kafka, events/s", [each.rater.per_second for each in rounds])
     line("only copying the same bytes, events/s", [each.copying for each in rounds])
     line("rater that knows no duplicates, events/s", [each.forgetful.per_second for each in rounds])
+    line("rater, 2 % of the messages spoiled, events/s", [each.spoiled.per_second for each in rounds])
     ratio_line("rater / copying", [each.rater.per_second / each.copying for each in rounds])
     ratio_line(
         "rater / rater without duplicates", [each.rater.per_second / each.forgetful.per_second for each in rounds]
+    )
+    ratio_line(
+        "rater, 2 % spoiled / none spoiled", [each.spoiled.per_second / each.rater.per_second for each in rounds]
+    )
+    ratio_line(
+        "the same by the rater's processor time",
+        [each.spoiled.per_processor_second / each.rater.per_processor_second for each in rounds],
     )
     line("sink, Kafka to ClickHouse, rows/s", [each.sink.per_second for each in rounds])
     _memory_line("rater", [each.rater for each in rounds])
@@ -76,18 +88,23 @@ def _round(number: int, events: int) -> Round:
         copying = _copying(settings, events)
         rater = measure(_RATER, environment, settings.rater_http_port, _RATED, count)
         sink = measure(_SINK, environment, settings.sink_http_port, _STORED, movements)
+    with _traffic(events, SpoilingCodec) as (settings, environment, count, _):
+        spoiled = measure(_RATER, environment, settings.rater_http_port, _RATED, count)
     with _traffic(events) as (settings, environment, count, _):
         forgetful = measure(_FORGETFUL, environment, settings.rater_http_port, _RATED, count)
     print(
-        f"round {number}: rater {rater.per_second:,.0f}/s, without duplicates {forgetful.per_second:,.0f}/s,"
+        f"round {number}: rater {rater.per_second:,.0f}/s, 2 % spoiled {spoiled.per_second:,.0f}/s,"
+        f" without duplicates {forgetful.per_second:,.0f}/s,"
         f" copying {copying:,.0f}/s, sink {sink.per_second:,.0f}/s",
         flush=True,
     )
-    return Round(copying, rater, forgetful, sink)
+    return Round(copying, rater, spoiled, forgetful, sink)
 
 
 @contextmanager
-def _traffic(events: int) -> Iterator[tuple[Settings, dict[str, str], int, int]]:
+def _traffic(
+    events: int, codec_of_usage: type[RecordCodec] = RecordCodec
+) -> Iterator[tuple[Settings, dict[str, str], int, int]]:
     """A broker and a ClickHouse of their own, the traffic published; the number of messages and of their movements."""
     with tempfile.TemporaryDirectory() as name:
         folder, ports = Path(name), Ports.any_free()
@@ -99,10 +116,10 @@ def _traffic(events: int) -> Iterator[tuple[Settings, dict[str, str], int, int]]
             running(registry_service(ports.registry), folder),
             running(clickhouse_service(folder / "clickhouse", ports.clickhouse, password), folder),
         ):
-            yield settings, environment, *_publish(settings, folder, events)
+            yield settings, environment, *_publish(settings, folder, events, codec_of_usage)
 
 
-def _publish(settings: Settings, folder: Path, events: int) -> tuple[int, int]:
+def _publish(settings: Settings, folder: Path, events: int, codec_of_usage: type[RecordCodec]) -> tuple[int, int]:
     """Publish the made-up company's traffic; gives the number of messages and of the movements that they become."""
     set_up(settings)
     made = company(time.time_ns() // 1000, events=events)
@@ -110,7 +127,8 @@ def _publish(settings: Settings, folder: Path, events: int) -> tuple[int, int]:
     publish_deck(settings, folder / "rates.csv")
     publish_records(settings, ACCOUNT_PLANS, made.plans.to_dicts())
     producer = Producer({**clients.producer_properties(settings), **PRODUCER_SETTINGS})
-    usage, top_ups = clients.codec(settings, USAGE_EVENTS), clients.codec(settings, TOP_UP_EVENTS)
+    usage = codec_of_usage(USAGE_EVENTS, SubjectSchemas(clients.registry(settings)))
+    top_ups = clients.codec(settings, TOP_UP_EVENTS)
     count = publish(made, producer, usage, top_ups, settings.topic_partitions)
     return count, sum(made.expected(topic).movements for topic in (USAGE_EVENTS, TOP_UP_EVENTS))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.proc import memory
+from benchmarks.proc import memory, processor_seconds
 from credit_movements.demo.progress import counted
 from credit_movements.embedded.launch import tethered
 
@@ -16,9 +16,11 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """`per_second` over the time from the first to the last batch; memory in MiB at half of the way and at the end."""
+    """`per_second` over the time from the first to the last batch, `per_processor_second` over the processor time that it
+    took meanwhile, which the machine's other processes slow down less; memory in MiB at half of the way and at the end."""
 
     per_second: float
+    per_processor_second: float
     memory_half_way: float
     memory_at_end: float
 
@@ -37,13 +39,14 @@ def measure(command: Sequence[str], environment: Mapping[str, str], port: int, c
 
 
 def _watch(process_id: int, port: int, counter: str, count: int) -> Measured:
-    first_count, first_at = 0, 0.0
+    first_count, first_at, first_processor = 0, 0.0, 0.0
     half_way = 0.0
     while (done := counted(port, counter)) < count:
         if done and not first_count:
-            first_count, first_at = done, time.monotonic()
+            first_count, first_at, first_processor = done, time.monotonic(), processor_seconds(process_id)
         if done >= count // 2 and not half_way:
             half_way = memory(process_id)
         time.sleep(_POLL_SECONDS)
-    seconds = time.monotonic() - first_at
-    return Measured((done - first_count) / seconds, half_way, memory(process_id))
+    seconds, processor = time.monotonic() - first_at, processor_seconds(process_id) - first_processor
+    measured = done - first_count
+    return Measured(measured / seconds, measured / processor, half_way, memory(process_id))

@@ -27,8 +27,11 @@ def reader(writer: Schema, own: Schema) -> Callable[[bytes], dict[str, Any]]:
 
     It raises BadDatumError or UnresolvableSchemaError.
     """
+    bounded = _is_bounded(writer)
 
     def read(body: bytes) -> dict[str, Any]:
+        if not bounded:
+            raise UnresolvableSchemaError("its schema nests types, which are not read here")
         source = BytesIO(body)
         try:
             record = fastavro.schemaless_reader(source, writer, None)
@@ -50,7 +53,7 @@ def same_encoding(writer_text: str, own_text: str) -> bool:
     return _canonical(writer_text) == _canonical(own_text)
 
 
-def is_bounded(writer: Schema) -> bool:
+def _is_bounded(writer: Schema) -> bool:
     """Whether a message of bounded size can only become a value of bounded size and depth.
 
     Eight bytes can be an array of a hundred million nulls, and some thousand bytes a record nested deep enough to end the

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -95,7 +96,7 @@ class Ledger:
         while True:
             try:
                 self._producer.produce(
-                    dead_letter_topic(topic_named(topic)).name,
+                    _dead_letter_topic(topic),
                     key=message.key(),
                     value=message.value(),
                     partition=partition,
@@ -179,6 +180,11 @@ class Ledger:
         partition, offset = message.partition(), message.offset()
         if error is None and partition is not None and offset is not None:
             self._next_offsets[partition] = offset + 1
+
+
+@cache
+def _dead_letter_topic(source: str) -> str:
+    return dead_letter_topic(topic_named(source)).name
 
 
 def ended_in_time(step: Callable[[], object], seconds: float) -> None:

@@ -344,22 +344,29 @@ class Rater:
         return attempts(step)
 
     def _count(self, poll: Poll, settled: Settled) -> None:
-        refused = Counter(refusal.reason.value for refusal in poll.refusals)
-        refused.update(CHECKS[check].reason.value for check in settled.refused["check"])
+        # Added up first: of bad messages as well there may be many in a batch.
+        unread = Counter(
+            (position_of(poll.messages[refusal.row])[0].topic, refusal.reason.value) for refusal in poll.refusals
+        )
+        unrated = Counter(
+            (topic, CHECKS[check].reason.value)
+            for topic, check in settled.refused.select("source_topic", "check").iter_rows()
+        )
         if poll.messages:
+            refused = Counter[str]()
+            for (_, reason), count in (unread + unrated).items():
+                refused[reason] += count
             self._flood.note(len(poll.messages), refused)
         self._numbers.note(poll.events[settled.not_numbers], self._feed.prices.book.type_index)
         metrics = self._metrics
         metrics.remembered.set(sum(map(len, self._stores.values())))
         for topic, count in poll.events["source_topic"].value_counts().iter_rows():
             metrics.consumed.labels(topic).inc(count)
+        for (topic, _), count in unread.items():
+            metrics.consumed.labels(topic).inc(count)
         for topic, count in settled.movements["source_topic"].value_counts().iter_rows():
             metrics.movements.labels(topic).inc(count)
         for topic, count in poll.events["source_topic"].gather(settled.duplicates).value_counts().iter_rows():
             metrics.duplicates.labels(topic).inc(count)
-        for refusal in poll.refusals:
-            topic = position_of(poll.messages[refusal.row])[0].topic
-            metrics.consumed.labels(topic).inc()
-            metrics.dead_letters.labels(topic, refusal.reason.value).inc()
-        for check, topic in settled.refused.select("check", "source_topic").iter_rows():
-            metrics.dead_letters.labels(topic, CHECKS[check].reason.value).inc()
+        for (topic, reason), count in (unread + unrated).items():
+            metrics.dead_letters.labels(topic, reason).inc(count)
