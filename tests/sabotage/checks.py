@@ -4,6 +4,7 @@ Each is given the way to a fixture, and takes only what it needs: those of the p
 """
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from exporter.csv_file import csv_chunks
 from exporter.window import Period
+from schemas import wire
 from sinks.reader import stream_movements
 from streams import settlement
 from streams.events import EVENT_COLUMNS
@@ -25,6 +27,8 @@ from tests.faults.world import World
 from tests.integration import test_sink_loop
 from tests.integration.stack import eventually
 from tests.integration.test_exporter_reader import FROM, TO, insert, movement, wanted
+from tests.unit.schemas.mutations import mutated_datums
+from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
 from tests.unit.streams.test_settlement import DAY, NOW, PARTITIONS, event, rate
 
 Fixture = Callable[[str], Any]
@@ -53,6 +57,11 @@ def price_is_that_of_the_events_time(_: Fixture) -> None:
     dearer = rate(effective_from=NOW - DAY // 2, price_nanos=5_000)
     movements = settled([event(0, occurred_at=NOW - DAY), event(1, occurred_at=NOW)], [rate(), dearer]).movements
     assert movements["price_nanos"].to_list() == [1_000, 5_000]
+
+
+def bad_bytes_are_no_record(_: Fixture) -> None:
+    values = [wire.header(OWN_ID) + body for body in mutated_datums("UsageEvent", Random(1), 3_000)]
+    assert by_row(CODEC.decode(values), len(values)) == slowly(values)
 
 
 def first_content_stands(_: Fixture) -> None:

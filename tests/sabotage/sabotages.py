@@ -8,6 +8,10 @@
 | a clock in the rating | the price depends on when the rater runs | `price_is_that_of_the_events_time` |
 | ids remembered before the commit | an aborted batch is taken for duplicates: movements lost | `aborted_batch_is_rated_again` |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
+| numbers may be longer than they must | one record in two encodings | `bad_bytes_are_no_record` |
+| bytes behind a datum are overlooked | what was joined or torn is charged | `bad_bytes_are_no_record` |
+| texts are not looked at | a text that nobody can read gets to all readers | `bad_bytes_are_no_record` |
+| a third branch of a nullable field | what no schema has is taken for null | `bad_bytes_are_no_record` |
 | an export without the account filter | another account's rows are read for the file | `export_holds_its_account_alone` |
 | the same, and no guard behind it | another account's rows are in the file | `export_holds_its_account_alone` |
 """
@@ -17,9 +21,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 import pytest
 
+from schemas import codec, datums, varints
+from schemas.joined import JoinedValues, Places
 from sinks import reader
 from sinks.sink import CONSUMER_SETTINGS, Sink
 from streams import rating, settlement
@@ -89,6 +96,49 @@ def last_wins(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(settlement, "settle", settle)
 
 
+def long_varints(patch: pytest.MonkeyPatch) -> None:
+    def read_varints(joined: JoinedValues, places: Places) -> tuple[Places, Places]:
+        numbers, sizes = varints.read_varints(joined, places)
+        for row in np.flatnonzero(sizes == 0).tolist():
+            rest = joined.bytes[places[row] :]
+            sizes[row] = np.argmax(rest < 0x80) + 1
+        return numbers, sizes
+
+    patch.setattr(datums, "read_varints", read_varints)
+
+
+def bytes_behind_a_datum(patch: pytest.MonkeyPatch) -> None:
+    def read_datums(joined: JoinedValues, starts: Places, ends: Places, fields: list[datums.Field]) -> Any:
+        reached = starts
+        for field in fields:
+            _, reached = datums._read_field(joined, reached, ends, field, np.ones(len(starts), dtype=bool))
+        return datums.read_datums(joined, starts, reached, fields)
+
+    patch.setattr(codec, "read_datums", read_datums)
+
+
+def any_texts(patch: pytest.MonkeyPatch) -> None:
+    def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Series, Places]:
+        ends = begins + lengths
+        cut = [bytes(joined.bytes[begin:end]) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+        return pl.Series([each.decode(errors="replace") for each in cut], dtype=pl.String), np.empty(0, dtype=np.int64)
+
+    patch.setattr(datums, "texts", texts)
+
+
+def any_branch(patch: pytest.MonkeyPatch) -> None:
+    def read_field(joined: Any, places: Places, ends: Places, field: datums.Field, whole: datums.Mask) -> Any:
+        before = whole.copy()
+        read = honest(joined, places, ends, field, whole)
+        if field.absent is not None:
+            third = (joined.bytes[places] & 1 == 0) & (joined.bytes[places] > 2)
+            whole |= before & third & (places < ends)
+        return read
+
+    honest = datums._read_field
+    patch.setattr(datums, "_read_field", read_field)
+
+
 def no_account_filter(patch: pytest.MonkeyPatch) -> None:
     for question in ("_BY_CARD", "_SELECT"):
         honest = getattr(reader, question)
@@ -114,6 +164,10 @@ SABOTAGES = [
     Sabotage("a clock in the rating", clock_in_the_rating, checks.price_is_that_of_the_events_time),
     Sabotage("ids remembered before the commit", remember_before_commit, checks.aborted_batch_is_rated_again),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
+    Sabotage("numbers may be longer than they must", long_varints, checks.bad_bytes_are_no_record),
+    Sabotage("bytes behind a datum are overlooked", bytes_behind_a_datum, checks.bad_bytes_are_no_record),
+    Sabotage("texts are not looked at", any_texts, checks.bad_bytes_are_no_record),
+    Sabotage("a third branch of a nullable field", any_branch, checks.bad_bytes_are_no_record),
     Sabotage("an export without the account filter", no_account_filter, checks.export_holds_its_account_alone),
     Sabotage("the same, and no guard behind it", no_account_filter_and_no_guard, checks.export_holds_its_account_alone),
 ]

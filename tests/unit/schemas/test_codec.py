@@ -254,6 +254,24 @@ def test_the_two_roads_agree_on_every_message(values: list[bytes]) -> None:
     assert by_row(CODEC.decode(values), len(values)) == slowly(values)
 
 
+def test_strange_schema_ids_cost_one_look_at_the_registry_however_many_they_are() -> None:
+    class Counting(RegisteredSchemas):
+        looks = 0
+
+        def versions(self, subject: str) -> dict[int, str]:
+            self.looks += 1
+            return super().versions(subject)
+
+    registered = Counting()
+    good = CODEC.encode_one(EVENT)
+    strange = [wire.header(schema_id) + good[wire.HEADER_BYTES :] for schema_id in range(100, 1100)]
+    decoded = RecordCodec(USAGE_EVENTS, registered).decode([good, *strange, good])  # type: ignore[arg-type]
+    assert decoded.rows["row"].to_list() == [0, 1001]
+    assert {refusal.reason for refusal in decoded.refusals} == {"unknown_schema"}
+    assert [refusal.row for refusal in decoded.refusals] == list(range(1, 1001))
+    assert registered.looks == 1
+
+
 def test_one_bad_message_in_a_thousand_leaves_999() -> None:
     values = [CODEC.encode_one({**EVENT, "quantity": number}) for number in range(1000)]
     values[345] = values[345][:-2]
