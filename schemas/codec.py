@@ -1,8 +1,8 @@
 """Between the bytes of Kafka values and batches: one table a batch, in the Confluent wire format.
 
-Two roads lead from bytes to a table. The fast one (see `datums`) reads a whole batch in step, finds in it which datums are
-whole, and knows our own schema alone. The second one (fastavro, see `datum`) takes one message at a time and judges: it gets
-what the fast road found wrong, and what was written with another version of the schema. Tests hold the two equal.
+Two roads lead from bytes to a table. The fast one (see `datums`) reads a whole batch in step, tells which datums in it are
+whole, and knows our own schema alone. The second one (fastavro, see `datum`) takes one message at a time, for what was written
+with another version of the schema. Tests hold the two equal: what one takes the other takes, as the same record.
 """
 
 from collections.abc import Sequence
@@ -82,9 +82,9 @@ class RecordCodec:
         for schema_id, writer in writers.items():
             rows = frames.rows[ids == schema_id]
             if datum.same_encoding(writer, self._own_text):
-                table, rows = self._read_in_step(frames, rows)
-                tables.append(table)
-            tables.append(self._read_one_by_one(values, rows, writer, refusals))
+                tables.append(self._read_in_step(frames, rows, refusals))
+            else:
+                tables.append(self._read_one_by_one(values, rows, writer, refusals))
         filled = [table for table in tables if len(table)] or [pl.DataFrame(schema={**self.dtypes, "row": pl.UInt32})]
         return Decoded(filled[0] if len(filled) == 1 else pl.concat(filled).sort("row"), refusals)
 
@@ -127,11 +127,11 @@ class RecordCodec:
             self._known = self._schemas.versions(self._topic.subject)
         return {schema_id: self._known[schema_id] for schema_id in schema_ids if schema_id in self._known}
 
-    def _read_in_step(self, frames: wire.Frames, rows: Places) -> tuple[pl.DataFrame, Places]:
-        """The records of these rows, and the rows that hold none."""
+    def _read_in_step(self, frames: wire.Frames, rows: Places, refusals: list[Refusal]) -> pl.DataFrame:
         starts, ends = frames.joined.starts[rows] + wire.HEADER_BYTES, frames.joined.ends[rows]
-        table, whole = read_datums(frames.joined, starts, ends, self._layout)
-        return table.with_columns(pl.Series("row", rows[whole], dtype=pl.UInt32)), rows[~whole]
+        datums = read_datums(frames.joined, starts, ends, self._layout)
+        refusals += [Refusal(int(rows[place]), Reason.UNDECODABLE, fault) for place, fault in datums.faults.items()]
+        return datums.records.with_columns(pl.Series("row", rows[datums.whole], dtype=pl.UInt32))
 
     def _read_one_by_one(
         self, values: Sequence[bytes | None], rows: Places, writer: str, refusals: list[Refusal]

@@ -9,22 +9,20 @@ from schemas.joined import JoinedValues, Places
 from schemas.utf8 import misspelt
 
 
-def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Series, npt.NDArray[np.int64]]:
-    """The texts of so many bytes from `begins` on (ascending, none in another), and the numbers of those that are not UTF-8,
-    in place of which '' stands."""
-    wrong = np.empty(0, dtype=np.int64)
+def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    """The texts of so many bytes from `begins` on (ascending, none in another), and which of them are UTF-8; '' stands for
+    the others."""
+    is_text = np.ones(len(begins), dtype=bool)
     cut = _cut(joined, begins, lengths)
     try:
         column = cut.cast(pa.large_string())
     except pa.ArrowInvalid:
         _, offsets, data = cut.buffers()
-        wrong = misspelt(np.frombuffer(data, np.uint8), np.frombuffer(offsets, np.int64, len(cut) + 1))
-        lengths = lengths.copy()
-        lengths[wrong] = 0
-        column = _cut(joined, begins, lengths).cast(pa.large_string())
+        is_text[misspelt(np.frombuffer(data, np.uint8), np.frombuffer(offsets, np.int64, len(cut) + 1))] = False
+        column = _cut(joined, begins, np.where(is_text, lengths, 0)).cast(pa.large_string())
     series = pl.from_arrow(column)
     assert isinstance(series, pl.Series)
-    return series, wrong
+    return series, is_text
 
 
 def _cut(joined: JoinedValues, begins: Places, lengths: Places) -> pa.LargeBinaryArray:

@@ -33,15 +33,15 @@ def disagreements(record: str, bodies: list[bytes]) -> Iterator[tuple[bytes, Any
     own = parsed_schema(schema_text(record))
     read = datum.reader(own, own)
     joined = JoinedValues(bodies)
-    table, whole = read_datums(joined, joined.starts, joined.ends, [Field.of(field) for field in fields_of(record)])
-    records = iter(table.to_dicts())
-    for body, is_whole in zip(bodies, whole.tolist(), strict=True):
+    read_in_step = read_datums(joined, joined.starts, joined.ends, [Field.of(field) for field in fields_of(record)])
+    records = iter(read_in_step.records.to_dicts())
+    for body, is_whole in zip(bodies, read_in_step.whole.tolist(), strict=True):
         fast = next(records) if is_whole else None
         slow = _or_none(read, body)
         if fast != slow:
             yield body, fast, slow
     assert next(records, None) is None
-    assert np.count_nonzero(whole) == len(table)
+    assert read_in_step.faults.keys() == set(np.flatnonzero(~read_in_step.whole).tolist())
 
 
 def _or_none(read: Callable[[bytes], dict[str, Any]], body: bytes) -> dict[str, Any] | None:
