@@ -39,7 +39,7 @@ class Field(NamedTuple):
 
 
 class Datums(NamedTuple):
-    """`records`: a column for each field, of the datums that `whole` tells. `faults`: each other one's number → what is wrong."""
+    """`records`: a column for each field, of the datums that `whole` tells. `faults`: what is wrong with each other one."""
 
     records: pl.DataFrame
     whole: Mask
