@@ -1,15 +1,19 @@
 """The notification that ends an export, as the record ExportNotification. Pure."""
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import Any
 from uuid import UUID, uuid5
 
 from exporter.export import MadeFile
-from exporter.ledger import AcceptedRequest, Notification
+from exporter.ledger import AcceptedRequest, Notification, Outcome
 from exporter.requests import ExportRequest
+from schemas.dead_letters import Headers
 
 # Made once, at random; what makes our ids ours.
 _NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
 _MAX_ZONE_CHARACTERS = 128
+_ANSWERED_BELOW = "export.answered.below"
 
 
 class Failure(Enum):
@@ -57,6 +61,17 @@ def refusal_id(account_id: str, request_id: str) -> str:
     return str(uuid5(_NAMESPACE, f"refused {len(account_id)}:{account_id}{request_id}"))
 
 
+def answered_requests(outcome: Outcome) -> Headers:
+    """The notification's header that tells which requests of its account it answers: those in the same partition of
+    `export-requests`, below this offset."""
+    return [(_ANSWERED_BELOW, str(outcome.requests_end_offset).encode())]
+
+
+def answered_below(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> int:
+    """What that header says, as a Kafka client gives it; 0 without one: a refusal answers its own request alone."""
+    return int(dict(headers or ()).get(_ANSWERED_BELOW, 0))
+
+
 def completed(
     accepted: AcceptedRequest,
     made: MadeFile,
@@ -90,7 +105,7 @@ def failed(accepted: AcceptedRequest, failure: Failure, *, notified_at_ms: int) 
 
 def refused(asked: ExportRequest) -> Notification:
     """Of a request that cannot be used. A function of its record alone: read again, it says the same."""
-    accepted = AcceptedRequest(asked, period=None, log_end_offset=None)
+    accepted = AcceptedRequest(asked, period=None, movements_log_id="", log_end_offset=None)
     return {
         **failed(accepted, Failure.INVALID_REQUEST, notified_at_ms=max(asked.sent_at_ms, 0)),
         "notification_id": refusal_id(asked.account_id, asked.request_id),

@@ -160,6 +160,18 @@ class ExportStorage:
                 for meta in chunk:
                     yield StoredObject(meta["path"], meta["size"], _micros(meta["last_modified"]))
 
+    def first_behind(self, key: str) -> str | None:
+        """The first name behind `key` in the folder of `key`, in the order of names; None where there is none.
+
+        Clouds list names in their order and begin where they are told to, so they are asked once, however many lie there.
+        """
+        with _outages_named():
+            listed = obstore.list(self._store, key.rpartition("/")[0], offset=key, chunk_size=1)
+            if self._folder is None:
+                return next((meta["path"] for chunk in listed for meta in chunk), None)
+            # A local disk has an order of its own.
+            return min((meta["path"] for chunk in listed for meta in chunk), default=None)
+
     def size_bytes(self, key: str) -> int | None:
         """The length of an object, or None where there is none."""
         found = self.find(key)
