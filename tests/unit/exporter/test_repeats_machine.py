@@ -4,11 +4,10 @@ requests that the rule names get an export, and every worker decides the same.""
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from exporter.acceptance import Acceptance, EndedBefore, Repeat
 from exporter.ledger import AcceptedRequest, Outcome, RequestLedger
@@ -17,7 +16,7 @@ from exporter.storage import ExportStorage
 
 ACCOUNTS = st.sampled_from(["acme", "other"])
 # Few: people's retries send an id again.
-IDS = st.integers(0, 12).map(str)
+IDS = st.integers(0, 30).map(str)
 TIMES_MS = st.integers(-(2**60), 2**60)
 
 
@@ -59,12 +58,13 @@ class RepeatsMachine(RuleBasedStateMachine):
     def log(self) -> Log:
         return self.logs[-1]
 
-    @rule(account_id=ACCOUNTS, request_id=IDS, sent_at_ms=TIMES_MS)
-    def ask(self, account_id: str, request_id: str, sent_at_ms: int) -> None:
-        place = LogPlace(self.log.log_id, 3, len(self.log.records))
-        # A fixed instant: what a request asks for is no matter here.
-        request = ExportRequest(request_id, account_id, 1_793_000_000_000_000, None, None, place, sent_at_ms)
-        self.log.records.append(request)
+    @rule(requests=st.lists(st.tuples(ACCOUNTS, IDS, TIMES_MS), min_size=1, max_size=6))
+    def ask(self, requests: list[tuple[str, str, int]]) -> None:
+        for account_id, request_id, sent_at_ms in requests:
+            place = LogPlace(self.log.log_id, 3, len(self.log.records))
+            # A fixed instant: what a request asks for is no matter here.
+            request = ExportRequest(request_id, account_id, 1_793_000_000_000_000, None, None, place, sent_at_ms)
+            self.log.records.append(request)
 
     @rule(account_id=ACCOUNTS)
     def read_on(self, account_id: str) -> None:
@@ -99,11 +99,13 @@ class RepeatsMachine(RuleBasedStateMachine):
             each.log_id == place.log_id and each.offset < place.offset < self.ends.get(each, 0) for each in earlier
         )
 
+    @precondition(lambda self: self.running)
     @rule(account_id=ACCOUNTS)
     def note_the_end(self, account_id: str) -> None:
         if (running := self.running.get(account_id)) is not None:
             running.noted_end = len(self.log.records)
 
+    @precondition(lambda self: self.running)
     @rule(account_id=ACCOUNTS)
     def end(self, account_id: str) -> None:
         running = self.running.get(account_id)
@@ -116,30 +118,32 @@ class RepeatsMachine(RuleBasedStateMachine):
         standing = self.ledger.conclude(running.accepted, Outcome({"status": "completed"}, running.noted_end))
         assert standing.requests_end_offset == self.ends.setdefault(running.accepted.request.place, running.noted_end)
 
-    @rule()
-    def crash_between_outcome_and_acknowledgement(self) -> None:
-        for running in self.running.values():
-            if running.noted_end is not None:
-                self.write_outcome(running)
-        self.crash()
+    @rule(account_id=ACCOUNTS, how_many=st.integers(1, 4))
+    def do_the_next(self, account_id: str, how_many: int) -> None:
+        for _ in range(how_many):
+            self.read_on(account_id)
+            self.note_the_end(account_id)
+            self.end(account_id)
 
-    @rule()
-    def crash(self) -> None:
+    @precondition(lambda self: self.running)
+    @rule(how=st.sampled_from(["before the outcome", "before the acknowledgement", "asleep while another takes over"]))
+    def stop(self, how: str) -> None:
+        for running in self.running.values():
+            if how == "before the acknowledgement" and running.noted_end is not None:
+                self.write_outcome(running)
+            if how == "asleep while another takes over":
+                self.asleep.append(running)
         self.read_again_from(self.log.committed)
 
+    @precondition(lambda self: self.asleep)
     @rule()
-    def fall_asleep_while_another_takes_over(self) -> None:
-        self.asleep += self.running.values()
-        self.crash()
+    def wake_up_and_end(self) -> None:
+        running = self.asleep.pop()
+        if running.noted_end is None:
+            running.noted_end = len(self.log.records)
+        self.write_outcome(running)
 
-    @rule(data=st.data())
-    def wake_up_and_end(self, data: Any) -> None:
-        if self.asleep:
-            running = self.asleep.pop(data.draw(st.integers(0, len(self.asleep) - 1)))
-            if running.noted_end is None:
-                running.noted_end = len(self.log.records)
-            self.write_outcome(running)
-
+    @precondition(lambda self: self.log.committed > 2)
     @rule()
     def replay(self) -> None:
         self.log.done.clear()
@@ -151,6 +155,7 @@ class RepeatsMachine(RuleBasedStateMachine):
         self.log.read.clear()
         self.log.read.update(dict.fromkeys(("acme", "other"), offset))
 
+    @precondition(lambda self: self.log.committed > 5)
     @rule()
     def begin_a_new_log(self) -> None:
         # Whoever sleeps over it has lost its broker, and learns no end any more.
@@ -160,11 +165,10 @@ class RepeatsMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for account_id in ("acme", "other"):
-            for _ in range(len(self.log.records) + 1):
-                self.read_on(account_id)
-                self.note_the_end(account_id)
-                self.end(account_id)
+            self.do_the_next(account_id, len(self.log.records) + 1)
         assert self.log.committed == len(self.log.records)
+        while self.asleep:
+            self.wake_up_and_end()
         for log in self.logs:
             for request in log.records:
                 if request.place in self.decided:
@@ -172,4 +176,4 @@ class RepeatsMachine(RuleBasedStateMachine):
 
 
 TestRepeats = RepeatsMachine.TestCase
-TestRepeats.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestRepeats.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
