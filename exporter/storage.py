@@ -15,6 +15,8 @@ from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 
 _CLOUDS = ("s3", "gs", "az")
 _SCHEMES = ("file", "memory", *_CLOUDS)
+# How the names of S3's directory buckets end, of which `first_behind` cannot find the first.
+_UNORDERED_BUCKET = "--x-s3"
 # Instead of a public endpoint: customers cannot reach the storage.
 NO_PUBLIC_ENDPOINT = "none"
 # One request to a cloud carries a part of 5 MiB at most, so this is long.
@@ -81,6 +83,10 @@ class ExportStorage:
         if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
             raise StorageUrlError(
                 f"{url}: not a storage; file:///folder, s3://bucket, gs://bucket or az://container would be"
+            )
+        if rest.split("/")[0].endswith(_UNORDERED_BUCKET):
+            raise StorageUrlError(
+                f"{url}: a directory bucket lists names in no order; a general purpose bucket would do"
             )
         if public_endpoint not in (None, NO_PUBLIC_ENDPOINT) and scheme != "s3":
             raise StorageUrlError(f"{url}: a public endpoint can only be given for s3://")
