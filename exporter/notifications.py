@@ -13,6 +13,7 @@ from schemas.dead_letters import Headers
 # Made once, at random; what makes our ids ours.
 _NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
 _MAX_ZONE_CHARACTERS = 128
+_TRY_AGAIN = "Please wait a few minutes and try again from the Dashboard"
 _ANSWERED_BELOW = "export.answered.below"
 
 
@@ -21,24 +22,24 @@ class Failure(Enum):
 
     UNKNOWN_TIME_ZONE = (
         "unknown_time_zone",
-        "The time zone of this export is not known. Please choose another time zone and export again.",
+        f"The time zone of this export is not known. {_TRY_AGAIN}, with another time zone.",
     )
     UNKNOWN_OPTION = (
         "unknown_option",
-        "The file format that was chosen for this export is not known. Please choose another one and export again.",
+        f"The file format that was chosen for this export is not known. {_TRY_AGAIN}, with another one.",
     )
     TEMPORARILY_UNAVAILABLE = (
         "temporarily_unavailable",
-        "The export could not be finished because of a problem on our side. Please export again later.",
+        f"The export could not be finished because of a problem on our side. {_TRY_AGAIN}.",
     )
     TOOK_TOO_LONG = (
         "took_too_long",
-        "The export took too long and was stopped. Please export again later.",
+        f"The export took too long and was stopped. {_TRY_AGAIN}.",
     )
 
     INVALID_REQUEST = (
         "invalid_request",
-        "This export could not be started, because its request was not in order. Please export again.",
+        f"This export could not be started, because its request was not in order. {_TRY_AGAIN}.",
     )
 
     @property

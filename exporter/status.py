@@ -41,7 +41,7 @@ _NOT_TOLD = {"account_id", "status", "notification_id"}
 # Its topic is gone with the requests in it, so nobody will ever end it: an embedded broker forgets.
 _INTERRUPTED = {
     "error_code": "interrupted",
-    "error_message": "The export was interrupted. Please export again.",
+    "error_message": "The export was interrupted. Please wait a few minutes and try again from the Dashboard.",
 }
 
 
