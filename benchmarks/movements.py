@@ -50,4 +50,4 @@ def accepted_request() -> AcceptedRequest:
     """All of the account's movements, in a zone whose clock changes on the way."""
     place = LogPlace("log", 0, 0)
     request = ExportRequest("export", "acme", _PERIOD.to_micros, _PERIOD.time_zone, None, place, 0)
-    return AcceptedRequest(request, _PERIOD, log_end_offset=2**62)
+    return AcceptedRequest(request, _PERIOD, "log", log_end_offset=2**62)

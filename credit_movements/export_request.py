@@ -12,6 +12,7 @@ from credit_movements import clients
 from credit_movements.log_ends import log_ends
 from credit_movements.publishing import publish
 from credit_movements.settings import Settings
+from exporter.notifications import answered_below
 from schemas.codec import RecordCodec, UndecodableError
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
@@ -104,13 +105,13 @@ def _answer(
 
 @dataclass
 class Answers:
-    """Which notification answers a request is told by Kafka's timestamps, as the exporter tells it: one that came before the
-    request ended an export that the request is no repeat of. `codecs`: by the topic's name."""
+    """Which notification answers a request: its own, or that of an export that ended with the request in the log. How far that
+    reaches each notification tells itself. `codecs`: by the topic's name."""
 
     codecs: Mapping[str, RecordCodec]
     asked: dict[str, Any]
-    notifications: list[dict[str, Any]] = field(default_factory=list)
-    sent_at_ms: int | None = None
+    notifications: list[tuple[dict[str, Any], int]] = field(default_factory=list)
+    asked_at_offset: int | None = None
 
     def take(self, message: Message) -> None:
         topic = str(message.topic())
@@ -121,14 +122,14 @@ class Answers:
         if record["account_id"] != self.asked["account_id"]:
             return
         if topic == EXPORT_NOTIFICATIONS.name:
-            self.notifications.append(record)
+            self.notifications.append((record, answered_below(message.headers())))
         elif record["request_id"] == self.asked["request_id"]:
-            self.sent_at_ms = message.timestamp()[1]
+            self.asked_at_offset = message.offset()
 
     def outcome(self) -> Outcome | None:
-        for each in self.notifications:
+        for each, below in self.notifications:
             if each["export_id"] == self.asked["request_id"]:
                 return Outcome(each, is_of_earlier=False)
-            if self.sent_at_ms is not None and each["notified_at"] // 1000 >= self.sent_at_ms:
+            if self.asked_at_offset is not None and self.asked_at_offset < below:
                 return Outcome(each, is_of_earlier=True)
         return None

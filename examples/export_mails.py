@@ -41,6 +41,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WEB_ADDRESS = re.compile(r"https?://[^\s]+")
 # Nobody's address: a name under `invalid` never leads anywhere.
 NOBODY = "unknown-user@example.invalid"
+TRY_AGAIN = "Please wait a few minutes and try again from the Dashboard"
 
 TEXTS = {
     "completed": Template("""\
@@ -49,7 +50,7 @@ Your credit movements are ready
 The export you asked for is finished: every charge and top-up of account
 $account from $period ($zone).
 
-Download the file:
+Download Export:
 $url
 
 File:       $file_name
@@ -62,10 +63,10 @@ $why_you
     "failed": Template("""\
 Your export did not work
 
-The export of the credit movements of account $account could not be finished.
-$what_happened
+The export of the credit movements of account $account$of_period could not be
+finished. $what_happened
 
-Nothing was charged and nothing was changed. Please try again:
+Nothing was charged and nothing was changed. The Dashboard:
 $url
 """),
 }
@@ -116,7 +117,7 @@ HTML = {
     ),
     "failed": Template(
         '<h1 style="font-size:24px;line-height:1.25;margin:0 0 12px">Your export did not work</h1>\n'
-        '<p style="margin:0 0 12px">The export of the credit movements of account <strong>$account</strong> '
+        '<p style="margin:0 0 12px">The export of the credit movements of account <strong>$account</strong>$of_period '
         "could not be finished.</p>\n"
         '<p style="margin:0;padding:14px 16px;background:#fcefee;border:1px solid #ecc3c0;border-radius:8px">'
         "$what_happened</p>\n"
@@ -157,7 +158,7 @@ def filled(template: Template, values: Mapping[str, str]) -> str:
 
 def _completed(notification: Mapping[str, Any]) -> dict[str, str]:
     zone = _zone(notification["time_zone"])
-    days = " to ".join(_day(notification[name].astimezone(zone)) for name in ("period_from", "period_to"))
+    days = _days(notification, zone)
     return {
         "subject": f"Your credit movements are ready: {days}",
         "preview": f"{notification['row_count']:,} movements, {days}.",
@@ -165,7 +166,7 @@ def _completed(notification: Mapping[str, Any]) -> dict[str, str]:
         "period": days,
         "zone": zone.key,
         "url": notification["download_url"],
-        "button": "Download the file",
+        "button": "Download Export",
         "file_name": one_line(notification["file_name"]),
         "rows": f"{notification['row_count']:,}",
         "size": told_size(notification["size_bytes"]),
@@ -175,13 +176,17 @@ def _completed(notification: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _failed(notification: Mapping[str, Any], dashboard_url: str) -> dict[str, str]:
+    zone = _zone(notification["time_zone"])
+    # It is not known where the time zone is not.
+    has_period = notification["period_from"] is not None
     return {
         "subject": "Your export did not work: please try again",
-        "preview": "The export of your credit movements could not be finished.",
+        "preview": f"{TRY_AGAIN}.",
         "account": one_line(notification["account_id"]),
-        "what_happened": one_line(notification["error_message"] or "There was a problem on our side."),
+        "of_period": f" from {_days(notification, zone)} ({zone.key})" if has_period else "",
+        "what_happened": one_line(notification["error_message"] or f"There was a problem on our side. {TRY_AGAIN}."),
         "url": dashboard_url,
-        "button": "Try again",
+        "button": "Try again from the Dashboard",
         "why_you": "You get this mail because you, or somebody with your log-in, asked for an export.",
     }
 
@@ -204,6 +209,10 @@ def what_is_wrong(notification: Mapping[str, Any]) -> str | None:
 
 def _zone(name: str | None) -> ZoneInfo:
     return ZoneInfo(name if name in available_timezones() else "UTC")
+
+
+def _days(notification: Mapping[str, Any], zone: ZoneInfo) -> str:
+    return " to ".join(_day(notification[name].astimezone(zone)) for name in ("period_from", "period_to"))
 
 
 def _day(moment: datetime) -> str:
@@ -331,7 +340,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--once", action="store_true", help="read to the end of the topic, and end")
     parser.add_argument("--sender", default="Example Telecom Billing <billing@example.com>", help="From")
     parser.add_argument("--addresses", type=Path, help='JSON file, {"user id": "address"}')
-    parser.add_argument("--dashboard-url", default="http://127.0.0.1:18080/dashboard/", help="where «Try again» leads")
+    parser.add_argument(
+        "--dashboard-url",
+        default="http://127.0.0.1:18080/dashboard/",
+        help="where «Try again from the Dashboard» leads",
+    )
     parser.add_argument("--smtp", type=_host_and_port, metavar="HOST:PORT", help="send the mails, too")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(message)s")

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from exporter.completeness import Rated, unknown
 from exporter.csv_options import CsvOptions
-from exporter.ledger import AcceptedRequest, Notification, RequestLedger
+from exporter.ledger import AcceptedRequest, Outcome, RequestLedger
 from exporter.outages import OUTAGES, waited_out
 from exporter.requests import ExportRequest, is_repeat
 from exporter.storage import StorageUnavailableError
@@ -36,25 +36,27 @@ class EndedBefore:
     """The same record of the log, read again after a crash: its export has ended, its notification may be missing."""
 
     accepted: AcceptedRequest
-    notification: Notification
+    outcome: Outcome
 
 
 Decision = AcceptedRequest | EndedBefore | Repeat
 
 
 class Acceptance:
-    """`log_end_offset` gives the end of a partition of `credit-movements`, `rated_until` how far the ledger has come for
-    it; both block, and may raise outages."""
+    """`log_end_offset` gives the end of a partition of `credit-movements` (whose identity is `movements_log_id`), `rated_until`
+    how far the ledger has come for it; both block, and may raise outages."""
 
     def __init__(
         self,
         ledger: RequestLedger,
+        movements_log_id: str,
         log_end_offset: Callable[[int], int],
         outage_limit_seconds: float,
         rated_until: Callable[[int], Rated | None] = unknown,
     ) -> None:
         self._rated_until = rated_until
         self._ledger = ledger
+        self._movements_log_id = movements_log_id
         self._log_end_offset = log_end_offset
         self._outage_limit_seconds = outage_limit_seconds
 
@@ -69,7 +71,7 @@ class Acceptance:
             return await self._within_limit(lambda: in_thread(self._looked_up, request)) or await self._accept(request)
         except StorageUnavailableError as error:
             logger.error("export %s is given up before it began: %s", request.request_id, error)
-            return AcceptedRequest(request, _period(request), log_end_offset=None)
+            return AcceptedRequest(request, _period(request), self._movements_log_id, log_end_offset=None)
 
     async def knows(self, request: ExportRequest) -> bool:
         """Whether a request of this account and id was ever accepted. An outage is waited out, however long."""
@@ -82,7 +84,9 @@ class Acceptance:
         known = self._ledger.accepted(request)
         if known is not None:
             return self._decision_on_known(request, known)
-        return Repeat("an earlier export answers it") if is_repeat(request, self._ledger.ended_since(request)) else None
+        return (
+            Repeat("an earlier export answers it") if is_repeat(request, self._ledger.ended_before(request)) else None
+        )
 
     def _decision_on_known(self, request: ExportRequest, known: AcceptedRequest) -> Decision:
         # The id alone does not tell a record that is read again from a second request with the same id; its place does.
@@ -98,7 +102,7 @@ class Acceptance:
         rated = await self._rated(request) if can_be_made else None
         log_end_offset = await self._noted_log_end(request) if can_be_made else None
         log_end_offset, complete_until = await self._settled(request, log_end_offset, rated)
-        accepted = AcceptedRequest(request, period, log_end_offset, complete_until)
+        accepted = AcceptedRequest(request, period, self._movements_log_id, log_end_offset, complete_until)
         standing = await self._within_limit(lambda: in_thread(self._ledger.accept, accepted))
         return standing if standing is accepted else self._decision_on_known(request, standing)
 

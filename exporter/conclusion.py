@@ -1,25 +1,27 @@
 """How an export ends: its outcome is recorded, then its notification is published."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from exporter.export import MadeFile
-from exporter.ledger import AcceptedRequest, Notification, RequestLedger
+from exporter.ledger import AcceptedRequest, Notification, Outcome, RequestLedger
 from exporter.links import Link, LinkSigner
 from exporter.manifest import manifest_name
-from exporter.notifications import Failure, completed, failed, refused
+from exporter.notifications import Failure, answered_requests, completed, failed, refused
 from exporter.outages import waited_out
 from exporter.publisher import Outgoing, Publisher
 from exporter.requests import ExportRequest
 from exporter.storage import StorageUnavailableError
 from exporter.threads import in_thread
 from schemas.codec import RecordCodec
+from schemas.dead_letters import Headers
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS
 
 
 class Conclusion:
-    """`public_url` is what links begin with; `codec` that of `export-notifications`."""
+    """`public_url` is what links begin with; `codec` that of `export-notifications`. `requests_end` gives the end of a
+    partition of `export-requests`; it blocks, and may raise outages. `now_micros` is the time of day: since the epoch, UTC."""
 
     def __init__(
         self,
@@ -27,6 +29,8 @@ class Conclusion:
         publisher: Publisher,
         codec: RecordCodec,
         links: LinkSigner,
+        requests_end: Callable[[int], int],
+        now_micros: Callable[[], int],
         *,
         account_partitions: int,
         public_url: str,
@@ -37,14 +41,21 @@ class Conclusion:
         self._publisher = publisher
         self._codec = codec
         self._links = links
+        self._requests_end = requests_end
+        self._now_micros = now_micros
         self._account_partitions = account_partitions
         self._public_url = public_url.rstrip("/")
         self._link_ttl_micros = link_ttl // timedelta(microseconds=1)
         self._outage_limit_seconds = outage_limit_seconds
 
-    async def conclude(self, accepted: AcceptedRequest, result: MadeFile | Failure, ended_at_ms: int) -> Notification:
+    async def conclude(self, accepted: AcceptedRequest, result: MadeFile | Failure) -> Outcome:
         """Record the outcome and publish it. Gives the outcome that stands: another worker's, if that one was quicker."""
-        ours = self._notification(accepted, result, ended_at_ms)
+        # However long it takes: without Kafka nobody can be told, and nobody can ask again.
+        requests_end_offset = await waited_out(
+            lambda: in_thread(self._requests_end, accepted.request.place.partition),
+            "it cannot be told which requests an export answers",
+        )
+        ours = Outcome(self._notification(accepted, result, self._now_micros() // 1000), requests_end_offset)
         # A failure has been waited for long enough.
         limit_seconds = 0.0 if isinstance(result, Failure) else self._outage_limit_seconds
         try:
@@ -56,15 +67,16 @@ class Conclusion:
         await self.publish(accepted, standing)
         return standing
 
-    async def publish(self, accepted: AcceptedRequest, notification: Notification) -> None:
+    async def publish(self, accepted: AcceptedRequest, outcome: Outcome) -> None:
         """Publish until it is acknowledged. The notification's own time is its Kafka timestamp."""
-        await self._publish(notification, accepted.request.place.partition)
+        headers = answered_requests(outcome)
+        await self._publish(outcome.notification, accepted.request.place.partition, headers)
 
     async def publish_refusal(self, asked: ExportRequest) -> None:
         """Publish that nothing comes of a request, in its account's partition, wherever the request lies."""
-        await self._publish(refused(asked), account_partition(asked.account_id, self._account_partitions))
+        await self._publish(refused(asked), account_partition(asked.account_id, self._account_partitions), [])
 
-    async def _publish(self, notification: Notification, partition: int) -> None:
+    async def _publish(self, notification: Notification, partition: int, headers: Headers) -> None:
         def attempt() -> None:
             self._publisher.publish(
                 Outgoing(
@@ -72,16 +84,15 @@ class Conclusion:
                     partition,
                     key=notification["account_id"].encode(),
                     value=self._codec.encode_one(notification),
+                    headers=headers,
                     timestamp_ms=notification["notified_at"] // 1000,
                 )
             )
 
         await waited_out(lambda: in_thread(attempt), "a notification cannot be sent")
 
-    def _recorded(
-        self, accepted: AcceptedRequest, ours: Notification, within_seconds: float | None
-    ) -> Awaitable[Notification]:
-        def attempt() -> Notification:
+    def _recorded(self, accepted: AcceptedRequest, ours: Outcome, within_seconds: float | None) -> Awaitable[Outcome]:
+        def attempt() -> Outcome:
             # Accepted already, unless the storage was away then.
             standing = self._ledger.accept(accepted)
             return self._ledger.conclude(accepted, ours) if standing.request.place == accepted.request.place else ours

@@ -16,8 +16,9 @@ from exporter.window import Period, utc_offsets
 
 HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
 
-# What a spreadsheet may take for a formula when it opens the file.
-_FORMULA = r"^[=+\-@\t\r]"
+# What a spreadsheet may take for a formula when it opens the file. Seen in LibreOffice: NULs are dropped before it looks, and
+# nothing else is. Signs at full width are among those that OWASP warns of.
+_FORMULA = r"^\x00*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _TO_QUOTE = {separator: f'["{separator}\\r\\n]' for separator in ",;"}
 _MONEY = pa.decimal128(38, 9)
 _VALUE_DECIMALS = 18

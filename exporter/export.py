@@ -196,7 +196,7 @@ def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: 
         account_id=accepted.request.account_id,
         from_micros=period.from_micros,
         to_micros=period.to_micros,
-        log_id=place.log_id,
+        log_id=accepted.movements_log_id,
         log_partition=place.partition,
         log_end_offset=log_end_offset,
     )

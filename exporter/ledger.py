@@ -1,15 +1,12 @@
-"""The exporter's memory: which requests were accepted, and how they ended. Two small records each, in object storage.
+"""The exporter's memory: which requests were accepted, and how they ended. Three small records each, in object storage.
 
-Both are written once, by conditional create: a worker that was paused, and one that took over from it, may both try, and
+All are written once, by conditional create: a worker that was paused, and one that took over from it, may both try, and
 whoever comes second gets what the first one wrote. So there is one period, one place in the log and one outcome for each
 request, whatever happens to the workers. The records stay for ever (a request id is known for ever); the files expire.
 """
 
 import hashlib
-import heapq
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import reduce
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from exporter.requests import Ended, ExportRequest, LogPlace
@@ -20,12 +17,8 @@ Notification = dict[str, Any]
 
 _REQUESTS = "requests"
 _FILES = "files"
-# How far the storage's clock may lag behind the broker's. Generous: it only decides which outcomes are read at all.
-_CLOCK_SLACK_MS = 24 * 3600 * 1000
-# A storage tells when a record was written in whole seconds at worst. Requests of one account are accepted one by one, in
-# the order of the log.
-_SAME_MOMENT_MICROS = 2_000_000
-_MOST_OF_ONE_MOMENT = 8
+_PLACES = "places"
+_LAST_OFFSET = 2**63 - 2
 # No upload takes so long.
 _LEFTOVER_MICROS = 24 * 3600 * 1_000_000
 
@@ -72,6 +65,16 @@ class ExportKeys:
         """The CSV, also where it is gzipped: what a request asks for is no part of its file's key."""
         return f"{_FILES}/{self.account_hash}/{self.export_hash}.csv"
 
+    def place(self, place: LogPlace) -> str:
+        """Tells where the request of the export lies, by its name alone."""
+        return f"{_place_names(self.account_hash, place)}.{self.export_hash}.json"
+
+    @classmethod
+    def of_place(cls, place_key: str) -> "ExportKeys":
+        """Of the export that a place belongs to."""
+        _, account_hash, _, name = place_key.split("/")
+        return cls(account_hash, name.split(".")[1])
+
     def owns(self, file_key: str) -> bool:
         """Whether an object is a file of this export: the CSV, or what lies beside it under the same name."""
         return file_key.startswith(f"{_FILES}/{self.account_hash}/{self.export_hash}.")
@@ -81,13 +84,14 @@ class ExportKeys:
 class AcceptedRequest:
     """A request that gets an export, with all that fixes the export's content, whoever makes it and however often.
 
-    `period` is None where it could not be told. `log_end_offset` is the end of the account's partition of the log
-    `request.place.log_id` when the export first began: what lies there and later belongs to the next export. It is None
-    where it could not be learnt in time.
+    `period` is None where it could not be told. `log_end_offset` is the end of the account's partition of `credit-movements`,
+    of the log `movements_log_id`, when the export first began: what lies there and later belongs to the next export. It is
+    None where it could not be learnt in time.
     """
 
     request: ExportRequest
     period: Period | None
+    movements_log_id: str
     log_end_offset: int | None
     # Events that reached Kafka before this instant are rated and, where they are in the period, in the file; None: not known.
     data_complete_until_micros: int | None = None
@@ -95,6 +99,15 @@ class AcceptedRequest:
     @property
     def keys(self) -> ExportKeys:
         return ExportKeys.of(self.request.account_id, self.request.request_id)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an export ended. `requests_end_offset` is the end of its request's partition of `export-requests` by then: it answers
+    what its account had asked for below."""
+
+    notification: Notification
+    requests_end_offset: int
 
 
 class RequestLedger:
@@ -110,49 +123,51 @@ class RequestLedger:
 
     def accept(self, accepted: AcceptedRequest) -> AcceptedRequest:
         """Accept a request. Gives what stands now: `accepted`, or what another worker wrote before."""
+        # First: what is accepted must be found by the requests behind it.
+        self._storage.create_record(accepted.keys.place(accepted.request.place), {})
         if self._storage.create_record(accepted.keys.request, asdict(accepted)):
             return accepted
         return self.accepted(accepted.request) or accepted
 
-    def outcome(self, accepted: AcceptedRequest) -> Notification | None:
-        """The notification that ended it, if it has ended."""
+    def outcome(self, accepted: AcceptedRequest) -> Outcome | None:
+        """How it ended, if it has ended."""
         record = self._storage.read_record(accepted.keys.outcome)
-        return None if record is None else record["notification"]
+        return None if record is None else Outcome(record["notification"], record["requests_end_offset"])
 
-    def conclude(self, accepted: AcceptedRequest, notification: Notification) -> Notification:
-        """End an export. Gives the outcome that stands now: `notification`, or another worker's."""
-        record = {"place": asdict(accepted.request.place), "notification": notification}
+    def conclude(self, accepted: AcceptedRequest, outcome: Outcome) -> Outcome:
+        """End an export. Gives the outcome that stands now: `outcome`, or another worker's."""
+        record = {"place": asdict(accepted.request.place), **asdict(outcome)}
         if self._storage.create_record(accepted.keys.outcome, record):
-            return notification
-        return self.outcome(accepted) or notification
+            return outcome
+        return self.outcome(accepted) or outcome
 
-    def newest(self, account_id: str) -> AcceptedRequest | None:
-        """The last request of an account that was accepted, by its place in the log.
+    def ended_before(self, request: ExportRequest) -> Ended | None:
+        """The last export of the request's account that was accepted before it in its log, if there is one that has ended.
 
-        Names are listed; records are read of the newest one, and of those that were written at the same moment.
+        It alone can make the request a repeat: an account's requests are decided on in the order of the log, each after the
+        end of the one before, so no earlier export noted a later end. One name is listed and one record read, however many
+        exports the account ever had.
         """
-        folder = f"{_REQUESTS}/{ExportKeys.of(account_id, '').account_hash}"
-        stored = [each for each in self._storage.list_objects(folder) if each.key.endswith(".request.json")]
-        newest = heapq.nlargest(_MOST_OF_ONE_MOMENT, stored, key=lambda each: each.modified_at_micros)
-        same_moment = [
-            each.key for each in newest if each.modified_at_micros >= newest[0].modified_at_micros - _SAME_MOMENT_MICROS
-        ]
-        records = [record for key in same_moment if (record := self._storage.read_record(key)) is not None]
-        return reduce(_later, map(_accepted_from, records)) if records else None
+        keys = self._last_before(ExportKeys.of(request.account_id, "").account_hash, request.place)
+        outcome = None if keys is None else self._storage.read_record(keys.outcome)
+        return None if outcome is None else Ended(LogPlace(**outcome["place"]), outcome["requests_end_offset"])
 
-    def ended_since(self, request: ExportRequest) -> list[Ended]:
-        """The ended exports of the request's account; those that ended long before the request was sent may be missing."""
-        return list(self._ended_since(request))
+    def newest(self, account_id: str, log_id: str, partition: int) -> AcceptedRequest | None:
+        """The last request of an account that was accepted: in the log `log_id`, else in one that is gone."""
+        account_hash = ExportKeys.of(account_id, "").account_hash
+        keys = self._last_before(account_hash, LogPlace(log_id, partition, _LAST_OFFSET))
+        if keys is None:
+            stored = self._storage.list_objects(f"{_PLACES}/{account_hash}")
+            last = max(stored, key=lambda each: (each.modified_at_micros, each.key), default=None)
+            keys = None if last is None else ExportKeys.of_place(last.key)
+        record = None if keys is None else self._storage.read_record(keys.request)
+        return None if record is None else _accepted_from(record)
 
-    def _ended_since(self, request: ExportRequest) -> Iterator[Ended]:
-        account_hash = ExportKeys.of(request.account_id, request.request_id).account_hash
-        for stored in self._storage.list_objects(f"{_REQUESTS}/{account_hash}"):
-            is_outcome = stored.key.endswith(".outcome.json")
-            # An outcome is written right after its notification's time was taken.
-            if is_outcome and stored.modified_at_micros // 1000 + _CLOCK_SLACK_MS >= request.sent_at_ms:
-                record = self._storage.read_record(stored.key)
-                if record is not None:
-                    yield Ended(LogPlace(**record["place"]), record["notification"]["notified_at"] // 1000)
+    def _last_before(self, account_hash: str, place: LogPlace) -> ExportKeys | None:
+        # Behind all names of `place` itself, before all of the offset below.
+        behind = _place_names(account_hash, replace(place, offset=place.offset - 1))
+        key = self._storage.first_behind(behind)
+        return None if key is None else ExportKeys.of_place(key)
 
     def delete_files(self, account_id: str, request_id: str) -> bool:
         """Delete the files of an export that has ended, for good; False where there is no such export.
@@ -197,11 +212,10 @@ def _is_over(outcome: dict[str, Any] | None, modified_at_micros: int, now_micros
     return expires_at is None or expires_at <= now_micros
 
 
-def _later(one: AcceptedRequest, other: AcceptedRequest) -> AcceptedRequest:
-    first, second = one.request, other.request
-    if first.place.log_id != second.place.log_id:
-        return one if first.sent_at_ms > second.sent_at_ms else other
-    return other if first.place.is_before(second.place) else one
+def _place_names(account_hash: str, place: LogPlace) -> str:
+    """What the names begin with that say "a request of this account lies here": the later in the log, the earlier by name."""
+    log_hash = hashlib.sha256(f"{place.partition} {place.log_id}".encode()).hexdigest()
+    return f"{_PLACES}/{account_hash}/{log_hash}/{_LAST_OFFSET - place.offset:019}"
 
 
 def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:
@@ -209,6 +223,7 @@ def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:
     return AcceptedRequest(
         request=ExportRequest(**{**request, "place": LogPlace(**request["place"])}),
         period=None if record["period"] is None else Period(**record["period"]),
+        movements_log_id=record["movements_log_id"],
         log_end_offset=record["log_end_offset"],
         data_complete_until_micros=record.get("data_complete_until_micros"),
     )

@@ -1,16 +1,11 @@
 """Where the log `credit-movements` ends, and how far the sink has come in it."""
 
 import threading
-import time
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from exporter.log_end import ANSWER_SECONDS, end_behind
 from schemas.topics import CREDIT_MOVEMENTS
-
-_ANSWER_SECONDS = 10.0
-_READ_AT_ONCE = 10_000
-# `consume` waits this long for a full batch, also when the end is there already.
-_BATCH_SECONDS = 0.02
 
 
 class LogPositions:
@@ -32,11 +27,10 @@ class LogPositions:
         first record of a last batch. What lies between its answer, or the sink's place, and the end is little.
         """
         with self._reading:
-            _, reported = self._reader.get_watermark_offsets(self._place(partition), timeout=_ANSWER_SECONDS)
+            _, reported = self._reader.get_watermark_offsets(self._place(partition), timeout=ANSWER_SECONDS)
             start = max(reported, self.sink_position(partition))
-            self._reader.assign([self._place(partition, start)])
             try:
-                return self._read_to_end(partition)
+                return end_behind(self._reader, self._place(partition, start))
             finally:
                 self._reader.unassign()
 
@@ -44,9 +38,8 @@ class LogPositions:
         """The offset after the last record of a partition that was written, be its transaction still open."""
         with self._reading:
             start = self.sink_position(partition)
-            self._reader.assign([self._place(partition, start)])
             try:
-                visible = self._read_to_end(partition)
+                visible = end_behind(self._reader, self._place(partition, start))
                 # Of the answer that brought us to the end.
                 _, written = self._reader.get_watermark_offsets(self._place(partition), cached=True)
             finally:
@@ -55,24 +48,10 @@ class LogPositions:
 
     def sink_position(self, partition: int) -> int:
         """The next offset of a partition that the sink has not yet written; 0 where it has committed nothing."""
-        [committed] = self._sink_member.committed([self._place(partition)], timeout=_ANSWER_SECONDS)
+        [committed] = self._sink_member.committed([self._place(partition)], timeout=ANSWER_SECONDS)
         if committed.error is not None:
             raise KafkaException(committed.error)
         return max(int(committed.offset), 0)
-
-    def _read_to_end(self, partition: int) -> int:
-        deadline_seconds = time.monotonic() + _ANSWER_SECONDS
-        while time.monotonic() < deadline_seconds:
-            for message in self._reader.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS):
-                error = message.error()
-                if error is None:
-                    continue
-                if error.code() == KafkaError._PARTITION_EOF:
-                    end_offset = message.offset()
-                    assert end_offset is not None
-                    return end_offset
-                raise KafkaException(error)
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"the end of partition {partition} was not reached"))
 
     def _place(self, partition: int, offset: int = 0) -> TopicPartition:
         return TopicPartition(CREDIT_MOVEMENTS.name, partition, offset)

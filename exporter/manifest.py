@@ -79,7 +79,7 @@ def manifest_bytes(
             for card in beside.by_card
         ],
         "ledger_position": {
-            "log_id": request.place.log_id,
+            "log_id": accepted.movements_log_id,
             "partition": request.place.partition,
             "end_offset": log_end_offset,
         },

@@ -1,15 +1,20 @@
 """The notification that ends an export, as the record ExportNotification. Pure."""
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import Any
 from uuid import UUID, uuid5
 
 from exporter.export import MadeFile
-from exporter.ledger import AcceptedRequest, Notification
+from exporter.ledger import AcceptedRequest, Notification, Outcome
 from exporter.requests import ExportRequest
+from schemas.dead_letters import Headers
 
 # Made once, at random; what makes our ids ours.
 _NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
 _MAX_ZONE_CHARACTERS = 128
+_TRY_AGAIN = "Please wait a few minutes and try again from the Dashboard"
+_ANSWERED_BELOW = "export.answered.below"
 
 
 class Failure(Enum):
@@ -17,24 +22,24 @@ class Failure(Enum):
 
     UNKNOWN_TIME_ZONE = (
         "unknown_time_zone",
-        "The time zone of this export is not known. Please choose another time zone and export again.",
+        f"The time zone of this export is not known. {_TRY_AGAIN}, with another time zone.",
     )
     UNKNOWN_OPTION = (
         "unknown_option",
-        "The file format that was chosen for this export is not known. Please choose another one and export again.",
+        f"The file format that was chosen for this export is not known. {_TRY_AGAIN}, with another one.",
     )
     TEMPORARILY_UNAVAILABLE = (
         "temporarily_unavailable",
-        "The export could not be finished because of a problem on our side. Please export again later.",
+        f"The export could not be finished because of a problem on our side. {_TRY_AGAIN}.",
     )
     TOOK_TOO_LONG = (
         "took_too_long",
-        "The export took too long and was stopped. Please export again later.",
+        f"The export took too long and was stopped. {_TRY_AGAIN}.",
     )
 
     INVALID_REQUEST = (
         "invalid_request",
-        "This export could not be started, because its request was not in order. Please export again.",
+        f"This export could not be started, because its request was not in order. {_TRY_AGAIN}.",
     )
 
     @property
@@ -55,6 +60,17 @@ def refusal_id(account_id: str, request_id: str) -> str:
     """Of a request that was refused, the same on every retry. Another one than of an export: should the request come again
     and be in order, readers must not take the notification of its export for one that they have seen."""
     return str(uuid5(_NAMESPACE, f"refused {len(account_id)}:{account_id}{request_id}"))
+
+
+def answered_requests(outcome: Outcome) -> Headers:
+    """The notification's header that tells which requests of its account it answers: those in the same partition of
+    `export-requests`, below this offset."""
+    return [(_ANSWERED_BELOW, str(outcome.requests_end_offset).encode())]
+
+
+def answered_below(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> int:
+    """What that header says, as a Kafka client gives it; 0 without one: a refusal answers its own request alone."""
+    return int(dict(headers or ()).get(_ANSWERED_BELOW, 0))
 
 
 def completed(
@@ -90,7 +106,7 @@ def failed(accepted: AcceptedRequest, failure: Failure, *, notified_at_ms: int) 
 
 def refused(asked: ExportRequest) -> Notification:
     """Of a request that cannot be used. A function of its record alone: read again, it says the same."""
-    accepted = AcceptedRequest(asked, period=None, log_end_offset=None)
+    accepted = AcceptedRequest(asked, period=None, movements_log_id="", log_end_offset=None)
     return {
         **failed(accepted, Failure.INVALID_REQUEST, notified_at_ms=max(asked.sent_at_ms, 0)),
         "notification_id": refusal_id(asked.account_id, asked.request_id),

@@ -1,7 +1,6 @@
-"""What an export request is, when it is refused, and when it is a repeat. Pure: records and times in, decisions out."""
+"""What an export request is, when it is refused, and when it is a repeat. Pure: records and places in, decisions out."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,15 +19,17 @@ _LATEST_MICROS = (datetime(2299, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(micr
 
 @dataclass(frozen=True)
 class LogPlace:
-    """Where a request lies: the log's identity (an embedded log begins at 0 again), its partition and offset there."""
+    """Where a request lies: the identity of the log `export-requests` (a topic that is made anew begins at 0 again), its
+    partition and offset there."""
 
     log_id: str
     partition: int
     offset: int
 
     def is_before(self, other: "LogPlace") -> bool:
-        """Whether it was read before `other`. All of another log was, since that log is gone."""
-        return self.log_id != other.log_id or (self.partition == other.partition and self.offset < other.offset)
+        """Whether it lies before `other` in the same partition. Places of two logs tell nothing of each other."""
+        same = (self.log_id, self.partition) == (other.log_id, other.partition)
+        return same and self.offset < other.offset
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ class BadRequest:
 
 @dataclass(frozen=True)
 class Ended:
-    """An export that has its outcome: where its request lies, and its notification's Kafka timestamp."""
+    """An export that has its outcome: where its request lies, and where that partition ended by then."""
 
     place: LogPlace
-    ended_at_ms: int
+    requests_end_offset: int
 
 
 def checked_request(
@@ -98,9 +99,15 @@ def checked_request(
     return request
 
 
-def is_repeat(request: ExportRequest, ended: Iterable[Ended]) -> bool:
-    """Whether the request was sent before an earlier one of its account had ended: then that one answers it too."""
-    return any(each.place.is_before(request.place) and request.sent_at_ms <= each.ended_at_ms for each in ended)
+def is_repeat(request: ExportRequest, earlier: Ended | None) -> bool:
+    """Whether the request lay in the log when an earlier export of its account ended: then that one answers it too.
+
+    `earlier` is the last one that was accepted before it, None if none was. No clock decides: a request's time is its
+    sender's, its place is the log's.
+    """
+    if earlier is None or not earlier.place.is_before(request.place):
+        return False
+    return request.place.offset < earlier.requests_end_offset
 
 
 def _as_far_as_usable(request: ExportRequest) -> ExportRequest | None:

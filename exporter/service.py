@@ -67,7 +67,9 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     def on_bug(bug: BaseException) -> None:
         app.add_future(app.crash(bug))
 
-    worker = Worker(settings.log_id, intake, _handler(settings, parts, metrics, progress, ledger, links), on_bug)
+    worker = Worker(
+        settings.requests_log_id, intake, _handler(settings, parts, metrics, progress, ledger, links), on_bug
+    )
     app = ExporterApp(settings, kafka_is_there, take)
     checks = {
         "kafka": kafka_check(parts.sink_position, lambda: app.has_joined),
@@ -137,7 +139,7 @@ def _status_page(
     if parts.status_token is None:
         return None
     sources = StatusSources(
-        ledger, parts.unread_requests, intake.checked, progress, settings.log_id, settings.account_partitions
+        ledger, parts.unread_requests, intake.checked, progress, settings.requests_log_id, settings.account_partitions
     )
     return StatusPage(lambda account_id: export_status(sources, account_id, parts.now_micros()), parts.status_token)
 
@@ -156,13 +158,15 @@ def _handler(
         Publisher(parts.producer),
         RecordCodec(EXPORT_NOTIFICATIONS, parts.schemas),
         links,
+        parts.requests_end,
+        parts.now_micros,
         account_partitions=settings.account_partitions,
         public_url=settings.public_url,
         link_ttl=settings.link_ttl,
         outage_limit_seconds=limit_seconds,
     )
     return RequestHandler(
-        Acceptance(ledger, parts.log_end_offset, limit_seconds, parts.rated_until),
+        Acceptance(ledger, settings.movements_log_id, parts.log_end_offset, limit_seconds, parts.rated_until),
         FileMaker(
             parts.storage,
             parts.clickhouse,
@@ -174,7 +178,6 @@ def _handler(
         ),
         conclusion,
         metrics,
-        parts.now_micros,
         outage_limit_seconds=limit_seconds,
         live_progress=progress,
     )

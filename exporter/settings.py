@@ -18,7 +18,8 @@ from schemas.registry import SubjectSchemas
 
 @dataclass(frozen=True)
 class ExporterSettings:
-    """`log_id` is the identity of the log, the same for all workers on it. `public_url` is what links begin with.
+    """`requests_log_id` and `movements_log_id` are the identities of the logs `export-requests` and `credit-movements`, the
+    same for all workers on them. `public_url` is what links begin with.
 
     The three times of the consumer group suit Apache Kafka; the embedded broker, where a join takes half the session
     time-out, wants 2, 0.5 and 3 s.
@@ -26,7 +27,8 @@ class ExporterSettings:
 
     bootstrap_servers: str
     account_partitions: int
-    log_id: str
+    requests_log_id: str
+    movements_log_id: str
     public_url: str
     http_host: str = "127.0.0.1"
     http_port: int = 18080
@@ -46,13 +48,14 @@ class ExporterSettings:
 class ExporterParts:
     """The outside world.
 
-    `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives the
-    end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed offset
-    there, `unread_requests` the records of a partition of `export-requests` that are not acknowledged; all three block, and
-    raise KafkaException in an outage. `rated_until` tells how far the ledger has come for a partition (see `completeness`),
-    None where that is not known. `link_secret` signs links, `link_secret_previous` is another that they may be signed with.
-    `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before `/readyz` says so. Who has
-    `status_token` may ask for the state of exports; None: nobody may. `add_pages` adds pages to the exporter's own.
+    `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives
+    the end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed
+    offset there, `requests_end` the end of a partition of `export-requests`, `unread_requests` the records there that are not
+    acknowledged; all four block, and raise KafkaException in an outage. `rated_until` tells how far the ledger has come for a
+    partition (see `completeness`), None where that is not known. `link_secret` signs links, `link_secret_previous` is another
+    that they may be signed with. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before
+    `/readyz` says so. Who has `status_token` may ask for the state of exports; None: nobody may. `add_pages` adds pages to
+    the exporter's own.
     """
 
     storage: ExportStorage
@@ -61,6 +64,7 @@ class ExporterParts:
     schemas: SubjectSchemas
     log_end_offset: Callable[[int], int]
     sink_position: Callable[[int], int]
+    requests_end: Callable[[int], int]
     link_secret: bytes
     now_micros: Callable[[], int]
     metrics: CollectorRegistry

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from exporter.intake import RawRequest
-from exporter.ledger import AcceptedRequest, Notification, RequestLedger
+from exporter.ledger import AcceptedRequest, Notification, Outcome, RequestLedger
 from exporter.live_progress import LiveProgress
 from exporter.requests import BadRequest, Ended, ExportRequest, is_repeat
 from schemas.partitioner import account_partition
@@ -41,7 +41,7 @@ _NOT_TOLD = {"account_id", "status", "notification_id"}
 # Its topic is gone with the requests in it, so nobody will ever end it: an embedded broker forgets.
 _INTERRUPTED = {
     "error_code": "interrupted",
-    "error_message": "The export was interrupted. Please export again.",
+    "error_message": "The export was interrupted. Please wait a few minutes and try again from the Dashboard.",
 }
 
 
@@ -56,13 +56,13 @@ class State(Enum):
 @dataclass(frozen=True)
 class StatusSources:
     """Where the answer comes from. `unread` gives the records of a partition of `export-requests` that are not acknowledged;
-    `checked` makes requests of them. `log_id`: the log that this exporter works on."""
+    `checked` makes requests of them. `requests_log_id`: the log `export-requests` that this exporter works on."""
 
     ledger: RequestLedger
     unread: Callable[[int], Iterable[RawRequest]]
     checked: Callable[[RawRequest], ExportRequest | BadRequest]
     progress: LiveProgress
-    log_id: str
+    requests_log_id: str
     account_partitions: int
 
 
@@ -71,34 +71,40 @@ def export_status(sources: StatusSources, account_id: str, now_micros: int) -> d
 
     Blocks. Raises StorageUnavailableError, KafkaException and RegistryUnavailableError.
     """
-    accepted = sources.ledger.newest(account_id)
+    partition = account_partition(account_id, sources.account_partitions)
+    accepted = sources.ledger.newest(account_id, sources.requests_log_id, partition)
     outcome = None if accepted is None else sources.ledger.outcome(accepted)
-    is_running = accepted is not None and outcome is None and accepted.request.place.log_id == sources.log_id
+    is_running = accepted is not None and outcome is None and accepted.request.place.log_id == sources.requests_log_id
     if not is_running and (waiting := _waiting(sources, account_id, accepted, outcome)) is not None:
         return _told(account_id, State.WAITING, _of_request(waiting))
     if accepted is None:
         return _told(account_id, State.NONE, {})
     known = _of_accepted(accepted)
     if outcome is not None:
-        is_dead = _has_expired(outcome, now_micros) or sources.ledger.files_are_deleted(accepted.keys)
-        told = outcome | ({"download_url": None} if is_dead else {})
-        return _told(account_id, State(outcome["status"]), known | told)
+        is_dead = _has_expired(outcome.notification, now_micros) or sources.ledger.files_are_deleted(accepted.keys)
+        told = outcome.notification | ({"download_url": None} if is_dead else {})
+        return _told(account_id, State(told["status"]), known | told)
     if not is_running:
         return _told(account_id, State.FAILED, known | _INTERRUPTED)
     return _told(account_id, State.RUNNING, known | {"rows_written": sources.progress.rows_written(accepted)})
 
 
 def _waiting(
-    sources: StatusSources, account_id: str, accepted: AcceptedRequest | None, outcome: Notification | None
+    sources: StatusSources, account_id: str, accepted: AcceptedRequest | None, outcome: Outcome | None
 ) -> ExportRequest | None:
-    """The first unread request that will become an export, by the rules of `acceptance`."""
-    ended = [Ended(accepted.request.place, outcome["notified_at"] // 1000)] if accepted and outcome else []
+    """The first unread request that will become an export, by the rules of `acceptance`.
+
+    An account's requests are decided on in the order of the log: those before the last one that was accepted are.
+    """
+    ended = Ended(accepted.request.place, outcome.requests_end_offset) if accepted and outcome else None
     for raw in sources.unread(account_partition(account_id, sources.account_partitions)):
         request = sources.checked(raw)
-        if isinstance(request, BadRequest) or request.account_id != account_id or is_repeat(request, ended):
+        if isinstance(request, BadRequest) or request.account_id != account_id:
             continue
-        if sources.ledger.accepted(request) is None:
-            return request
+        is_decided = accepted is not None and request.place.is_before(accepted.request.place)
+        if is_decided or is_repeat(request, ended) or sources.ledger.accepted(request) is not None:
+            continue
+        return request
     return None
 
 

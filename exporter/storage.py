@@ -15,6 +15,8 @@ from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 
 _CLOUDS = ("s3", "gs", "az")
 _SCHEMES = ("file", "memory", *_CLOUDS)
+# How the names of S3's directory buckets end, of which `first_behind` cannot find the first.
+_UNORDERED_BUCKET = "--x-s3"
 # Instead of a public endpoint: customers cannot reach the storage.
 NO_PUBLIC_ENDPOINT = "none"
 # One request to a cloud carries a part of 5 MiB at most, so this is long.
@@ -81,6 +83,10 @@ class ExportStorage:
         if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
             raise StorageUrlError(
                 f"{url}: not a storage; file:///folder, s3://bucket, gs://bucket or az://container would be"
+            )
+        if rest.split("/")[0].endswith(_UNORDERED_BUCKET):
+            raise StorageUrlError(
+                f"{url}: a directory bucket lists names in no order; a general purpose bucket would do"
             )
         if public_endpoint not in (None, NO_PUBLIC_ENDPOINT) and scheme != "s3":
             raise StorageUrlError(f"{url}: a public endpoint can only be given for s3://")
@@ -159,6 +165,18 @@ class ExportStorage:
             for chunk in obstore.list(self._store, prefix):
                 for meta in chunk:
                     yield StoredObject(meta["path"], meta["size"], _micros(meta["last_modified"]))
+
+    def first_behind(self, key: str) -> str | None:
+        """The first name behind `key` in the folder of `key`, in the order of names; None where there is none.
+
+        Clouds list names in their order and begin where they are told to, so they are asked once, however many lie there.
+        """
+        with _outages_named():
+            listed = obstore.list(self._store, key.rpartition("/")[0], offset=key, chunk_size=1)
+            if self._folder is None:
+                return next((meta["path"] for chunk in listed for meta in chunk), None)
+            # A local disk has an order of its own.
+            return min((meta["path"] for chunk in listed for meta in chunk), default=None)
 
     def size_bytes(self, key: str) -> int | None:
         """The length of an object, or None where there is none."""

@@ -21,7 +21,7 @@ _KEPT_SECONDS = 1.0
 
 class UnreadRequests:
     """`member` has the exporter's `group.id`, tells of partition ends (`enable.partition.eof`), commits nothing and never
-    subscribes, so it joins no group. It is ours alone. `log_id` is the identity that requests get in `LogPlace`."""
+    subscribes, so it joins no group. It is ours alone. `log_id` is the identity of `export-requests`."""
 
     def __init__(self, member: Consumer, log_id: str, now_seconds: Callable[[], float] = time.monotonic) -> None:
         self._member = member

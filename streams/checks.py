@@ -4,6 +4,7 @@ from enum import Enum, unique
 from typing import Any
 
 from schemas.dead_letters import Reason
+from streams.rates import EARLIEST_MICROS, LATEST_MICROS, rfc3339
 
 _MAX_DETAIL_CHARACTERS = 500
 
@@ -43,7 +44,13 @@ class Check(Enum):
     def detail(self, event: dict[str, Any]) -> str:
         """The sentence for one event, given as its columns."""
         sentence: str = self.value[1]
-        return sentence.format(**event)[:_MAX_DETAIL_CHARACTERS]
+        return sentence.format(**{name: _told(name, value) for name, value in event.items()})[:_MAX_DETAIL_CHARACTERS]
+
+
+def _told(column: str, value: Any) -> Any:
+    """Times as people read them, where they are any; all else as it is."""
+    is_time = column.endswith("_at") and value is not None and EARLIEST_MICROS <= value <= LATEST_MICROS
+    return rfc3339(value) if is_time else value
 
 
 CHECKS = tuple(Check)

@@ -36,7 +36,9 @@ _HALF = re.compile("[\ud800-\udfff]")
 _USER_ID = "dashboard"
 _ANSWER_SECONDS = 30.0
 _OUTAGES = (clients.UnreachableError, NotDeliveredError, KafkaException, RegistryUnavailableError)
-_TRY_LATER = "The export service cannot be reached at the moment. Please try again in a minute."
+_TRY_LATER = (
+    "The export service cannot be reached at the moment. Please wait a few minutes and try again from the Dashboard."
+)
 
 Page = Callable[[web.Request], Awaitable[web.Response]]
 

@@ -45,7 +45,7 @@ def letter_json(letter: Letter, found: Deciphered | None = None) -> dict[str, An
     source = (
         None if letter.source is None else f"{letter.source.topic}/{letter.source.partition}@{letter.source_offset}"
     )
-    record = {} if found is None else {"schema_id": found.schema_id, "fields": found.fields, "problem": found.problem}
+    record = {} if found is None else {"schema_id": found.schema_id, "fields": _told(found), "problem": found.problem}
     return {
         "place": letter.name,
         "at": rfc3339(letter.at),
@@ -70,8 +70,8 @@ def show_letter(letter: Letter, found: Deciphered, console: Console) -> None:
         if not header.startswith("dlq."):
             say("header", f"{header}: {text!r}")
     say("schema", "none" if found.schema_id is None else found.schema_id)
-    for field, value in found.fields.items():
-        say(field, f"{json.dumps(value, ensure_ascii=False)}{_instant(field, value)}")
+    for field, value in _told(found).items():
+        say(field, json.dumps(value, ensure_ascii=False))
     if found.problem:
         say("problem", found.problem)
         if letter.value is not None:
@@ -115,7 +115,16 @@ def _second(micros: int) -> str:
     return rfc3339(micros)[:19].replace("T", " ")
 
 
-def _instant(field: str, value: Any) -> str:
-    if not field.endswith("_at") or not isinstance(value, int) or not EARLIEST_MICROS <= value <= LATEST_MICROS:
-        return ""
-    return f" ({rfc3339(value)})"
+def _told(found: Deciphered) -> dict[str, Any]:
+    """The fields as people read them: a time is RFC 3339, unless it is none that could be."""
+    return {
+        name: rfc3339(value) if _is_time(name) and _can_be(value) else value for name, value in found.fields.items()
+    }
+
+
+def _is_time(field: str) -> bool:
+    return field.endswith("_at") or field in {"effective_from", "effective_to"}
+
+
+def _can_be(micros: Any) -> bool:
+    return isinstance(micros, int) and EARLIEST_MICROS <= micros <= LATEST_MICROS

@@ -154,7 +154,7 @@ def _outcome_rows(outcomes: Outcomes) -> Iterator[tuple[str, int]]:
 
 def _guarded(text: str) -> str:
     """As the CSV has a text that a spreadsheet would run as a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return f"'{text}" if text.lstrip("\0").startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")) else text
 
 
 def _sum(lines: list[tuple[str, str, Decimal]]) -> Decimal:

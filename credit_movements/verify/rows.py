@@ -15,7 +15,7 @@ from credit_movements.verify.source import BYTE_ORDER_MARK, Source
 
 COLUMNS: Final = ["Date & Time", "Interaction ID", "Description", "Units", "Units charged", "Value per unit"]
 COLUMNS.append("Credit movement")
-_FORMULA: Final = frozenset("=+-@\t\r")
+_FORMULA: Final = frozenset("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
 _MOST_REMEMBERED: Final = 100_000
 _MOST_KINDS: Final = 10_000
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -78,7 +78,7 @@ class RowCheck:
             return
         at, interaction_id, description, unit, units_text, value_text, movement_text = row
         self._check_time(at, line)
-        if interaction_id[:1] in _FORMULA or description[:1] in _FORMULA:
+        if _may_run(interaction_id) or _may_run(description):
             self._findings.add("a text that a spreadsheet would run as a formula", line)
         if self._manifest.decimal_mark == ",":
             value_text, movement_text = self._with_points(line, value_text, movement_text)
@@ -154,6 +154,10 @@ class RowCheck:
         total[0] += 1
         total[1] += units
         total[2] += nanos
+
+
+def _may_run(text: str) -> bool:
+    return text.lstrip("\0")[:1] in _FORMULA
 
 
 def _micros(at: datetime) -> int:

@@ -16,11 +16,13 @@ from credit_movements.workers import WorkerCrashedError, rater, sink
 from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
+from exporter.requests_end import RequestsEnd
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
 from exporter.unread import UnreadRequests
 from schemas.registry import SubjectSchemas
+from schemas.topics import CREDIT_MOVEMENTS, EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +37,21 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
     """
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
-    status = run(exporter_settings(settings), make_parts(settings))
+    exporting = exporter_settings(settings)
+    status = run(exporting, make_parts(settings, exporting.requests_log_id))
     stop.set()
     if status != 0:
         raise WorkerCrashedError("the exporter has crashed: see its log")
 
 
 def exporter_settings(settings: Settings) -> ExporterSettings:
+    log_ids = clients.topic_ids(settings, EXPORT_REQUESTS, CREDIT_MOVEMENTS)
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
         bootstrap_servers=required(settings, "kafka_bootstrap_servers"),
         account_partitions=settings.topic_partitions,
-        log_id=clients.log_identity(settings),
+        requests_log_id=log_ids[EXPORT_REQUESTS.name],
+        movements_log_id=log_ids[CREDIT_MOVEMENTS.name],
         public_url=settings.public_url or f"http://{settings.http_host}:{settings.export_http_port}",
         http_host=settings.http_host,
         http_port=settings.export_http_port,
@@ -67,16 +72,17 @@ def export_storage(settings: Settings) -> ExportStorage:
     return ExportStorage.open(url, settings.export_storage_public_endpoint)
 
 
-def make_parts(settings: Settings) -> ExporterParts:
+def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
+    uncommitted = {"isolation.level": "read_uncommitted"}
     positions = LogPositions(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
     progress = RatingProgress(
-        clients.reading_consumer(settings, "export-progress", **{"isolation.level": "read_uncommitted"}),
+        clients.reading_consumer(settings, "export-progress", **uncommitted),
         clients.group_consumer(settings, rater.GROUP),
         positions.written_end,
         _now_micros,
     )
     previous = settings.export_link_secret_previous
-    unread = UnreadRequests(clients.group_consumer(settings, GROUP_ID), clients.log_identity(settings))
+    unread = UnreadRequests(clients.group_consumer(settings, GROUP_ID), requests_log_id)
     token = settings.export_status_token
     return ExporterParts(
         storage=export_storage(settings),
@@ -87,6 +93,7 @@ def make_parts(settings: Settings) -> ExporterParts:
         schemas=SubjectSchemas(clients.registry(settings)),
         log_end_offset=positions.end_offset,
         sink_position=positions.sink_position,
+        requests_end=RequestsEnd(clients.reading_consumer(settings, "export-requests", **uncommitted)).end_offset,
         link_secret=required(settings, "export_link_secret").encode(),
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
         now_micros=_now_micros,

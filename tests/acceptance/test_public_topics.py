@@ -207,7 +207,7 @@ def expected_csv(movements: list[tuple[dict[str, Any], Any]], period_to: int) ->
         if not period_from <= event["occurred_at"] < period_to:
             continue
         name = event["interaction_id"]
-        guarded = f"'{name}" if name[0] in "=+-@\t\r" else name
+        guarded = f"'{name}" if name.lstrip("\0")[:1] in {*"=+-@\uff1d\uff0b\uff0d\uff20\t\r\n"} else name
         numbers = ["", "", ""] if priced is None else [unit, str(units), _plain(-amount / units)]
         writer.writerow(
             [

@@ -27,9 +27,9 @@ def assert_each_export_ended_once(world: World) -> None:
     told: defaultdict[str, list[Record]] = defaultdict(list)
     for notification in world.stack.records(EXPORT_NOTIFICATIONS):
         told[notification["export_id"]].append(notification)
-    accepted = _accepted(world, told)
-    agree("accepted requests", dict.fromkeys(accepted, True), dict.fromkeys(told, True))
     folder = Path(str(world.settings.export_storage_url).removeprefix("file://"))
+    accepted = _accepted(world, folder, told)
+    agree("accepted requests", dict.fromkeys(accepted, True), dict.fromkeys(told, True))
     agree("records of requests", _stored(folder, "request"), {_keys(each).request: True for each in accepted.values()})
     agree("records of outcomes", _stored(folder, "outcome"), {_keys(each).outcome: True for each in accepted.values()})
     log = [(*position_of(message), line) for message, line in movements(world)]
@@ -42,18 +42,19 @@ def assert_each_export_ended_once(world: World) -> None:
     assert len(ids) == len(accepted)
 
 
-def _accepted(world: World, told: dict[str, list[Record]]) -> dict[str, Record]:
-    """By the contract: the first with its id, that was not sent before an earlier one of its account had ended."""
+def _accepted(world: World, folder: Path, told: dict[str, list[Record]]) -> dict[str, Record]:
+    """By the contract: the first with its id, that does not lie below the end that was noted with an earlier outcome."""
     accepted: dict[str, Record] = {}
-    ended_at_ms: defaultdict[str, int] = defaultdict(int)
+    answered_below: defaultdict[str, int] = defaultdict(int)
     for message in world.stack.read(EXPORT_REQUESTS.name):
         request = world.stack.codec(EXPORT_REQUESTS).decode_one(message.value())
         id_, account_id = request["request_id"], request["account_id"]
-        if id_ in accepted or message.timestamp()[1] <= ended_at_ms[account_id]:
+        if id_ in accepted or int(message.offset() or 0) < answered_below[account_id]:
             continue
         accepted[id_] = request
         assert id_ in told, f"request {id_} of {account_id} has no outcome"
-        ended_at_ms[account_id] = max(ended_at_ms[account_id], told[id_][0]["notified_at"] // 1000)
+        outcome = json.loads((folder / _keys(request).outcome).read_text())
+        answered_below[account_id] = max(answered_below[account_id], outcome["requests_end_offset"])
     return accepted
 
 

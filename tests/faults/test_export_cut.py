@@ -43,7 +43,7 @@ class Exports:
         )  # fmt: skip
         place = LogPlace("log", 0, 0)
         request = ExportRequest(str(uuid.uuid4()), "acme", PERIOD.to_micros, None, None, place, 0)
-        self._accepted = AcceptedRequest(request, PERIOD, ROWS)
+        self._accepted = AcceptedRequest(request, PERIOD, "log", ROWS)
 
     def make(self, within_seconds: float = 30.0) -> MadeFile:
         return asyncio.run(self._maker.make(self._accepted, PERIOD, ROWS, within_seconds))

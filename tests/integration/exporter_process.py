@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
+from exporter.requests_end import RequestsEnd
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
@@ -49,7 +50,8 @@ def main(options: dict[str, Any]) -> int:
     settings = ExporterSettings(
         bootstrap_servers=options["broker"],
         account_partitions=options["partitions"],
-        log_id=options["log_id"],
+        requests_log_id=options["requests_log_id"],
+        movements_log_id=options["log_id"],
         public_url=f"http://127.0.0.1:{options['port']}",
         http_port=options["port"],
         link_ttl=timedelta(seconds=options["link_ttl_seconds"]),
@@ -70,13 +72,18 @@ def main(options: dict[str, Any]) -> int:
         schemas=SubjectSchemas(SchemaRegistryClient({"url": options["registry"], "timeout": 3})),
         log_end_offset=positions.end_offset,
         sink_position=positions.sink_position,
+        requests_end=RequestsEnd(
+            Consumer({**reading, "group.id": "exporter-requests-end", "isolation.level": "read_uncommitted"})
+        ).end_offset,
         link_secret=options["link_secret"].encode(),
         link_secret_previous=options["link_secret_previous"] and options["link_secret_previous"].encode(),
         now_micros=now_micros,
         metrics=CollectorRegistry(),
         rated_until=progress.rated_until,
         status_token=options["status_token"].encode(),
-        unread_requests=UnreadRequests(Consumer({**reading, "group.id": GROUP_ID}), options["log_id"]).of_partition,
+        unread_requests=UnreadRequests(
+            Consumer({**reading, "group.id": GROUP_ID}), options["requests_log_id"]
+        ).of_partition,
     )
     if options["without_condition"]:
         sabotage(options["without_condition"])

@@ -78,6 +78,7 @@ class Stack:
             "broker": self.broker,
             "partitions": PARTITIONS,
             "log_id": LOG_ID,
+            "requests_log_id": "requests-1",
             "port": self.port,
             "link_ttl_seconds": 3600,
             "outage_limit_seconds": 30,
@@ -181,16 +182,17 @@ class Stack:
         sink.commit(offsets=[place], asynchronous=False)
         sink.close()
 
-    def ask(self, account_id: str, **fields: Any) -> dict[str, Any]:
-        """What the dashboard does when somebody clicks."""
+    def ask(self, account_id: str, *, clock_minutes: int = 0, **fields: Any) -> dict[str, Any]:
+        """What the dashboard does when somebody clicks; `clock_minutes` is how far its clock is ahead."""
+        now = now_micros() + clock_minutes * 60_000_000
         request = {
             "request_id": str(uuid.uuid4()),
             "account_id": account_id,
-            "requested_at": now_micros(),
+            "requested_at": now,
             "time_zone": None,
             "requested_by": "user-1",
         } | fields
-        self.send(account_id, self.requests.encode_one(request))
+        self.send(account_id, self.requests.encode_one(request), timestamp=now // 1000)
         return request
 
     def send(self, key: str, value: bytes | None, partition: int | None = None, **options: Any) -> None:

@@ -14,6 +14,7 @@ from credit_movements.dead_letters.selection import selection
 from credit_movements.settings import variable
 from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
+from streams.rates import rfc3339
 from tests.acceptance.command import run
 from tests.integration.records import DAY, event, header, rate, top_up
 from tests.integration.stack import Stack
@@ -145,11 +146,13 @@ def test_the_commands_list_decode_and_replay(stack: Stack) -> None:
     places = {each["reason"]: each["place"] for each in listed["newest"]}
     assert json.loads(run("dead-letters", "list", "--json", "--reason", "no_rate", "--topic", "usage-events",
                           "--since", "2020-01-01T00:00:00Z", **environment).stdout)["newest"][0]["detail"] == (
-        f"no rate for usage type 'fax' to '+4915112345' at {event(2)['occurred_at']}")  # fmt: skip
+        f"no rate for usage type 'fax' to '+4915112345' at {rfc3339(event(2)['occurred_at'])}")  # fmt: skip
     assert json.loads(run("dead-letters", "list", "--json", "--until", "2020-01-01T00:00:00Z", **environment).stdout) == {
         "counts": [], "newest": []}  # fmt: skip
     shown = run("dead-letters", "list", "--show", places["no_rate"], **environment).stdout
     assert event(2)["event_id"] in shown
+    assert f'occurred_at  "{rfc3339(event(2)["occurred_at"])}"' in shown
+    assert str(event(2)["occurred_at"]) not in shown
     assert "problem" not in shown
     broken = json.loads(run("dead-letters", "list", "--json", "--show", places["undecodable"], **environment).stdout)
     assert broken["fields"]["event_id"] == event(1)["event_id"]

@@ -69,7 +69,7 @@ def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, acco
     period = export_period(now, None)
     assert isinstance(period, Period)
     end = stack.log_ends[place.partition]
-    accepted = AcceptedRequest(request, period, end, now)
+    accepted = AcceptedRequest(request, period, "log-1", end, now)
     made = []
     for worker in ("one", "another"):
         storage = ExportStorage.open((tmp_path / worker).as_uri())

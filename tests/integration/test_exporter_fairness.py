@@ -59,7 +59,7 @@ class Exports:
 
     def make(self, account_id: str) -> "asyncio.Task[MadeFile]":
         request = ExportRequest(str(uuid.uuid4()), account_id, PERIOD.to_micros, None, None, LogPlace("log", 0, 0), 0)
-        return asyncio.create_task(self._maker.make(AcceptedRequest(request, PERIOD, 10**6), PERIOD, 10**6, 0.0))
+        return asyncio.create_task(self._maker.make(AcceptedRequest(request, PERIOD, "log", 10**6), PERIOD, 10**6, 0.0))
 
     def in_phase(self, phase: str) -> float | None:
         return self._metrics.get_sample_value("credit_exports_in_phase", {"phase": phase})

@@ -12,7 +12,7 @@ import pytest
 from exporter.ledger import ExportKeys
 from schemas.partitioner import account_partition
 from tests.conftest import free_port
-from tests.integration.exporter_stack import PARTITIONS, Stack, exporter_stack, wait_for
+from tests.integration.exporter_stack import PARTITIONS, Stack, exporter_stack, now_micros, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,22 @@ def test_an_account_without_movements_gets_one_file_with_the_header_however_ofte
         notification = stack.wait_for_notification(first)
         assert_one_export(stack, account, first, rows=0)
         assert stack.download(notification)[2].count(b"\r\n") == 1
+
+
+@pytest.mark.parametrize("clock_minutes", [-20, 20])
+def test_no_clock_of_a_dashboard_decides_what_is_a_repeat(stack: Stack, account: str, clock_minutes: int) -> None:
+    partition = account_partition(account, PARTITIONS)
+    stack.movements(account, [{"occurred_at": now_micros() - 7_200_000_000}])
+    stack.append_to_log(partition, 1)
+    with stack.exporter():
+        first = stack.ask(account, clock_minutes=clock_minutes)
+        stack.ask(account, clock_minutes=clock_minutes)
+        stack.commit_sink(partition)
+        stack.wait_for_notification(first)
+        assert_one_export(stack, account, first, rows=1)
+        again = stack.ask(account, clock_minutes=clock_minutes)
+        assert stack.wait_for_notification(again)["status"] == "completed"
+        assert {each["export_id"] for each in stack.notified(account)} == {first["request_id"], again["request_id"]}
 
 
 def test_a_refusal_is_the_same_when_it_is_read_again_and_does_not_hold_up_the_account(

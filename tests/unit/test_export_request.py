@@ -1,4 +1,4 @@
-"""Which notification answers a request that is waited for: by Kafka's timestamps, as the exporter tells a repeat."""
+"""Which notification answers a request that is waited for: told by places in the log, as the exporter tells a repeat."""
 
 from typing import Any, cast
 
@@ -6,11 +6,13 @@ import pytest
 from confluent_kafka import Message
 
 from credit_movements.export_request import Answers
+from exporter.ledger import Outcome
+from exporter.notifications import answered_requests
 from schemas.codec import RecordCodec
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 
 ASKED = {"request_id": "mine", "account_id": "acme"}
-SENT_AT_MS = 1_000
+ASKED_AT = 7
 
 
 class Codec:
@@ -21,8 +23,8 @@ class Codec:
 
 
 class Record:
-    def __init__(self, topic: str, value: dict[str, Any], timestamp_ms: int) -> None:
-        self._topic, self._value, self._timestamp_ms = topic, value, timestamp_ms
+    def __init__(self, topic: str, value: dict[str, Any], offset: int, outcome: Outcome | None = None) -> None:
+        self._topic, self._value, self._offset, self._outcome = topic, value, offset, outcome
 
     def topic(self) -> str:
         return self._topic
@@ -30,32 +32,42 @@ class Record:
     def value(self) -> Any:
         return self._value
 
-    def timestamp(self) -> tuple[int, int]:
-        return 1, self._timestamp_ms
+    def offset(self) -> int:
+        return self._offset
+
+    def headers(self) -> Any:
+        return None if self._outcome is None else answered_requests(self._outcome)
 
 
-MINE = Record(EXPORT_REQUESTS.name, ASKED, SENT_AT_MS)
+MINE = Record(EXPORT_REQUESTS.name, ASKED, ASKED_AT)
 
 
-def ended(export_id: str, at_ms: int, account_id: str = "acme") -> Record:
-    value = {"export_id": export_id, "account_id": account_id, "notified_at": at_ms * 1000}
-    return Record(EXPORT_NOTIFICATIONS.name, value, at_ms)
+def ended(export_id: str, below: int, account_id: str = "acme") -> Record:
+    value = {"export_id": export_id, "account_id": account_id}
+    return Record(EXPORT_NOTIFICATIONS.name, value, 0, Outcome(value, below))
+
+
+def refused(export_id: str) -> Record:
+    return Record(EXPORT_NOTIFICATIONS.name, {"export_id": export_id, "account_id": "acme"}, 0)
 
 
 @pytest.mark.parametrize(
     ("records", "answer"),
     [
         ([MINE], None),
-        ([MINE, ended("mine", 2_000)], ("mine", False)),
-        ([ended("earlier", 999), MINE], None),
-        ([ended("earlier", 999), MINE, ended("mine", 2_000)], ("mine", False)),
-        ([MINE, ended("earlier", 1_000)], ("earlier", True)),
-        ([ended("earlier", 1_000)], None),
-        ([ended("earlier", 1_000), MINE], ("earlier", True)),
-        ([MINE, ended("mine", 2_000, account_id="other"), ended("x", 2_000, account_id="other")], None),
+        ([MINE, ended("mine", 9)], ("mine", False)),
+        ([ended("earlier", 7), MINE], None),
+        ([ended("earlier", 7), MINE, ended("mine", 9)], ("mine", False)),
+        ([MINE, ended("earlier", 7)], None),
+        ([MINE, ended("earlier", 8)], ("earlier", True)),
+        ([ended("earlier", 8)], None),
+        ([ended("earlier", 8), MINE], ("earlier", True)),
+        ([MINE, refused("earlier")], None),
+        ([MINE, refused("earlier"), refused("mine")], ("mine", False)),
+        ([MINE, ended("mine", 9, account_id="other"), ended("x", 9, account_id="other")], None),
     ],
 )
-def test_a_request_is_answered_by_its_own_export_or_by_one_that_ended_after_it(
+def test_a_request_is_answered_by_its_own_export_or_by_one_that_ended_with_it_in_the_log(
     records: list[Record], answer: tuple[str, bool] | None
 ) -> None:
     codecs = dict.fromkeys((EXPORT_REQUESTS.name, EXPORT_NOTIFICATIONS.name), cast(RecordCodec, Codec()))

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from examples.export_mails import NOBODY, Mailer, one_line, rendered, told_size
+from exporter.notifications import Failure
 
 ROOT = Path(__file__).parents[3]
 LINK = "https://billing.example.com/downloads/" + "WyJmaWxlcy84" * 30 + ".sig_-nature/credit-movements.csv?a=1&b=2"
@@ -40,7 +41,7 @@ def completed(**fields: Any) -> dict[str, Any]:
 
 def failed(**fields: Any) -> dict[str, Any]:
     nothing = ("period_from", "period_to", "file_name", "download_url", "expires_at", "row_count", "size_bytes")
-    message = "The time zone of this export is not known. Please choose another time zone and export again."
+    message = Failure.UNKNOWN_TIME_ZONE.message
     return (
         completed(status="failed", time_zone="Mars/Olympus", error_message=message, **dict.fromkeys(nothing)) | fields
     )
@@ -83,6 +84,25 @@ def test_a_failure_says_what_happened_and_how_to_try_again() -> None:
     for shown in (text, page):
         assert "The time zone of this export is not known." in shown
     assert DASHBOARD in text
+
+
+WAIT = "Please wait a few minutes and try again from the Dashboard"
+
+
+@pytest.mark.parametrize("message", [*(failure.message for failure in Failure), None])
+def test_a_failure_says_to_wait_a_few_minutes_and_names_the_period_where_there_is_one(message: str | None) -> None:
+    period = {"period_from": at(2026, 9, 25, 22), "period_to": at(2026, 10, 26, 8, 13), "time_zone": "Europe/Berlin"}
+    _, text, page = parts(failed(error_message=message, **period))
+    for shown in (text, page):
+        assert WAIT in shown
+        assert "from 26 September 2026 to 26 October 2026 (Europe/Berlin)" in shown
+    assert " from " not in parts(failed())[1].split(WAIT)[0]
+
+
+def test_the_button_is_called_download_export() -> None:
+    _, text, page = parts(completed())
+    assert re.findall(r"<a [^>]*>([^<]*)</a>", page) == ["Download Export"]
+    assert f"Download Export:\n{LINK}" in text.replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("field", ["account_id", "file_name", "error_message"])

@@ -19,7 +19,7 @@ REQUEST = ExportRequest("id-1", "acme", NOW_MICROS, None, None, LogPlace("log", 
 def decided(
     storage: ExportStorage, log_end: Callable[[int], int], rated: Callable[[int], Rated | None]
 ) -> AcceptedRequest:
-    decision = asyncio.run(Acceptance(RequestLedger(storage), log_end, 0.3, rated).decide(REQUEST))
+    decision = asyncio.run(Acceptance(RequestLedger(storage), "movements", log_end, 0.3, rated).decide(REQUEST))
     assert isinstance(decision, AcceptedRequest)
     return decision
 
@@ -81,9 +81,10 @@ def test_a_record_from_before_there_was_such_a_note_is_still_read(storage: Expor
             "sent_at_ms": NOW_MICROS // 1000,
         },
         "period": {"from_micros": 1, "to_micros": NOW_MICROS, "time_zone": "UTC"},
+        "movements_log_id": "movements",
         "log_end_offset": 4,
     }
-    known = AcceptedRequest(REQUEST, None, 4)
+    known = AcceptedRequest(REQUEST, None, "movements", 4)
     storage.create_record(known.keys.request, old)
     accepted = decided(storage, lambda _: 7, lambda _: Rated(NOW_MICROS, 7))
     assert (accepted.request, accepted.log_end_offset, accepted.data_complete_until_micros) == (REQUEST, 4, None)

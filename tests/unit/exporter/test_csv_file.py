@@ -63,7 +63,7 @@ def value_per_unit(row: dict[str, Any]) -> str:
 
 
 def guarded(text: str) -> str:
-    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return "'" + text if text.lstrip("\0")[:1] in {*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20"} else text
 
 
 def by_the_book(rows: list[dict[str, Any]], zone: str, separator: str) -> bytes:
@@ -158,9 +158,11 @@ def test_times_follow_the_clock_through_its_change() -> None:
     assert times == [b"2026-03-29 01:59:59", b"2026-03-29 03:00:00"]
 
 
-@pytest.mark.parametrize("first", "=+-@\t\r")
-def test_a_text_that_a_spreadsheet_would_run_is_disarmed(first: str) -> None:
-    quoted = f'"\'{first}x"' if first == "\r" else f"'{first}x"
+@pytest.mark.parametrize("nuls", ["", "\0", "\0\0\0"])
+@pytest.mark.parametrize("sign", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+def test_a_text_that_a_spreadsheet_would_run_is_disarmed(sign: str, nuls: str) -> None:
+    first = nuls + sign
+    quoted = f'"\'{first}x"' if sign in "\r\n" else f"'{first}x"
     assert line(interaction_id=f"{first}x", description=f"{first}x").split(",", 1)[1].startswith(f"{quoted},{quoted},")
 
 
@@ -178,14 +180,14 @@ def test_with_semicolons_numbers_have_a_decimal_comma_and_need_no_quotes() -> No
     assert row == b'2026-03-16 00:00:00;a,b;"a;b";minutes;2;0,015;-0,03'
 
 
-@pytest.mark.parametrize("text", ["", " a ", "a'b", "a;b", "\ta"[1:], "ü猫😀", "\ufeffa", "\x00", "\u2028"])
+@pytest.mark.parametrize("text", ["", " a ", "a'b", "a;b", "\ta"[1:], "ü猫😀", "\ufeffa", "\x00", "\0a=", "\u2028"])
 def test_a_field_is_not_quoted_where_it_need_not_be(text: str) -> None:
     assert line(interaction_id=text).split(",", 1)[1].startswith(f"{text},call,")
 
 
 TEXTS = st.one_of(
     st.text(max_size=20),
-    st.text(alphabet="=+-@\t\r\n\",' a\\;é猫", max_size=12),
+    st.text(alphabet="\0=+-@\uff1d\uff0b\uff0d\uff20\t\r\n\",' a\\;é猫", max_size=12),
 )
 MONEY = st.integers(-LARGEST, LARGEST) | st.integers(-20, 20).map(lambda n: n * 10**8)
 

@@ -4,7 +4,7 @@ import gzip
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.csv_options import CsvOptions, UnknownOption, csv_options
@@ -34,6 +34,7 @@ def test_anything_else_is_unknown(value: str) -> None:
     assert csv_options(None, None, value) == UnknownOption("compression")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300)), st.integers(1, 20_000))
 @example(b"x" * 211, [5], 20_000)
 def test_a_gzip_has_the_same_bytes_however_its_csv_was_cut(data: bytes, cuts: list[int], repeats: int) -> None:

@@ -1,6 +1,7 @@
 """The exporter's memory: what is written once stands, and what expires is deleted."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ledger import AcceptedRequest, ExportKeys, RequestLedger
+from exporter.ledger import AcceptedRequest, ExportKeys, Outcome, RequestLedger
 from exporter.requests import Ended, ExportRequest, LogPlace
 from exporter.storage import ExportStorage
 from exporter.window import Period
@@ -26,11 +27,12 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 def accepted(account_id: str = "acme", request_id: str = "id-1", offset: int = 5, **fields: Any) -> AcceptedRequest:
     place = LogPlace("log", 3, offset)
     request = ExportRequest(request_id, account_id, NOW_MICROS, "UTC", "user-1", place, sent_at_ms=NOW_MICROS // 1000)
-    return AcceptedRequest(**{"request": request, "period": Period(1, NOW_MICROS, "UTC"), "log_end_offset": 7} | fields)
+    everything = {"period": Period(1, NOW_MICROS, "UTC"), "movements_log_id": "movements", "log_end_offset": 7}
+    return AcceptedRequest(request, **everything | fields)
 
 
-def notification(ended_at_ms: int, **fields: Any) -> dict[str, Any]:
-    return {"notified_at": ended_at_ms * 1000, "status": "completed", "expires_at": None} | fields
+def outcome(requests_end_offset: int = 9, **fields: Any) -> Outcome:
+    return Outcome({"status": "completed", "expires_at": None} | fields, requests_end_offset)
 
 
 def test_the_first_worker_to_accept_a_request_fixes_its_export(storage: ExportStorage) -> None:
@@ -52,26 +54,54 @@ def test_a_request_without_a_period_is_remembered_too(storage: ExportStorage) ->
 def test_the_first_worker_to_conclude_an_export_fixes_its_outcome(storage: ExportStorage) -> None:
     ledger = RequestLedger(storage)
     assert ledger.outcome(accepted()) is None
-    assert ledger.conclude(accepted(), notification(1000)) == notification(1000)
-    assert ledger.conclude(accepted(), notification(2000)) == notification(1000)
-    assert ledger.outcome(accepted()) == notification(1000)
+    assert ledger.conclude(accepted(), outcome(8)) == outcome(8)
+    assert ledger.conclude(accepted(), outcome(9)) == outcome(8)
+    assert ledger.outcome(accepted()) == outcome(8)
 
 
-def test_ended_exports_are_told_for_the_account_alone(storage: ExportStorage) -> None:
+def end(ledger: RequestLedger, export: AcceptedRequest, requests_end_offset: int) -> None:
+    ledger.accept(export)
+    ledger.conclude(export, outcome(requests_end_offset))
+
+
+def test_the_export_before_a_request_is_that_of_its_account_and_log(storage: ExportStorage) -> None:
     ledger = RequestLedger(storage)
-    ledger.accept(accepted(request_id="running", offset=3))
-    ledger.conclude(accepted(request_id="ended", offset=4), notification(NOW_MICROS // 1000))
-    ledger.conclude(accepted(account_id="other", request_id="other", offset=4), notification(NOW_MICROS // 1000))
-    asked = accepted(request_id="asked", offset=9).request
-    assert ledger.ended_since(asked) == [Ended(LogPlace("log", 3, 4), NOW_MICROS // 1000)]
+    end(ledger, accepted(request_id="1", offset=4), 6)
+    end(ledger, accepted(request_id="2", offset=6), 9)
+    end(ledger, accepted(account_id="other", request_id="3", offset=7), 9)
+    end(ledger, accepted(request_id="4", offset=9), 10)
+
+    def before(offset: int, **place: Any) -> Ended | None:
+        request = accepted(request_id="asked").request
+        return ledger.ended_before(replace(request, place=replace(request.place, offset=offset, **place)))
+
+    assert [before(offset) for offset in (0, 3, 4)] == [None] * 3
+    assert [before(offset) for offset in (5, 6)] == [Ended(LogPlace("log", 3, 4), 6)] * 2
+    assert [before(offset) for offset in (7, 8, 9)] == [Ended(LogPlace("log", 3, 6), 9)] * 3
+    assert before(2**62) == Ended(LogPlace("log", 3, 9), 10)
+    assert before(8, log_id="another log") is None
+    assert before(8, partition=2) is None
 
 
-def test_the_ended_exports_of_long_ago_are_not_read_again(storage: ExportStorage) -> None:
+def test_an_export_before_that_has_not_ended_answers_nothing(storage: ExportStorage) -> None:
     ledger = RequestLedger(storage)
-    ledger.conclude(accepted(request_id="ended"), notification(NOW_MICROS // 1000))
-    two_days_later = NOW_MICROS // 1000 + 2 * DAY_MICROS // 1000
-    request = ExportRequest("asked", "acme", 0, None, None, LogPlace("log", 3, 9), sent_at_ms=two_days_later)
-    assert ledger.ended_since(request) == []
+    end(ledger, accepted(request_id="1", offset=4), 6)
+    ledger.accept(accepted(request_id="2", offset=6))
+    assert ledger.ended_before(accepted(offset=9).request) is None
+
+
+def test_an_account_of_years_costs_a_request_one_name_and_one_record(
+    storage: ExportStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = RequestLedger(storage)
+    # More than one page of a listing.
+    for number in range(1100):
+        storage.create_record(ExportKeys("a" * 64, f"{number:064x}").place(LogPlace("log", 3, number)), {})
+    monkeypatch.setattr(ExportKeys, "of", classmethod(lambda cls, *_: cls("a" * 64, "b" * 64)))
+    read: list[str] = []
+    monkeypatch.setattr(storage, "read_record", lambda key: read.append(key))
+    assert ledger.ended_before(accepted(offset=1000).request) is None
+    assert read == [ExportKeys("a" * 64, f"{999:064x}").outcome]
 
 
 def test_a_file_and_its_manifest_are_deleted_when_the_link_has_expired_and_its_records_stay(
@@ -82,7 +112,7 @@ def test_a_file_and_its_manifest_are_deleted_when_the_link_has_expired_and_its_r
     ledger.accept(export)
     storage.put_stream(export.keys.file, [b"x"])
     storage.put_stream(export.keys.manifest, [b"{}"])
-    ledger.conclude(export, notification(NOW_MICROS // 1000, expires_at=NOW_MICROS + 7 * DAY_MICROS))
+    ledger.conclude(export, outcome(expires_at=NOW_MICROS + 7 * DAY_MICROS))
     assert ledger.delete_expired_files(NOW_MICROS + 6 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 0
     assert ledger.delete_expired_files(NOW_MICROS + 8 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 2
     assert storage.size_bytes(export.keys.file) is None
@@ -94,7 +124,7 @@ def test_a_file_and_its_manifest_are_deleted_when_the_link_has_expired_and_its_r
 def test_a_file_outlives_a_shortened_setting_if_its_link_was_promised_longer(storage: ExportStorage) -> None:
     ledger = RequestLedger(storage)
     storage.put_stream(accepted().keys.file, [b"x"])
-    ledger.conclude(accepted(), notification(NOW_MICROS // 1000, expires_at=NOW_MICROS + 7 * DAY_MICROS))
+    ledger.conclude(accepted(), outcome(expires_at=NOW_MICROS + 7 * DAY_MICROS))
     assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 0
 
 
@@ -102,7 +132,7 @@ def test_a_file_that_no_outcome_names_is_deleted_in_the_end(storage: ExportStora
     ledger = RequestLedger(storage)
     storage.put_stream(accepted().keys.file, [b"x"])
     storage.put_stream(accepted(request_id="failed").keys.file, [b"x"])
-    ledger.conclude(accepted(request_id="failed"), notification(NOW_MICROS // 1000, status="failed"))
+    ledger.conclude(accepted(request_id="failed"), outcome(status="failed"))
     assert ledger.delete_expired_files(NOW_MICROS + DAY_MICROS // 2, link_ttl_micros=DAY_MICROS) == 0
     assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 2
 
@@ -117,7 +147,7 @@ def test_all_that_lies_under_an_exports_name_expires_with_it(storage: ExportStor
     for each, days in ((export, 7), (other, 70)):
         for suffix in (".csv", ".csv.gz", ".manifest.json"):
             storage.put_stream(beside(each, suffix), [b"x"])
-        ledger.conclude(each, notification(NOW_MICROS // 1000, expires_at=NOW_MICROS + days * DAY_MICROS))
+        ledger.conclude(each, outcome(expires_at=NOW_MICROS + days * DAY_MICROS))
     assert ledger.delete_expired_files(NOW_MICROS + 8 * DAY_MICROS, link_ttl_micros=7 * DAY_MICROS) == 3
     assert {stored.key for stored in storage.list_objects("files")} == {
         beside(other, suffix) for suffix in (".csv", ".csv.gz", ".manifest.json")
@@ -144,7 +174,7 @@ def test_deleting_an_export_takes_its_files_alone_and_is_remembered(storage: Exp
         storage.put_stream(each.keys.file, [b"x"])
         storage.put_stream(beside(each, ".manifest.json"), [b"x"])
     assert not ledger.delete_files("acme", "id-1")
-    ledger.conclude(export, notification(NOW_MICROS // 1000))
+    ledger.conclude(export, outcome())
     assert ledger.delete_files("acme", "id-1")
     assert {stored.key for stored in storage.list_objects("files")} == {
         other.keys.file,

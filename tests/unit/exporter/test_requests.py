@@ -119,30 +119,33 @@ def test_who_asked_can_be_told_where_both_ids_can() -> None:
     assert told.asked.requested_by == "user-1"
 
 
-def request_at(offset: int, sent_at_ms: int) -> ExportRequest:
-    return ExportRequest("id", "acme", 0, None, None, LogPlace("log", 3, offset), sent_at_ms)
+def request_at(offset: int, *, log_id: str = "log", partition: int = 3, sent_at_ms: int = NOW_MS) -> ExportRequest:
+    return ExportRequest("id", "acme", 0, None, None, LogPlace(log_id, partition, offset), sent_at_ms)
 
 
-def test_a_request_sent_before_or_when_an_earlier_export_ended_is_a_repeat() -> None:
-    ended = [Ended(LogPlace("log", 3, 4), ended_at_ms=1000)]
-    assert is_repeat(request_at(5, sent_at_ms=999), ended)
-    assert is_repeat(request_at(5, sent_at_ms=1000), ended)
-    assert not is_repeat(request_at(5, sent_at_ms=1001), ended)
+def test_a_request_that_lay_in_the_log_when_an_earlier_export_ended_is_a_repeat() -> None:
+    ended = Ended(LogPlace("log", 3, 4), requests_end_offset=7)
+    assert is_repeat(request_at(5), ended)
+    assert is_repeat(request_at(6), ended)
+    assert not is_repeat(request_at(7), ended)
+    assert not is_repeat(request_at(6), None)
 
 
-def test_a_later_request_never_makes_an_earlier_one_a_repeat() -> None:
-    ended = [Ended(LogPlace("log", 3, 6), ended_at_ms=1000)]
-    assert not is_repeat(request_at(5, sent_at_ms=999), ended)
+@given(st.integers(-(2**62), 2**62))
+def test_no_timestamp_makes_a_repeat_or_unmakes_one(sent_at_ms: int) -> None:
+    ended = Ended(LogPlace("log", 3, 4), requests_end_offset=7)
+    assert is_repeat(request_at(6, sent_at_ms=sent_at_ms), ended)
+    assert not is_repeat(request_at(7, sent_at_ms=sent_at_ms), ended)
 
 
-def test_what_ended_in_a_log_that_is_gone_was_earlier() -> None:
-    ended = [Ended(LogPlace("log before", 3, 6), ended_at_ms=1000)]
-    assert is_repeat(request_at(5, sent_at_ms=999), ended)
-    assert not is_repeat(request_at(5, sent_at_ms=1001), ended)
+def test_a_later_request_never_makes_an_earlier_one_a_repeat_nor_itself() -> None:
+    ended = Ended(LogPlace("log", 3, 6), requests_end_offset=9)
+    assert not is_repeat(request_at(5), ended)
+    assert not is_repeat(request_at(6), ended)
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20))), st.integers(0, 20), st.integers(0, 20))
-def test_one_earlier_export_is_enough(ends: list[tuple[int, int]], offset: int, sent_at_ms: int) -> None:
-    ended = [Ended(LogPlace("log", 3, at), ended_at_ms) for at, ended_at_ms in ends]
-    expected = any(at < offset and sent_at_ms <= ended_at_ms for at, ended_at_ms in ends)
-    assert is_repeat(request_at(offset, sent_at_ms), ended) == expected
+def test_what_ended_in_a_log_that_is_gone_makes_no_repeats() -> None:
+    ended = Ended(LogPlace("log before", 3, 4), requests_end_offset=7)
+    assert not is_repeat(request_at(5), ended)
+    assert is_repeat(request_at(5, log_id="log before"), ended)
+    assert not is_repeat(request_at(5, log_id="log before", partition=2), ended)

@@ -8,25 +8,26 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from exporter.intake import RawRequest
-from exporter.ledger import AcceptedRequest, RequestLedger
+from exporter.ledger import AcceptedRequest, Outcome, RequestLedger
 from exporter.live_progress import LiveProgress
 from exporter.requests import BadRequest, ExportRequest, LogPlace
 from exporter.status import StatusSources, export_status
 from exporter.storage import ExportStorage
 from exporter.window import Period
 from schemas.dead_letters import Reason
+from schemas.partitioner import account_partition
 
 NOW_MS = time.time_ns() // 1_000_000
 LOG = "log"
 
 
 def asked(request_id: str, offset: int, sent_at_ms: int = NOW_MS, account_id: str = "acme", log_id: str = LOG) -> Any:
-    place = LogPlace(log_id, 3, offset)
+    place = LogPlace(log_id, account_partition(account_id, 12), offset)
     return ExportRequest(request_id, account_id, sent_at_ms * 1000, None, "user-1", place, sent_at_ms)
 
 
 def accepted(request: ExportRequest) -> AcceptedRequest:
-    return AcceptedRequest(request, Period(0, request.requested_at_micros, "UTC"), 7)
+    return AcceptedRequest(request, Period(0, request.requested_at_micros, "UTC"), "movements", 7)
 
 
 def ended(request: ExportRequest, at_ms: int = NOW_MS + 10, **fields: Any) -> dict[str, Any]:
@@ -56,14 +57,15 @@ class World:
             "unread": lambda _: raw,
             "checked": lambda each: self.unread[each.place.offset],
             "progress": self.progress,
-            "log_id": LOG,
+            "requests_log_id": LOG,
             "account_partitions": 12,
         }
         return export_status(StatusSources(**everything | sources), account_id, now_ms * 1000)
 
-    def end(self, request: ExportRequest, at_ms: int = NOW_MS + 10, **fields: Any) -> None:
+    def end(self, request: ExportRequest, requests_end_offset: int | None = None, **fields: Any) -> None:
+        end = request.place.offset + 1 if requests_end_offset is None else requests_end_offset
         self.ledger.accept(accepted(request))
-        self.ledger.conclude(accepted(request), ended(request, at_ms, **fields))
+        self.ledger.conclude(accepted(request), Outcome(ended(request, **fields), end))
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -105,7 +107,7 @@ def test_ended_is_told_as_its_notification_tells_it(world: World) -> None:
     assert status["download_url"] == "https://example.com/downloads/secret/f.csv"
     assert status["period_from"] == "1970-01-01T00:00:00.000000Z"
     assert "notification_id" not in status
-    world.end(asked("2", 6, NOW_MS + 11), status="failed", error_code="x", error_message="Sorry.", download_url=None)
+    world.end(asked("2", 6), status="failed", error_code="x", error_message="Sorry.", download_url=None)
     assert (world.status()["state"], world.status()["error_message"]) == ("failed", "Sorry.")
 
 
@@ -117,11 +119,29 @@ def test_a_link_that_has_expired_is_no_link(world: World) -> None:
 
 
 def test_a_repeat_that_is_not_acknowledged_yet_is_not_waiting(world: World) -> None:
-    world.end(asked("1", 5), at_ms=NOW_MS + 10)
-    world.unread = [asked("1", 5), asked("2", 6, NOW_MS + 10)]
+    world.end(asked("1", 5), requests_end_offset=7)
+    world.unread = [asked("1", 5), asked("2", 6)]
     assert world.status()["state"] == "completed"
-    world.unread.append(asked("3", 7, NOW_MS + 11))
+    world.unread.append(asked("3", 7, sent_at_ms=NOW_MS - 10**7))
     assert (world.status()["state"], world.status()["export_id"]) == ("waiting", "3")
+
+
+def test_what_was_decided_on_is_not_waiting_though_another_accounts_export_holds_its_acknowledgement_up(
+    world: World,
+) -> None:
+    world.end(asked("1", 5), requests_end_offset=7)
+    world.end(asked("3", 7))
+    world.unread = [asked("other", 4, account_id="other"), asked("1", 5), asked("2", 6), asked("3", 7)]
+    assert (world.status()["state"], world.status()["export_id"]) == ("completed", "3")
+
+
+def test_the_last_export_of_a_log_that_is_gone_is_told_until_there_is_one_of_this(world: World) -> None:
+    world.end(asked("1", 5, log_id="a log of yesterday"))
+    assert world.status()["export_id"] == "1"
+    world.unread = [asked("2", 0)]
+    assert world.status()["state"] == "waiting"
+    world.end(asked("2", 0))
+    assert (world.status()["state"], world.status()["export_id"]) == ("completed", "2")
 
 
 def test_an_export_whose_log_is_gone_is_not_running_for_ever(world: World) -> None:
@@ -132,8 +152,8 @@ def test_an_export_whose_log_is_gone_is_not_running_for_ever(world: World) -> No
 
 def test_the_last_export_is_the_one_that_lies_last_in_the_log(world: World) -> None:
     for number in (7, 9, 8, 6):
-        world.end(asked(str(number), number), at_ms=NOW_MS + number)
-    newest = world.ledger.newest("acme")
+        world.end(asked(str(number), number))
+    newest = world.ledger.newest("acme", LOG, account_partition("acme", 12))
     assert newest is not None
     assert newest.request.request_id == "9"
 
@@ -145,13 +165,13 @@ def test_of_thousands_of_exports_a_few_records_are_read(world: World, monkeypatc
     original = world.storage.read_record
     monkeypatch.setattr(world.storage, "read_record", lambda key: (read.append(key), original(key))[1])
     assert world.status()["state"] == "running"
-    assert len(read) <= 9
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize("account_id", ["../b", "a%2F", "b/../acme", "acme ", "ACME", "acm", "😀" * 128, "a\0b"])
 def test_one_account_never_sees_another_ones(world: World, account_id: str) -> None:
     world.end(asked("1", 5))
-    world.unread = [asked("2", 6, NOW_MS + 99)]
+    world.unread = [asked("2", 6)]
     assert world.status(account_id)["state"] == "none"
     world.end(asked("3", 7, account_id=account_id))
     assert (world.status(account_id)["export_id"], world.status(account_id)["account_id"]) == ("3", account_id)

@@ -202,6 +202,18 @@ def test_a_url_that_names_no_storage_is_refused_in_one_line(url: str) -> None:
     assert str(refusal.value).startswith(url)
 
 
+def test_a_bucket_that_lists_names_in_no_order_is_refused() -> None:
+    with pytest.raises(StorageUrlError, match="a general purpose bucket would do"):
+        ExportStorage.open("s3://exports--use1-az4--x-s3/exports")
+
+
+def test_the_first_name_behind_another_is_found_in_its_folder_alone(storage: ExportStorage) -> None:
+    for key in ("a/9", "b/1.x", "b/2.y", "b/2.x", "b/30.x", "c/1"):
+        storage.create_record(key, {})
+    found = [storage.first_behind(key) for key in ("b/0", "b/1", "b/2", "b/2.x", "b/3", "b/31", "nothing/0")]
+    assert found == ["b/1.x", "b/1.x", "b/2.x", "b/2.y", "b/30.x", None, None]
+
+
 @pytest.mark.parametrize("url", ["s3://bucket/exports", "gs://bucket/exports"])
 def test_clouds_are_named_by_url(url: str) -> None:
     ExportStorage.open(url)

@@ -96,7 +96,7 @@ def written(
     request = ExportRequest("id-1", "acme", REQUESTED_AT, zone, None, LogPlace("log", 3, 9), REQUESTED_AT // 1000)
     beside = SliceTotals(opening_nanos, [CardTotal(name, "EUR", *total) for name, total in cards.items()])
     manifest = manifest_bytes(
-        AcceptedRequest(request, period, 77),
+        AcceptedRequest(request, period, "log-1", 77),
         period,
         77,
         options,

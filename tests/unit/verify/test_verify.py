@@ -207,7 +207,10 @@ def test_a_changed_amount_is_found_in_its_line_whatever_the_manifest_was_made_to
         (b"2026-10-04 00:00:00", b"2026-10-04T00:00:00", "line 2: Date & Time '2026-10-04T00:00:00' is no time"),
         (b"2026-10-04 00:00:00", b"2026-10-34 00:00:00", "line 2: Date & Time '2026-10-34 00:00:00' is no time"),
         (b"2026-11-03 13:30:01", b"2026-11-03 13:30:02", "line 10: Date & Time 2026-11-03 13:30:02 lies outside"),
-        (b"'=cmd|", b"=cmd|", "line 4: a text that a spreadsheet would run as a formula"),
+        *(
+            (b"'=cmd|", f"{sign}cmd|".encode(), "line 4: a text that a spreadsheet would run as a formula")
+            for sign in ("=", "\0=", "\0\0@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+        ),
         (b"\xc3\xbc", b"\xff", "line 7: not UTF-8"),
         (b"Units charged", b"Units", "line 1: the header is not Date & Time,Interaction ID,"),
         (b"Date & Time", b"\xef\xbb\xbfDate & Time", "line 1: a byte-order mark"),
