@@ -3,6 +3,7 @@
 import gc
 import threading
 
+from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
@@ -11,13 +12,14 @@ from credit_movements.occupancy import rater_folder_claimed
 from credit_movements.settings import Settings, variable
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES
 from streams.events import SOURCES
-from streams.ledger import Ledger
+from streams.ledger import Ledger, MakeProducer
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
 from streams.missing_offsets import MissingOffsets
 from streams.price_feed import PriceFeed
 from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
+from streams.transaction_watch import TransactionWatch
 
 GROUP = "rater"
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
@@ -55,6 +57,7 @@ def make_rater(
     ids = clients.topic_ids(settings, *SOURCES, CREDIT_MOVEMENTS)
     log_id = ids[CREDIT_MOVEMENTS.name]
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
+    counts = RaterMetrics(metrics)
     feed = PriceFeed(
         clients.reading_consumer(settings, "price"),
         clients.codec(settings, RATES),
@@ -63,7 +66,7 @@ def make_rater(
     )
     return Rater(
         consumer=clients.group_consumer(settings, GROUP, **{"auto.offset.reset": "error"}),
-        ledger=Ledger(clients.transactional_producer(settings), movements),
+        ledger=Ledger(_producers(settings), movements, counts),
         feed=feed,
         log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
         codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
@@ -84,5 +87,15 @@ def make_rater(
             remember=settings.event_max_age,
             batch_size=settings.rater_batch_size,
         ),
-        metrics=RaterMetrics(metrics),
+        metrics=counts,
     )
+
+
+def _producers(settings: Settings) -> MakeProducer:
+    transactional_id = clients.transactional_id(settings)
+
+    def make_producer() -> tuple[Producer, TransactionWatch]:
+        watch = TransactionWatch(clients.kafka_log)
+        return clients.transactional_producer(settings, transactional_id, watch), watch
+
+    return make_producer

@@ -7,6 +7,8 @@
 | a random movement id | a batch that is rated again makes other rows: charged twice | `rating_twice_gives_the_same_rows` |
 | a clock in the rating | the price depends on when the rater runs | `price_is_that_of_the_events_time` |
 | ids remembered before the commit | an aborted batch is taken for duplicates: movements lost | `aborted_batch_is_rated_again` |
+| a producer goes on after no answer | a late end tears the next batch | `late_end_changes_nothing` (on Apache Kafka) |
+| the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
 | an export without the account filter | another account's rows are read for the file | `export_holds_its_account_alone` |
 | the same, and no guard behind it | another account's rows are in the file | `export_holds_its_account_alone` |
@@ -24,7 +26,9 @@ from sinks import reader
 from sinks.sink import CONSUMER_SETTINGS, Sink
 from streams import rating, settlement
 from streams.fingerprints import content_hashes, id_hashes
+from streams.log_reader import LogReader
 from streams.rater import Rater
+from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
 
 Check = Callable[[Callable[[str], Any]], None]
@@ -80,6 +84,10 @@ def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rater, "_commit", commit)
 
 
+def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LogReader, "_add", lambda *_: None)
+
+
 def last_wins(patch: pytest.MonkeyPatch) -> None:
     def settle(events: Any, failed: Any, ids: Any, content: Any, seen: settlement.Seen, *more: Any) -> Any:
         same = settlement.Seen(seen.known & (seen.content == content), seen.content)
@@ -113,6 +121,12 @@ SABOTAGES = [
     Sabotage("a random movement id", random_movement_id, checks.rating_twice_gives_the_same_rows),
     Sabotage("a clock in the rating", clock_in_the_rating, checks.price_is_that_of_the_events_time),
     Sabotage("ids remembered before the commit", remember_before_commit, checks.aborted_batch_is_rated_again),
+    Sabotage(
+        "a producer goes on after no answer",
+        go_on_with_the_same_producer,
+        checks.late_end_changes_nothing,
+    ),
+    Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
     Sabotage("an export without the account filter", no_account_filter, checks.export_holds_its_account_alone),
     Sabotage("the same, and no guard behind it", no_account_filter_and_no_guard, checks.export_holds_its_account_alone),
