@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.settings import settings_of
+from streams.transaction_watch import TransactionWatch
 
 _BATCH = 50_000
 
@@ -19,7 +20,8 @@ _BATCH = 50_000
 def main(bootstrap: str, source: str, target: str, count: int) -> None:
     settings = settings_of({"CREDIT_KAFKA_BOOTSTRAP_SERVERS": bootstrap, "CREDIT_KAFKA_SESSION_TIMEOUT_MS": "3000"})
     consumer = clients.group_consumer(settings, "passthrough", **{"auto.offset.reset": "earliest"})
-    producer = clients.transactional_producer(settings)
+    watch = TransactionWatch(clients.kafka_log)
+    producer = clients.transactional_producer(settings, clients.transactional_id(settings), watch)
     producer.init_transactions()
     consumer.subscribe([source])
     copied = 0

@@ -18,6 +18,7 @@ from credit_movements.settings import Settings, required, variable
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError, SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, Topic
+from streams.transaction_watch import TransactionWatch
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -80,17 +81,24 @@ def reading_consumer(settings: Settings, purpose: str, **properties: str | bool)
     )
 
 
-def transactional_producer(settings: Settings) -> Producer:
-    """The rater's producer."""
-    transactional_id = settings.rater_id or f"{socket.gethostname()}-{uuid.uuid4()}"
+def transactional_id(settings: Settings) -> str:
+    """The rater's, the same for all its producers: each fences those before it."""
+    return f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}"
+
+
+def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:
+    """A producer of the rater's; `watch` is told of its requests."""
+    properties = producer_properties(settings)
     return Producer(
         {
-            **producer_properties(settings),
-            "transactional.id": f"rater-{transactional_id}",
+            **properties,
+            "transactional.id": transactional_id,
             # A rater that dies holds up its partitions' readers until this has passed, unless it comes back with the same id.
             "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
+            # The lines that `watch` lives by, some twenty a batch.
+            "debug": ",".join(filter(None, [properties.get("debug"), "protocol"])),
         },
-        logger=kafka_log,
+        logger=watch,
     )
 
 

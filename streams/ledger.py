@@ -9,12 +9,14 @@ from typing import Any
 
 import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_exponential
+from tenacity import RetryCallState, Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_exponential
 
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
+from streams.metrics import RaterMetrics
 from streams.poll import position_of
+from streams.transaction_watch import TransactionWatch
 
 logger = logging.getLogger(__name__)
 
@@ -46,23 +48,28 @@ _AWAY = {
 }
 
 
+# A transactional producer, always of the same transactional id, and what watches its requests.
+MakeProducer = Callable[[], tuple[Producer, TransactionWatch]]
+
+
 class AbortedError(Exception):
     """The transaction was aborted: nothing of it counts, and the events are to be read again."""
 
 
 class Ledger:
-    """Writes what became of a batch. `producer` is transactional and used by this object alone."""
+    """Writes what became of a batch, by producers that it makes, uses and closes one after the other."""
 
-    def __init__(self, producer: Producer, movements: RecordCodec) -> None:
-        self._producer = producer
+    def __init__(self, make_producer: MakeProducer, movements: RecordCodec, metrics: RaterMetrics) -> None:
+        self._make_producer = make_producer
         self._movements = movements
+        self._metrics = metrics
         self._next_offsets: dict[int, int] = {}
         self._writes = False
 
     def open(self) -> None:
         """Fence any predecessor with the same transactional id. Raises KafkaException, RegistryUnavailableError."""
         self._movements.own_id()
-        self._patiently(lambda: self._producer.init_transactions(_STEP_SECONDS))
+        self._begin_epoch()
 
     def begin(self) -> None:
         """Begin a batch. Its transaction begins with the first thing that is written."""
@@ -122,8 +129,33 @@ class Ledger:
 
     def _begin_writing(self) -> None:
         if not self._writes:
+            self._renew_after_trouble()
+            self._watch.begin()
             self._producer.begin_transaction()
             self._writes = True
+
+    def _begin_epoch(self) -> None:
+        # Kafka gives the new producer the next epoch of the transactional id: from here on it refuses whatever an earlier
+        # producer has sent, and ends what that may have left open.
+        self._producer, self._watch = self._make_producer()
+        self._patiently(lambda: self._producer.init_transactions(_STEP_SECONDS))
+
+    def _renew_after_trouble(self) -> None:
+        """No request of the last transaction may find another one of the same epoch: it could end that in its middle.
+
+        A commit that was answered well counts, whichever of the requests for it did it: had that epoch's transaction been
+        aborted meanwhile, by its time-out or by another producer, the answer would have been a refusal. So the offsets in
+        memory are right, and only the producer is changed. After an abort the rater goes on from the committed offsets anyway.
+        """
+        # What the watch is told comes with the producer's other events. Nothing of a transaction is sent between its end and
+        # here, so that all there is to know lies in the queue by now.
+        self._producer.poll(0)
+        if (trouble := self._watch.left_behind()) is None:
+            return
+        logger.warning("the last transaction may have left a request behind (%s): a new producer fences it", trouble)
+        self._producer.close()
+        self._begin_epoch()
+        self._metrics.producers_renewed.inc()
 
     def _commit_transaction(self, offsets: list[TopicPartition], consumer: Consumer) -> None:
         try:
@@ -163,10 +195,14 @@ class Ledger:
             retry=retry_if_exception(_can_be_retried),
             wait=wait_exponential(multiplier=0.1, max=5),
             stop=stop_after_delay(_GIVE_UP_AFTER_SECONDS),
-            before_sleep=before_sleep_log(logger, logging.WARNING),
+            before_sleep=self._note_asked_again,
             reraise=True,
         )
         attempts(step)
+
+    def _note_asked_again(self, state: RetryCallState) -> None:
+        before_sleep_log(logger, logging.WARNING)(state)
+        self._watch.note_asked_again(str(state.outcome.exception() if state.outcome else ""))
 
     def _queue(self, messages: list[dict[str, Any]], partition: int) -> None:
         # A full queue takes a part, raises nothing, and marks the rest.

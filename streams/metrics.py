@@ -18,6 +18,11 @@ class RaterMetrics:
             registry=registry,
         )
         self.aborts = Counter("credit_transactions_aborted", "Batches read again", registry=registry)
+        self.producers_renewed = Counter(
+            "credit_producers_renewed",
+            "Producers replaced since a request of their last transaction may come late",
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "credit_rater_batch_seconds", "Time to rate and commit a batch", registry=registry
         )

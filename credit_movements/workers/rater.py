@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 
+from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
@@ -13,7 +14,7 @@ from credit_movements.settings import Settings, variable
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES
 from streams.clock_watch import ClockWatch
 from streams.events import SOURCES
-from streams.ledger import Ledger
+from streams.ledger import Ledger, MakeProducer
 from streams.log_reader import LogReader
 from streams.metrics import RaterMetrics
 from streams.missing_offsets import MissingOffsets
@@ -21,6 +22,7 @@ from streams.number_watch import NumberWatch
 from streams.price_feed import PriceFeed
 from streams.rater import Rater, RaterOptions
 from streams.rating import Limits
+from streams.transaction_watch import TransactionWatch
 
 GROUP = "rater"
 # Two raters that have one of these differently end the same event differently.
@@ -64,10 +66,10 @@ def _spare_the_garbage_collector() -> None:
 def make_rater(
     settings: Settings, metrics: CollectorRegistry, missing_offsets: MissingOffsets = MissingOffsets.STOP
 ) -> Rater:
-    counted = RaterMetrics(metrics)
     ids = clients.topic_ids(settings, *SOURCES, CREDIT_MOVEMENTS)
     log_id = ids[CREDIT_MOVEMENTS.name]
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
+    counts = RaterMetrics(metrics)
     feed = PriceFeed(
         clients.reading_consumer(settings, "price"),
         clients.codec(settings, RATES),
@@ -76,7 +78,7 @@ def make_rater(
     )
     return Rater(
         consumer=clients.group_consumer(settings, GROUP, **{"auto.offset.reset": "error"}),
-        ledger=Ledger(clients.transactional_producer(settings), movements),
+        ledger=Ledger(_producers(settings), movements, counts),
         feed=feed,
         log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
         codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
@@ -97,8 +99,8 @@ def make_rater(
             ),
             batch_size=settings.rater_batch_size,
         ),
-        metrics=counted,
-        numbers=NumberWatch(counted.not_numbers, time.monotonic),
+        metrics=counts,
+        numbers=NumberWatch(counts.not_numbers, time.monotonic),
         clock=ClockWatch(
             _now_micros,
             time.monotonic,
@@ -110,3 +112,13 @@ def make_rater(
 
 def _now_micros() -> int:
     return time.time_ns() // 1000
+
+
+def _producers(settings: Settings) -> MakeProducer:
+    transactional_id = clients.transactional_id(settings)
+
+    def make_producer() -> tuple[Producer, TransactionWatch]:
+        watch = TransactionWatch(clients.kafka_log)
+        return clients.transactional_producer(settings, transactional_id, watch), watch
+
+    return make_producer

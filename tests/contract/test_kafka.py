@@ -3,6 +3,7 @@
 What Tansu cannot do stands here as expected failures, by name.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
+from streams.transaction_watch import TransactionWatch
 from tests.kafka.brokers import OWN, Kafka
 
 
@@ -149,6 +151,28 @@ def test_offsets_are_committed_with_the_transaction(
         )
         transactional.commit_transaction(10)
         assert consumer.committed([TopicPartition(topic, 0)], timeout=5)[0].offset == offset
+
+
+@pytest.mark.parametrize("end", ["commit_transaction", "abort_transaction"])
+def test_librdkafka_tells_of_each_request_of_a_transaction_and_of_its_answer(
+    address: str, topic: str, consumer: Consumer, end: str
+) -> None:
+    """So a rater keeps its producer from batch to batch."""
+    watch = TransactionWatch(logging.getLogger("kafka"))
+    settings = {"bootstrap.servers": address, "transactional.id": str(uuid.uuid4()), "debug": "protocol"}
+    producer = Producer(settings, logger=watch)
+    producer.init_transactions(10)
+    consumer.subscribe([topic])
+    while not consumer.assignment():
+        consumer.poll(0.1)
+    for offset in range(3):
+        watch.begin()
+        producer.begin_transaction()
+        produce(producer, topic, b"x")
+        producer.send_offsets_to_transaction([TopicPartition(topic, 0, offset)], consumer.consumer_group_metadata(), 10)
+        getattr(producer, end)(10)
+        producer.poll(0)
+        assert watch.left_behind() is None
 
 
 def test_an_older_producer_of_the_same_transactional_id_is_fenced(address: str, topic: str) -> None:

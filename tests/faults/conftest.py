@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,21 +31,26 @@ ANSWER_SECONDS = 2
 
 @pytest.fixture
 def kafka_proxy(request: pytest.FixtureRequest, log_dir: Path, tmp_path: Path) -> Iterator[Proxy]:
-    """Before a broker of the test's own, that tells its clients the proxy's address as its own: the embedded one, or the
-    one that the test's parameter names."""
+    """Before a broker of the test's own: the embedded one, or the one that the test's parameter names."""
+    with broker_behind_a_proxy(getattr(request, "param", TANSU), log_dir, tmp_path) as proxy:
+        yield proxy
+
+
+@contextmanager
+def broker_behind_a_proxy(name: str, log_dir: Path, folder: Path) -> Iterator[Proxy]:
+    """A new broker that tells its clients the proxy's address as its own."""
     port = free_port()
     with proxied(port) as proxy:
-        if getattr(request, "param", TANSU) == APACHE_KAFKA:
-            with running(_apache_kafka_behind(proxy, port, tmp_path / "apache-kafka"), log_dir):
-                yield proxy
-            return
-        service = broker_service(port)
-        command = [
-            f"--advertised-listener-url=tcp://127.0.0.1:{proxy.port}" if "--advertised" in argument else argument
-            for argument in service.command
-        ]
-        with running(replace(service, command=tuple(command)), log_dir):
+        service = _apache_kafka_behind if name == APACHE_KAFKA else _tansu_behind
+        with running(service(proxy, port, folder / "apache-kafka"), log_dir):
             yield proxy
+
+
+def _tansu_behind(proxy: Proxy, port: int, _: Path) -> Service:
+    service = broker_service(port)
+    advertised = f"--advertised-listener-url=tcp://127.0.0.1:{proxy.port}"
+    command = [advertised if "--advertised" in argument else argument for argument in service.command]
+    return replace(service, command=tuple(command))
 
 
 def _apache_kafka_behind(proxy: Proxy, port: int, folder: Path) -> Service:
@@ -85,10 +91,14 @@ def port_of(dsn: str) -> int:
 @pytest.fixture
 def settings(kafka_proxy: Proxy, clickhouse_proxy: Proxy, dsn: str, registry: str, tmp_path: Path) -> Settings:
     """What the workers are told."""
-    behind = dsn.replace(f":{port_of(dsn)}/", f":{clickhouse_proxy.port}/")
+    return settings_behind(kafka_proxy, clickhouse_proxy, dsn, registry, tmp_path)
+
+
+def settings_behind(kafka: Proxy, clickhouse: Proxy, dsn: str, registry: str, folder: Path) -> Settings:
+    behind = dsn.replace(f":{port_of(dsn)}/", f":{clickhouse.port}/")
     return Settings(
-        kafka_bootstrap_servers=f"127.0.0.1:{kafka_proxy.port}", kafka_session_timeout_ms=2000,
-        schema_registry_url=registry, clickhouse_dsn=SecretStr(behind), data_dir=tmp_path, topic_partitions=4,
+        kafka_bootstrap_servers=f"127.0.0.1:{kafka.port}", kafka_session_timeout_ms=2000,
+        schema_registry_url=registry, clickhouse_dsn=SecretStr(behind), data_dir=folder, topic_partitions=4,
         rater_id="test", rater_http_port=0, sink_http_port=0, sink_batch_size=500,
     )  # fmt: skip
 
@@ -98,8 +108,14 @@ def world(
     settings: Settings, client: Client, kafka_proxy: Proxy, clickhouse_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     monkeypatch.setattr(clients, "_ANSWER_SECONDS", ANSWER_SECONDS)
+    with world_behind(settings, client, kafka_proxy, clickhouse_proxy) as world:
+        yield world
+
+
+@contextmanager
+def world_behind(settings: Settings, client: Client, kafka: Proxy, clickhouse: Proxy) -> Iterator[World]:
     make_topics(settings)
     with Stack(settings) as stack:
-        world = World(stack, client, kafka_proxy, clickhouse_proxy)
+        world = World(stack, client, kafka, clickhouse)
         world.publish_rate()
         yield world

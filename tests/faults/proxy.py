@@ -1,10 +1,11 @@
 """A TCP proxy that is a bad network: it delays, cuts, half-closes, swallows and refuses, when a test says so.
 
 One thread for each direction of a connection. It knows no protocol: a fault for certain exchanges only is told by a piece
-of text that the request carries (`strike`), such as `INSERT` in a request to ClickHouse.
+of text that the request carries, or by a pattern (`strike`), such as `INSERT` in a request to ClickHouse.
 """
 
 import contextlib
+import re
 import selectors
 import socket
 import struct
@@ -17,6 +18,7 @@ from enum import Enum, auto
 
 LOOPBACK = "127.0.0.1"
 _CHUNK_BYTES = 65_536
+_LATE_ANSWER_SECONDS = 10.0
 # Closing with this is a reset: the other side loses also what it had not read yet.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -25,6 +27,7 @@ class Fault(Enum):
     """What befalls one exchange, seen from the client."""
 
     REFUSED = auto()  # cut before the server has the request: nothing happened there
+    HELD = auto()  # the same, but the request is still on its way: the server gets it when the test says so (`deliver`)
     REPLY_LOST = auto()  # the server did it and answered; the connection is cut before the answer arrives
     REQUEST_HANGS = auto()  # the server never gets the request; no answer comes, until the client gives up
     REPLY_HANGS = auto()  # the server did it; no answer comes, until the client gives up
@@ -35,13 +38,18 @@ class Fault(Enum):
 @dataclass
 class Strike:
     """`times` more exchanges whose request holds `text` meet `fault`; `struck` have. `after_bytes`: of a reply that is cut,
-    how much of it still arrives."""
+    how much of it still arrives. `held`: the last request that was held back."""
 
-    text: bytes
+    text: bytes | re.Pattern[bytes]
     fault: Fault
     times: int
     after_bytes: int
     struck: int = 0
+    held: bytes = b""
+
+    def befalls(self, seen: bytes) -> bool:
+        found = self.text in seen if isinstance(self.text, bytes) else self.text.search(seen) is not None
+        return found and self.struck < self.times
 
 
 class _Connection:
@@ -84,12 +92,18 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._start_accepting()
 
-    def strike(self, text: bytes, fault: Fault, times: int = 1, after_bytes: int = 0) -> Strike:
+    def strike(self, text: bytes | re.Pattern[bytes], fault: Fault, times: int = 1, after_bytes: int = 0) -> Strike:
         """Let `fault` befall the next `times` exchanges whose request holds `text`."""
         strike = Strike(text, fault, times, after_bytes)
         with self._lock:
             self._strikes.append(strike)
         return strike
+
+    def deliver(self, strike: Strike) -> bytes:
+        """Bring the server the request that was held back, by a connection of its own; returns what it answers."""
+        with socket.create_connection((LOOPBACK, self._target_port), timeout=_LATE_ANSWER_SECONDS) as late:
+            late.sendall(strike.held)
+            return late.recv(_CHUNK_BYTES)
 
     def cut(self) -> int:
         """Reset every connection that is open; says how many. New ones are served."""
@@ -166,7 +180,8 @@ class Proxy:
             strike = connection.strike or self._struck(seen)
             if strike is not connection.strike:
                 connection.strike, connection.reply_bytes, seen = strike, 0, b""
-            if strike is not None and strike.fault is Fault.REFUSED:
+            if strike is not None and strike.fault in {Fault.REFUSED, Fault.HELD}:
+                strike.held = chunk
                 connection.cut()
                 return
             if strike is None or strike.fault is not Fault.REQUEST_HANGS:
@@ -202,7 +217,7 @@ class Proxy:
     def _struck(self, seen: bytes) -> Strike | None:
         with self._lock:
             for strike in self._strikes:
-                if strike.struck < strike.times and strike.text in seen:
+                if strike.befalls(seen):
                     strike.struck += 1
                     return strike
         return None

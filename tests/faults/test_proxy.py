@@ -1,5 +1,6 @@
 """The proxy itself, before a server that answers each line with the same line in capitals."""
 
+import re
 import socket
 import socketserver
 import threading
@@ -106,3 +107,12 @@ def test_an_answer_is_reset_in_its_middle(proxy: Proxy) -> None:
     proxy.strike(b"insert", Fault.REPLY_CUT, after_bytes=3)
     with pytest.raises(ConnectionResetError):
         ask(proxy, b"insert\n")
+
+
+def test_a_request_is_held_back_and_delivered_late(proxy: Proxy, server: Shouting) -> None:
+    strike = proxy.strike(re.compile(rb"in.ert"), Fault.HELD)
+    with pytest.raises(ConnectionResetError):
+        ask(proxy, b"insert\n")
+    assert ask(proxy, b"insert again\n") == b"INSERT AGAIN\n"
+    assert proxy.deliver(strike) == b"INSERT\n"
+    assert server.heard == [b"insert again\n", b"insert\n"]

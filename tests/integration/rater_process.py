@@ -47,6 +47,6 @@ class InterruptedProducer:
 if __name__ == "__main__":
     make = clients.transactional_producer
     step, number = sys.argv[1], signal.Signals[sys.argv[2]]
-    clients.transactional_producer = lambda settings: InterruptedProducer(make(settings), step, number)  # type: ignore
+    clients.transactional_producer = lambda *given: InterruptedProducer(make(*given), step, number)  # type: ignore
     sys.argv[1:] = ["rate"]
     main()

@@ -13,6 +13,7 @@ from credit_movements import clients
 from schemas.topics import CREDIT_MOVEMENTS
 from streams.log_reader import LogReader
 from streams.seen_store import SeenStore
+from streams.transaction_watch import TransactionWatch
 from tests.integration.records import movement
 from tests.integration.stack import Stack
 
@@ -22,7 +23,8 @@ OPEN_SECONDS = 1.0
 @pytest.fixture
 def producer(stack: Stack) -> Producer:
     """Some rater's, with a transaction begun."""
-    producer = clients.transactional_producer(stack.settings)
+    watch = TransactionWatch(clients.kafka_log)
+    producer = clients.transactional_producer(stack.settings, clients.transactional_id(stack.settings), watch)
     producer.init_transactions(10)
     producer.begin_transaction()
     return producer

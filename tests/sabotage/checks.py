@@ -22,6 +22,8 @@ from streams.ledger import AbortedError, Ledger
 from streams.rates import Rate
 from streams.rating import Limits, PriceList
 from streams.settlement import Seen, Settled, check_batch
+from tests.faults import late_end
+from tests.faults.late_end import COMMIT, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
 from tests.faults.world import World
 from tests.integration import test_sink_loop
@@ -88,6 +90,20 @@ def aborted_batch_is_rated_again(fixture: Fixture) -> None:
         world.stack.rate_everything()
     assert aborts
     assert world.in_log() == (50, 50)
+
+
+def late_end_changes_nothing(fixture: Fixture) -> None:
+    world: World = fixture("apache_world")
+    with pytest.MonkeyPatch.context() as patch:
+        assert rate_two_batches(world, LateEnd(world, patch, COMMIT, 1)) == UNDISTURBED
+
+
+def torn_batch_is_charged_once(fixture: Fixture) -> None:
+    world: World = fixture("apache_world")
+    with pytest.MonkeyPatch.context() as patch:
+        late_end.go_on_with_the_same_producer(patch)
+        outcome = rate_two_batches(world, LateEnd(world, patch, COMMIT, 1))
+    assert outcome[:2] == UNDISTURBED[:2]
 
 
 def sink_that_ends_early_loses_nothing(fixture: Fixture) -> None:

@@ -7,6 +7,8 @@
 | a random movement id | a batch that is rated again makes other rows: charged twice | `rating_twice_gives_the_same_rows` |
 | a clock in the rating | the price depends on when the rater runs | `price_is_that_of_the_events_time` |
 | ids remembered before the commit | an aborted batch is taken for duplicates: movements lost | `aborted_batch_is_rated_again` |
+| a producer goes on after no answer | a late end tears the next batch | `late_end_changes_nothing` (on Apache Kafka) |
+| the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
 | numbers may be longer than they must | one record in two encodings | `bad_bytes_are_no_record` |
 | bytes behind a datum are overlooked | what was joined or torn is charged | `bad_bytes_are_no_record` |
@@ -31,7 +33,9 @@ from sinks import reader
 from sinks.sink import CONSUMER_SETTINGS, Sink
 from streams import rating, settlement
 from streams.fingerprints import content_hashes, id_hashes
+from streams.log_reader import LogReader
 from streams.rater import Rater
+from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
 
 Check = Callable[[Callable[[str], Any]], None]
@@ -85,6 +89,10 @@ def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
 
     honest = Rater._commit
     patch.setattr(Rater, "_commit", commit)
+
+
+def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LogReader, "_add", lambda *_: None)
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
@@ -161,6 +169,12 @@ SABOTAGES = [
     Sabotage("a random movement id", random_movement_id, checks.rating_twice_gives_the_same_rows),
     Sabotage("a clock in the rating", clock_in_the_rating, checks.price_is_that_of_the_events_time),
     Sabotage("ids remembered before the commit", remember_before_commit, checks.aborted_batch_is_rated_again),
+    Sabotage(
+        "a producer goes on after no answer",
+        go_on_with_the_same_producer,
+        checks.late_end_changes_nothing,
+    ),
+    Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
     Sabotage("numbers may be longer than they must", long_varints, checks.bad_bytes_are_no_record),
     Sabotage("bytes behind a datum are overlooked", bytes_behind_a_datum, checks.bad_bytes_are_no_record),

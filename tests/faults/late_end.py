@@ -1,0 +1,106 @@
+"""The end of a transaction, held back on its way to Kafka and delivered in the middle of the rater's next batch."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from schemas.dead_letters import Reason
+from schemas.topics import USAGE_EVENTS
+from streams.ledger import Ledger
+from streams.transaction_watch import TransactionWatch
+from tests.faults.proxy import Fault
+from tests.faults.world import World
+from tests.integration.records import header
+from tests.integration.stack import eventually
+
+GOOD, BAD = 60, 2
+COMMIT, ABORT = b"\x01", b"\x00"
+# Of Kafka's protocol: the request is refused, since its producer's epoch is over.
+INVALID_PRODUCER_EPOCH = 47
+# A transaction that lost its producer holds up the next one until its time-out.
+RECOVERY_SECONDS = 120.0
+
+
+class Outcome(NamedTuple):
+    """What a reader of committed records sees. `dead_letters`: how often each offset of the source is among them."""
+
+    movements: int
+    different_movements: int
+    dead_letters: Counter[int]
+    next_offset: int
+
+
+UNDISTURBED = Outcome(2 * GOOD, 2 * GOOD, Counter([60, 61, 122, 123]), 2 * (GOOD + BAD))
+
+
+class LateEnd:
+    """Holds back the EndTxn of the first transaction that ends so (`ending`), and delivers it in the next one, when that has
+    written its movements and `after` of its dead letters."""
+
+    def __init__(self, world: World, patch: pytest.MonkeyPatch, ending: bytes, after: int) -> None:
+        self.answers: list[int] = []
+        self._kafka = world.kafka
+        # Key 26, version, correlation id; the client; the transactional id; producer id and epoch; commit or abort.
+        request = rb"\x00\x1a.{6}\x00\x10credit-movements\x00\x0arater-test.{10}" + ending
+        self._strike = world.kafka.strike(re.compile(request, re.DOTALL), Fault.HELD)
+        if ending == ABORT:
+            self._abort_the_first(patch)
+        self._deliver_it_late(patch, after)
+
+    @property
+    def is_held(self) -> bool:
+        return bool(self._strike.held)
+
+    def _abort_the_first(self, patch: pytest.MonkeyPatch) -> None:
+        """As a rebalance does in the middle of a batch."""
+        honest = Ledger._commit_transaction
+
+        def commit(ledger: Ledger, *given: object) -> None:
+            if self.is_held:
+                honest(ledger, *given)  # type: ignore[arg-type]
+                return
+            ledger._producer.flush()
+            ledger._abort(KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION, "for the test", False, False, True)))
+
+        patch.setattr(Ledger, "_commit_transaction", commit)
+
+    def _deliver_it_late(self, patch: pytest.MonkeyPatch, after: int) -> None:
+        honest, waited = Ledger.bury, []
+
+        def bury(ledger: Ledger, message: Message, reason: Reason, detail: str) -> None:
+            honest(ledger, message, reason, detail)
+            if self.is_held:
+                waited.append(message)
+            if len(waited) == after and not self.answers:
+                ledger._producer.flush()
+                answer = self._kafka.deliver(self._strike)
+                # After the answer's length, correlation id and throttling time.
+                self.answers.append(int.from_bytes(answer[12:14], "big"))
+
+        patch.setattr(Ledger, "bury", bury)
+
+
+def rate_two_batches(world: World, late: LateEnd) -> Outcome:
+    """Of one account, each good events and then some of a type that has no rate."""
+    with world.rating():
+        _publish(world, 0)
+        eventually(lambda: late.is_held, RECOVERY_SECONDS)
+        eventually(lambda: bool(late.answers) or world.is_rated(), RECOVERY_SECONDS)
+        _publish(world, GOOD + BAD)
+        eventually(lambda: bool(late.answers) and world.is_rated(), RECOVERY_SECONDS)
+    letters = world.stack.read(f"{USAGE_EVENTS.name}.dlq")
+    buried = Counter(int(header(letter, "dlq.source.offset")) for letter in letters)
+    return Outcome(*world.in_log(), buried, max(world.stack.committed().values()))
+
+
+def _publish(world: World, first: int) -> None:
+    world.publish_usage(first, GOOD, account_id="acme")
+    world.publish_usage(first + GOOD, BAD, account_id="acme", usage_type="unknown")
+
+
+def go_on_with_the_same_producer(patch: pytest.MonkeyPatch) -> None:
+    """As if nothing told that a request may come late."""
+    patch.setattr(TransactionWatch, "left_behind", lambda _: None)
