@@ -3,7 +3,15 @@
 import threading
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
 from credit_movements import clients, kafka_topics
 from credit_movements.kafka_topics import TopicSettingsError, described
@@ -21,6 +29,7 @@ from schemas.topics import (
     USAGE_EVENTS,
     Topic,
 )
+from streams.offsets import MisplacedOffsetError
 from tests.integration.records import event, header, rate
 from tests.integration.stack import Stack, eventually
 from tests.kafka.brokers import BROKERS, TANSU, Kafka
@@ -125,6 +134,22 @@ def test_of_a_publisher_s_clock_a_rater_says_a_line_and_begins(stack: Stack, cap
     stack.rate_everything()
     (line,) = [line for line in caplog.messages if "message.timestamp.type" in line]
     assert "`credit-movements setup` changes it" in line
+
+
+@on_kafka_itself
+def test_partitions_that_were_added_stop_the_rater(stack: Stack) -> None:
+    """An account's next event would lie in another partition than its last, and none of its ids be known there."""
+    stack.publish_priced(RATES, rate())
+    stack.publish(USAGE_EVENTS, event(1))
+    stack.rate_everything()
+    admin = clients.admin(stack.settings)
+    by_account = [topic for topic in ALL_TOPICS if topic.partitioned_by_account]
+    for added in admin.create_partitions([NewPartitions(topic.name, 8) for topic in by_account]).values():
+        added.result(10)
+    eventually(lambda: {each.partitions for each in described(stack.settings, *by_account).values()} == {8})
+    stack.publish(USAGE_EVENTS, event(2))
+    with pytest.raises(MisplacedOffsetError, match=r"usage-events \S+ of 4, .*now usage-events \S+ of 8"):
+        stack.rate_everything()
 
 
 def test_how_many_partitions_there_are_is_looked_up_and_not_believed(kafka: Kafka, settings: Settings) -> None:
