@@ -80,12 +80,17 @@ def reading_consumer(settings: Settings, purpose: str, **properties: str | bool)
     )
 
 
-def rater_transactional_id(settings: Settings) -> str:
-    return f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}"
+def transactional_producer(settings: Settings) -> Producer:
+    """The rater's producer."""
+    return _transactional_producer(settings, f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}")
 
 
-def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
-    """A producer of transactions; of all with one id, only the newest can end them."""
+def price_producer(settings: Settings) -> Producer:
+    """The producer of whoever publishes prices: all have one id, so only the newest can end a transaction."""
+    return _transactional_producer(settings, "credit-movements-prices")
+
+
+def _transactional_producer(settings: Settings, transactional_id: str) -> Producer:
     return Producer(
         {
             **producer_properties(settings),

@@ -25,7 +25,6 @@ from streams.poll import Place
 from streams.price_history import PriceHistory
 from streams.rates import AccountPlan, BadRateError, Rate
 
-_TRANSACTIONAL_ID = "credit-movements-prices"
 _SECONDS = 30.0
 _OVERTAKEN = {
     KafkaError._FENCED,
@@ -71,7 +70,7 @@ def publish_prices(settings: Settings, topic: Topic, lines: Sequence[Line]) -> P
     """
     clients.check_kafka(settings)
     kafka_topics.checked(settings, (RATES, ACCOUNT_PLANS))
-    producer = clients.transactional_producer(settings, _TRANSACTIONAL_ID)
+    producer = clients.price_producer(settings)
     producer.init_transactions(_SECONDS)
     history = published_prices(settings)
     new = _held_against(history, topic, lines)

@@ -79,7 +79,7 @@ def make_rater(
     )
     return Rater(
         consumer=clients.group_consumer(settings, GROUP, **{"auto.offset.reset": "error"}),
-        ledger=Ledger(clients.transactional_producer(settings, clients.rater_transactional_id(settings)), movements),
+        ledger=Ledger(clients.transactional_producer(settings), movements),
         feed=feed,
         log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
         codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
