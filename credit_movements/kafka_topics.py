@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from credit_movements import clients
@@ -14,6 +14,13 @@ from schemas.topics import Topic
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 10.0
+# We may not read the settings, or this broker has none to read; everything else is an outage.
+_NOT_TOLD = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.UNSUPPORTED_VERSION,
+    KafkaError._UNSUPPORTED_FEATURE,
+}
 
 
 class TopicSettingsError(Exception):
@@ -67,7 +74,7 @@ def change(settings: Settings, finding: Finding) -> str | None:
 
 
 def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str, str]]:
-    """Topic → its settings, without topics of which they may not be read."""
+    """Topic → its settings, without topics of which they may not be read. Raises UnreachableError."""
     resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
     if not resources:
         return {}
@@ -79,6 +86,10 @@ def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str
             entries = answers[resource].result()
             told[name] = {each: entry.value for each, entry in entries.items() if entry.value is not None}
         except KafkaException as failure:
+            if failure.args[0].code() not in _NOT_TOLD:
+                raise clients.UnreachableError(
+                    f"Kafka does not tell the settings of topic {name}: {failure.args[0].str()}"
+                ) from failure
             refused[name] = str(failure.args[0].str())
     if refused:
         why = next(iter(refused.values()))

@@ -1,8 +1,11 @@
 """Topics that somebody else made or changed: `setup` mends what it may, and no worker begins where it could charge wrongly."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -134,6 +137,37 @@ def test_of_a_publisher_s_clock_a_rater_says_a_line_and_begins(stack: Stack, cap
     stack.rate_everything()
     (line,) = [line for line in caplog.messages if "message.timestamp.type" in line]
     assert "`credit-movements setup` changes it" in line
+
+
+def refusing(code: int) -> Callable[..., dict[ConfigResource, Future[None]]]:
+    """In place of a method of AdminClient, one to which Kafka answers with an error."""
+
+    def answer(_: AdminClient, resources: list[ConfigResource], **__: object) -> dict[ConfigResource, Future[None]]:
+        answers: dict[ConfigResource, Future[None]] = {each: Future() for each in resources}
+        for future in answers.values():
+            future.set_exception(KafkaException(KafkaError(code)))
+        return answers
+
+    return answer
+
+
+@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+def test_where_settings_may_not_be_read_or_changed_a_line_says_so(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    alter(stack.settings, CREDIT_MOVEMENTS, "retention.ms", "1000")
+    monkeypatch.setattr(AdminClient, "incremental_alter_configs", refusing(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    (left,) = make_topics(stack.settings).left
+    assert left.startswith(
+        "topic credit-movements has retention.ms=1000 and not -1, and Kafka does not let it be changed"
+    )
+    monkeypatch.setattr(AdminClient, "describe_configs", refusing(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    assert kafka_topics.checked(stack.settings, ALL_TOPICS)[CREDIT_MOVEMENTS.name].partitions == 4
+    assert any("cannot be read and are not checked" in line for line in caplog.messages)
+    # An outage is none of these: the worker waits.
+    monkeypatch.setattr(AdminClient, "describe_configs", refusing(KafkaError._TIMED_OUT))
+    with pytest.raises(clients.UnreachableError):
+        kafka_topics.checked(stack.settings, ALL_TOPICS)
 
 
 @on_kafka_itself
