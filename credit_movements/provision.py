@@ -1,6 +1,9 @@
 """`credit-movements setup`: topics, subjects and tables as the contract wants them. Idempotent."""
 
 import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -8,8 +11,9 @@ from confluent_kafka.cimpl import NewTopic
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from credit_movements import clients
+from credit_movements import clients, kafka_topics
 from credit_movements.settings import Settings, required
+from credit_movements.topic_findings import Finding, TopicOnKafka, compacted_away, findings
 from schemas.avro_schemas import schema_versions
 from schemas.registry import SubjectSchemas
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
@@ -17,34 +21,82 @@ from sinks.migrations import apply_migrations
 
 logger = logging.getLogger(__name__)
 
+_TOLD_WITHIN_SECONDS = 10.0
+
 
 class SetupError(Exception):
     """Something exists already and is not as the contract wants it, or may not be made: one line."""
 
 
-def set_up(settings: Settings) -> None:
-    """Make what is missing. Raises UnreachableError, SetupError, SettingsError."""
-    make_topics(settings)
+@dataclass
+class TopicChanges:
+    """What `setup` did to topics that existed: `changed`, and what is `left` for a person to do, a line each."""
+
+    changed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def set_up(settings: Settings) -> TopicChanges:
+    """Make what is missing, and of what exists as the contract wants it. Raises UnreachableError, SetupError, SettingsError."""
+    changes = make_topics(settings)
     register_subjects(settings)
     clients.clickhouse(settings).close()
     for name in apply_migrations(required(settings, "clickhouse_dsn")):
         logger.info("migration %s applied", name)
+    return changes
 
 
-def make_topics(settings: Settings) -> None:
-    """Create the topics that are missing; refuse ones with another partition count, which may never change."""
+def make_topics(settings: Settings) -> TopicChanges:
+    """Create the topics that are missing, and give those that exist the contract's settings.
+
+    Refuses ones with another partition count, which may never change.
+    """
     clients.check_kafka(settings)
+    existing = kafka_topics.described(settings, *ALL_TOPICS)
+    found = findings(existing.values())
+    _check_counts(settings, existing, [each for each in found if each.setting is None])
     kafka = clients.admin(settings)
-    existing = {name: len(topic.partitions) for name, topic in kafka.list_topics(timeout=10).topics.items()}
     for topic in ALL_TOPICS:
-        wanted = topic.partitions(settings.topic_partitions)
         if topic.name not in existing:
-            _create(kafka, topic, wanted, settings.topic_replication_factor)
-        elif existing[topic.name] != wanted:
+            _create(kafka, topic, topic.partitions(settings.topic_partitions), settings.topic_replication_factor)
+    changes = TopicChanges()
+    changed = [each for each in found if _changed(settings, each, changes)]
+    _wait_until_told(settings, changed)
+    return changes
+
+
+def _check_counts(settings: Settings, existing: Mapping[str, TopicOnKafka], wrong: Sequence[Finding]) -> None:
+    if wrong:
+        raise SetupError(str(wrong[0]))
+    for name, topic in existing.items():
+        if topic.partitions != topic.topic.partitions(settings.topic_partitions):
             raise SetupError(
-                f"topic {topic.name} has {existing[topic.name]} partitions and not {wanted}: partition counts never"
-                f" change; set CREDIT_TOPIC_PARTITIONS={existing[topic.name]}"
+                f"topic {name} has {topic.partitions} partitions and not {settings.topic_partitions}: partition counts never"
+                f" change; set CREDIT_TOPIC_PARTITIONS={topic.partitions}"
             )
+
+
+def _changed(settings: Settings, finding: Finding, changes: TopicChanges) -> bool:
+    refused = kafka_topics.change(settings, finding)
+    if refused is not None:
+        changes.left.append(
+            f"topic {finding.topic.name} {finding.what}, and Kafka does not let it be changed: {refused}"
+        )
+        return False
+    changes.changed.append(f"topic {finding.topic.name} had {finding.what.removeprefix('has ')}: changed")
+    if (more := compacted_away(finding)) is not None:
+        changes.left.append(more)
+    return True
+
+
+def _wait_until_told(settings: Settings, changed: Sequence[Finding]) -> None:
+    """A broker tells of what was made or changed a moment later: a worker that starts now is to find it."""
+    give_up_at = time.monotonic() + _TOLD_WITHIN_SECONDS
+    while time.monotonic() < give_up_at:
+        told = kafka_topics.described(settings, *ALL_TOPICS)
+        if len(told) == len(ALL_TOPICS) and not set(changed) & set(findings(told.values())):
+            return
+        time.sleep(0.1)
 
 
 def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> None:

@@ -11,8 +11,12 @@ from confluent_kafka import Message, Producer
 from credit_movements import clients
 from credit_movements.settings import Settings
 from schemas.avro_schemas import Schema, fields_of
+from schemas.codec import RecordCodec
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.rates import AccountPlan, Rate, micros_of
+
+# A record, and the line of its file that it stands in.
+Line = tuple[int, dict[str, Any]]
 
 _CHUNK = 10_000
 _FLUSH_SECONDS = 60.0
@@ -26,17 +30,17 @@ class NotDeliveredError(Exception):
     """Kafka did not take a record."""
 
 
-def read_records(topic: Topic, lines: TextIO) -> list[dict[str, Any]]:
+def read_lines(topic: Topic, lines: TextIO) -> list[Line]:
     """The records of a JSON Lines file; times may be ISO 8601 with a zone or microseconds. Raises BadLineError."""
     assert topic.record is not None
     fields = {field["name"]: field for field in fields_of(topic.record)}
-    records: list[dict[str, Any]] = []
+    records: list[Line] = []
     number = 0
     try:
         for line in lines:
             number += 1
             if line.strip():
-                records.append(_record(json.loads(line), fields))
+                records.append((number, _record(json.loads(line), fields)))
     except UnicodeDecodeError:
         raise BadLineError(f"after line {number}: not UTF-8, so no JSON Lines") from None
     except json.JSONDecodeError as error:
@@ -49,10 +53,21 @@ def read_records(topic: Topic, lines: TextIO) -> list[dict[str, Any]]:
 def publish(
     settings: Settings, topic: Topic, records: Iterable[dict[str, Any]], on_sent: Callable[[int], None] = lambda _: None
 ) -> int:
-    """Publish records and wait until Kafka has them all. Returns how many. Raises NotDeliveredError, UnreachableError."""
+    """Publish records as any client would, and wait until Kafka has them all. Returns how many. For rates and plans there is
+    `publish_prices`. Raises NotDeliveredError, UnreachableError."""
     clients.check_kafka(settings)
     producer = Producer(clients.producer_properties(settings), logger=clients.kafka_log)
-    codec = clients.codec(settings, topic)
+    return send_all(producer, clients.codec(settings, topic), topic, records, on_sent)
+
+
+def send_all(
+    producer: Producer,
+    codec: RecordCodec,
+    topic: Topic,
+    records: Iterable[dict[str, Any]],
+    on_sent: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Send records and wait until Kafka has them all. Returns how many. Raises NotDeliveredError."""
     failures: list[str] = []
     sent = 0
     for chunk in _chunks(list(records)):

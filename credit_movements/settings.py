@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".credit-movements"), description="folder for what a worker keeps on its own disk")
 
     topic_partitions: int = Field(
-        12, ge=1, le=1000, description="partitions of each topic kept by account; never change it"
+        12, ge=1, le=1000, description="`setup` makes each topic kept by account with so many; others ask Kafka"
     )
     topic_replication_factor: int = Field(1, ge=1, description="copies of each topic; 3 in production")
     default_rate_card: str = Field("default", description="card of an account without a plan; empty: it has no rate")

@@ -5,8 +5,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from credit_movements.occupancy import check_port_is_free, data_folder_claimed
+from credit_movements.price_publishing import RefusedPricesError, publish_prices
 from credit_movements.provision import set_up
-from credit_movements.publishing import publish
 from credit_movements.running import announced
 from credit_movements.settings import Settings, SettingsError, settings_of
 from credit_movements.stack import Ports, stack_environment, stack_stages
@@ -36,7 +36,7 @@ def run_up(folder: Path, ports: Ports) -> None:
 
 
 def publish_deck(settings: Settings, deck_file: Path) -> int:
-    """Publish a deck of the operator's. Raises SettingsError with its first fault."""
+    """Publish a deck of the operator's; how many rates it has. Raises SettingsError with its first fault."""
     deck = read_deck(deck_file)
     if deck.faults:
         raise SettingsError(f"{deck_file}: {deck.faults[0]} (`credit-movements rates lint {deck_file}` tells all)")
@@ -44,11 +44,17 @@ def publish_deck(settings: Settings, deck_file: Path) -> int:
         logger.warning(
             "%s: warnings: %d; the first: %s (`rates lint` tells all)", deck_file, len(deck.warnings), deck.warnings[0]
         )
-    return publish(settings, RATES, [vars(rate) for rate in deck.rates])
+    try:
+        publish_prices(settings, RATES, list(zip(deck.lines, map(vars, deck.rates), strict=True)))
+    except RefusedPricesError as refused:
+        raise SettingsError(f"{deck_file}: {refused}") from None
+    return len(deck.rates)
 
 
 def _set_up(settings: Settings, folder: Path) -> None:
-    set_up(settings)
+    changes = set_up(settings)
+    for line in (*changes.changed, *changes.left):
+        logger.warning("%s", line)
     own_deck = folder / _DECK
     if own_deck.exists():
         logger.info("%d rates of %s published", publish_deck(settings, own_deck), own_deck)

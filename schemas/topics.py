@@ -6,6 +6,8 @@ from datetime import timedelta
 DEAD_LETTER_SUFFIX = ".dlq"
 EVENTS_RETENTION = timedelta(days=40)
 DEAD_LETTERS_RETENTION = timedelta(days=90)
+# Kafka's default: a batch of our producers is at most 1 MiB (their `batch.size`) and its header, a value at most 64 KiB.
+LEAST_MAX_MESSAGE_BYTES = 1024 * 1024 + 12
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,8 @@ class Topic:
     """One Kafka topic. `record` names the Avro record of its values; None means the bytes of another topic, untouched.
 
     `retention` of None keeps records for ever. `partitioned_by_account` topics all have the same partition count
-    (a setting, fixed for ever at the first set-up); the others have one partition, so that they have one order.
+    (fixed for ever at the first set-up; ask Kafka for it); the others have one partition, so that they have one order.
+    No topic is compacted: which record of a key stands depends on the order in which they came.
     """
 
     name: str
@@ -21,7 +24,6 @@ class Topic:
     key: str
     partitioned_by_account: bool = True
     retention: timedelta | None = EVENTS_RETENTION
-    compacted: bool = False
     log_append_time: bool = False
 
     @property
@@ -33,11 +35,13 @@ class Topic:
         return account_partitions if self.partitioned_by_account else 1
 
     def config(self) -> dict[str, str]:
-        """The topic settings that the contract asks of the broker."""
+        """All settings that the contract asks of the broker; what else there is may be as the broker has it."""
         retention_ms = -1 if self.retention is None else int(self.retention.total_seconds() * 1000)
         return {
-            "cleanup.policy": "compact" if self.compacted else "delete",
+            "cleanup.policy": "delete",
             "retention.ms": str(retention_ms),
+            "retention.bytes": "-1",
+            "max.message.bytes": str(LEAST_MAX_MESSAGE_BYTES),
             "message.timestamp.type": "LogAppendTime" if self.log_append_time else "CreateTime",
         }
 
@@ -50,7 +54,6 @@ RATES = Topic(
     "rate_card_id|usage_type|destination_prefix|effective_from",
     partitioned_by_account=False,
     retention=None,
-    compacted=True,
 )
 ACCOUNT_PLANS = Topic(
     "account-plans",
@@ -58,7 +61,6 @@ ACCOUNT_PLANS = Topic(
     "account_id@effective_from",
     partitioned_by_account=False,
     retention=None,
-    compacted=True,
 )
 CREDIT_MOVEMENTS = Topic("credit-movements", "CreditMovement", "account_id", retention=None)
 EXPORT_REQUESTS = Topic("export-requests", "ExportRequest", "account_id", log_append_time=True)

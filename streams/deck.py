@@ -1,15 +1,15 @@
 """Rate decks: the CSV files that finance people write prices in."""
 
 import csv
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 from streams.deck_cells import check_characters, price_nanos, time_micros, whole_number
 from streams.deck_fault import Fault
 from streams.deck_warnings import warnings_of
-from streams.rates import BadRateError, Rate
+from streams.rates import BadRateError, Rate, rfc3339
 
 COLUMNS = (
     "rate_card_id",
@@ -37,11 +37,14 @@ _HEADER_LINE = 1
 @dataclass(frozen=True)
 class Deck:
     """The rates of a file, and everything that is wrong with it. With any fault, publish nothing; warnings are for a person
-    to look at, in the form of faults."""
+    to look at, in the form of faults. `lines`: of each rate the line that it stands in. `notes`: what was set for the operator.
+    """
 
     rates: list[Rate]
     faults: list[Fault]
     warnings: list[Fault] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    notes: list[Fault] = field(default_factory=list)
 
 
 def read_deck(path: Path) -> Deck:
@@ -80,12 +83,13 @@ def lint(rows: Iterable[list[str]]) -> Deck:
         faults.append(Fault(number + 1, "", f"no CSV: {error}"))
     if number == 0:
         faults.append(Fault(_HEADER_LINE, "", "the file is empty"))
+    lines, notes = _with_ends(lines)
     faults += _faults_between(lines) + _alike_but_for_case(
         lines, "usage_type", "types are compared exactly, write one of them"
     )
     warnings = [Fault(line, column, message) for line, rate in lines for column, message in warnings_of(rate)]
     warnings += _alike_but_for_case(lines, "rate_card_id", "it is another card")
-    return Deck([rate for _, rate in lines], sorted(faults), sorted(warnings))
+    return Deck([rate for _, rate in lines], sorted(faults), sorted(warnings), [line for line, _ in lines], notes)
 
 
 def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
@@ -121,6 +125,22 @@ def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
         return None, [Fault(line, field, message) for field, message in error.faults]
 
 
+def _with_ends(lines: list[tuple[int, Rate]]) -> tuple[list[tuple[int, Rate]], list[Fault]]:
+    """The lines, and a note for each open rate that was given an end: where an open rate of the same price begins after it.
+
+    By the contract (3.1) the later one is charged from there on anyway; so its predecessor's end is nothing to ask for.
+    """
+    rates = dict(lines)
+    notes = []
+    for (line, rate), (next_line, following) in _pairs_of_one_price(lines):
+        opens = (rate.effective_to, following.effective_to) == (None, None)
+        if opens and rate.effective_from < following.effective_from:
+            rates[line] = replace(rate, effective_to=following.effective_from)
+            end = rfc3339(following.effective_from)
+            notes.append(Fault(line, "effective_to", f"set to {end}, where line {next_line} begins"))
+    return list(rates.items()), sorted(notes)
+
+
 def _faults_between(lines: list[tuple[int, Rate]]) -> list[Fault]:
     """Duplicates, overlapping periods, and cards in two currencies: faults of two lines together, told of the later one."""
     faults = []
@@ -135,15 +155,14 @@ def _faults_between(lines: list[tuple[int, Rate]]) -> list[Fault]:
                     f"{rate.currency}, but card '{rate.rate_card_id}' is in {first.currency} (line {first_line})",
                 )
             )
-    by_price = sorted(lines, key=lambda each: (_price(each[1]), each[1].effective_from, each[0]))
-    for (line, rate), (next_line, following) in pairwise(by_price):
-        if _price(rate) != _price(following):
-            continue
+    for (line, rate), (next_line, following) in _pairs_of_one_price(lines):
         later, earlier = max(line, next_line), min(line, next_line)
         if rate.effective_from == following.effective_from:
             faults.append(Fault(later, "effective_from", f"the same card, type, prefix and start as line {earlier}"))
         elif rate.effective_to is None or rate.effective_to > following.effective_from:
-            faults.append(Fault(later, "effective_from", f"its period overlaps with that of line {earlier}"))
+            overlap = f"its period overlaps with that of line {earlier}"
+            end = rfc3339(following.effective_from)
+            faults.append(Fault(later, "effective_from", f"{overlap}: write {end} as effective_to of line {line}"))
     return faults
 
 
@@ -157,6 +176,12 @@ def _alike_but_for_case(lines: list[tuple[int, Rate]], column: str, so: str) -> 
         if name != first and name not in told:
             told[name] = Fault(line, column, f"'{name}' differs from '{first}' (line {first_line}) in case alone: {so}")
     return list(told.values())
+
+
+def _pairs_of_one_price(lines: list[tuple[int, Rate]]) -> Iterator[tuple[tuple[int, Rate], tuple[int, Rate]]]:
+    """Each two lines of one card, type and prefix of which one begins next after the other."""
+    by_price = sorted(lines, key=lambda each: (_price(each[1]), each[1].effective_from, each[0]))
+    return ((one, other) for one, other in pairwise(by_price) if _price(one[1]) == _price(other[1]))
 
 
 def _price(rate: Rate) -> tuple[str, str, str]:

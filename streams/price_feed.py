@@ -2,17 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.codec import RecordCodec, Refusal
+from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason
 from schemas.topics import ACCOUNT_PLANS, RATES
 from streams.poll import Place, position_of
-from streams.rates import AccountPlan, BadRateError, Rate
-from streams.rating import PriceList
+from streams.price_history import JudgedPlans, PriceHistory
+from streams.rates import BadRateError
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +43,16 @@ class PriceFeed:
     ) -> None:
         self._consumer = consumer
         self._codecs = {RATES.name: rate_codec, ACCOUNT_PLANS.name: plan_codec}
-        self._default_card = default_card
-        self._rates: dict[str, Rate] = {}
-        self._currencies: dict[str, str] = {}
-        self._plans: dict[str, AccountPlan] = {}
+        self._history = PriceHistory(default_card)
+        self._plans = JudgedPlans([], {})
+        # What came since the last price list: plans by their numbers, and what is refused without looking at others.
+        self._new_plans: dict[int, Message] = {}
+        self._newly_refused: list[RefusedPrice] = []
         self._at_end: set[str] = set()
         self.is_complete = False
-        self.prices = PriceList([], [], default_card)
+        self.prices = self._history.price_list(self._plans)
         self.refused: list[RefusedPrice] = []
+        """In each topic's order."""
 
     def read_to_end(self, stop: threading.Event) -> None:
         """Read everything published so far; no event may be rated before this returns."""
@@ -71,13 +72,26 @@ class PriceFeed:
             self._rebuild()
 
     def _rebuild(self) -> None:
-        self.prices = PriceList(self._rates.values(), self._plans.values(), self._default_card)
+        before, self._plans = self._plans, self._history.judged_plans()
+        self._tell_of_plans(before)
+        self.prices = self._history.price_list(self._plans)
         logger.info(
             "%d rates on %d cards and %d account plans are in force",
-            len(self._rates),
-            len(self._currencies),
-            len(self._plans),
+            len(self._history.rates),
+            len(self._history.currencies),
+            len(self._plans.standing),
         )
+
+    def _tell_of_plans(self, before: JudgedPlans) -> None:
+        """A plan that is refused as soon as it is read is buried; of one that has stood so far the log tells."""
+        for number, error in self._plans.refused.items():
+            if number in self._new_plans:
+                self._refuse(self._new_plans[number], Reason.INVALID_EVENT, str(error))
+            elif number not in before.refused:
+                logger.warning("an account plan that stood is out of force from now on: %s", error)
+        self.refused += sorted(self._newly_refused, key=lambda price: (price.place, price.offset))
+        self._newly_refused.clear()
+        self._new_plans.clear()
 
     def _take(self, messages: list[Message]) -> bool:
         for message in messages:
@@ -89,37 +103,25 @@ class PriceFeed:
             elif error is not None:
                 raise KafkaException(error)
         good = [message for message in messages if message.error() is None]
-        self._apply(RATES.name, good, self._put_rate)
-        self._apply(ACCOUNT_PLANS.name, good, self._put_plan)
+        for topic in self._codecs:
+            self._apply(topic, [message for message in good if message.topic() == topic])
         return bool(good)
 
-    def _apply(self, topic: str, messages: list[Message], put: Callable[[dict[str, object]], None]) -> None:
-        of_topic = [message for message in messages if message.topic() == topic]
-        decoded = self._codecs[topic].decode([message.value() for message in of_topic])
+    def _apply(self, topic: str, messages: list[Message]) -> None:
+        decoded = self._codecs[topic].decode([message.value() for message in messages])
         for refusal in decoded.refusals:
-            self._refuse(of_topic[refusal.row], refusal)
+            self._refuse(messages[refusal.row], refusal.reason, refusal.detail)
         for record in decoded.rows.iter_rows(named=True):
-            row = record.pop("row")
+            message = messages[record.pop("row")]
             try:
-                put(record)
+                if topic == RATES.name:
+                    self._history.put_rate(record)
+                else:
+                    self._new_plans[self._history.put_plan(record)] = message
             except BadRateError as error:
-                self._refuse(of_topic[row], Refusal(row, Reason.INVALID_EVENT, str(error)))
+                self._refuse(message, Reason.INVALID_EVENT, str(error))
 
-    def _put_rate(self, record: dict[str, object]) -> None:
-        rate = Rate.checked(record)
-        before = self._rates.get(rate.key)
-        if before is not None and before.changes(rate):
-            raise BadRateError([("effective_from", f"{rate.key} is published; a new price needs a new effective_from")])
-        currency = self._currencies.setdefault(rate.rate_card_id, rate.currency)
-        if rate.currency != currency:
-            raise BadRateError([("currency", f"{rate.currency}, but card {rate.rate_card_id!r} is in {currency}")])
-        self._rates[rate.key] = rate
-
-    def _put_plan(self, record: dict[str, object]) -> None:
-        plan = AccountPlan.checked(record)
-        self._plans[plan.key] = plan
-
-    def _refuse(self, message: Message, refusal: Refusal) -> None:
-        logger.warning("%s at offset %s changes nothing: %s", message.topic(), message.offset(), refusal.detail)
+    def _refuse(self, message: Message, reason: Reason, detail: str) -> None:
+        logger.warning("%s at offset %s changes nothing: %s", message.topic(), message.offset(), detail)
         place, offset = position_of(message)
-        self.refused.append(RefusedPrice(message, place, offset, refusal.reason, refusal.detail))
+        self._newly_refused.append(RefusedPrice(message, place, offset, reason, detail))

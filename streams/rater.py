@@ -91,7 +91,7 @@ class RaterOptions:
 
 
 class MisassignedError(Exception):
-    """A rater got a partition of one source topic without the other's of the same number: their counts differ."""
+    """A rater got a partition of one source topic without the other's of the same number, or one more than there were."""
 
 
 class Rater:
@@ -218,10 +218,11 @@ class Rater:
             self._ledger.bury(poll.messages[row], check.reason, detail)
         for price in bad_prices:
             self._ledger.bury(price.message, price.reason, price.detail)
-            offsets.append(TopicPartition(price.place.topic, price.place.partition, price.offset + 1))
+        # In each topic's order, so that of one place the last counts.
+        told = {price.place: price.offset + 1 for price in bad_prices}
+        offsets += [TopicPartition(*place, offset) for place, offset in told.items()]
         reached = self._ledger.commit(offsets, self._consumer)
-        for price in bad_prices:
-            self._next[price.place] = price.offset + 1
+        self._next.update(told)
         return reached
 
     def _remember(self, settled: Settled, ids: Hashes, content: Hashes, reached: dict[int, int]) -> None:
@@ -255,6 +256,8 @@ class Rater:
         numbers = sorted({place.partition for place in places})
         if set(places) != {Place(topic, number) for topic in _SOURCE_NAMES for number in numbers}:
             raise MisassignedError(f"{' and '.join(_SOURCE_NAMES)} must have equally many partitions: got {places}")
+        if numbers and numbers[-1] >= self._options.partitions:
+            raise MisassignedError(f"partitions were added while this rater ran: it knows {self._options.partitions}")
         if _BURYING_PLACE in places:
             places += [Place(RATES.name, 0), Place(ACCOUNT_PLANS.name, 0)]
         committed = self._offsets.committed(places)

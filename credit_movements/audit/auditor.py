@@ -137,7 +137,7 @@ class Auditor:
             round_.sources.append(self._account(source, committed[source], log, letters, round_.findings))
 
     def _read_rates(self, round_: "_Round") -> None:
-        """Take in what was published since; the topic is compacted, so that offsets may be missing in it."""
+        """Take in what was published since."""
         low, high = offset_range(self._written_reader, _RATES)
         for messages in read_to_end(self._reader, _RATES, max(low, round_.rates_read_to), high, self._stop):
             round_.rates.take(messages)

@@ -73,6 +73,7 @@ class Replay:
         self._dry_run = dry_run
         self._oldest_micros = now_micros() - settings.event_max_age // timedelta(microseconds=1)
         self._codecs: dict[str, RecordCodec] = {topic.name: clients.codec(settings, topic) for topic in SOURCES}
+        self._partitions = {topic.name: clients.partition_count(settings, topic) for topic in SOURCES}
         self._failures: list[str] = []
         self._counts: Counter[tuple[str, str, Fate]] = Counter()
         self._sent = 0
@@ -126,7 +127,7 @@ class Replay:
         # Whose account cannot be read goes where it came from, which is the partition that its letter is in.
         partition = letter.place.partition
         if account_id is not None:
-            partition = account_partition(account_id, self._settings.topic_partitions)
+            partition = account_partition(account_id, self._partitions[topic])
         headers = [*without_ours(letter.headers), (REPLAYED_FROM, letter.name.encode())]
         while True:
             try:

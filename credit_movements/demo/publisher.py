@@ -19,7 +19,7 @@ def main(now_micros: int, events: int) -> None:
     producer = Producer({**clients.kafka_common(settings), **PRODUCER_SETTINGS})
     made = company(now_micros, events=events)
     usage, top_ups = clients.codec(settings, USAGE_EVENTS), clients.codec(settings, TOP_UP_EVENTS)
-    publish(made, producer, usage, top_ups, settings.topic_partitions)
+    publish(made, producer, usage, top_ups, clients.partition_count(settings, USAGE_EVENTS))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from credit_movements.demo.company import Company, company
 from credit_movements.demo.report import Report
 from credit_movements.demo.scenario import DemoResult, play
 from credit_movements.occupancy import LOCK_FILE, data_folder_claimed
+from credit_movements.price_publishing import publish_prices
 from credit_movements.provision import set_up
-from credit_movements.publishing import publish
 from credit_movements.running import announced
 from credit_movements.settings import Settings, settings_of
 from credit_movements.stack import Ports, stack_environment, stack_stages
@@ -67,7 +67,7 @@ def _set_up(settings: Settings, made: Company, folder: Path) -> None:
     deck_file = folder / "rates.csv"
     deck_file.write_text(made.rate_deck, encoding="utf-8")
     publish_deck(settings, deck_file)
-    publish(settings, ACCOUNT_PLANS, made.plans.to_dicts())
+    publish_prices(settings, ACCOUNT_PLANS, list(enumerate(made.plans.to_dicts(), start=1)))
 
 
 def _empty(folder: Path) -> None:

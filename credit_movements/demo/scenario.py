@@ -134,7 +134,7 @@ def mails(settings: Settings, folder: Path) -> list[Path]:
 
 
 def _read_to_end(settings: Settings, topic: Topic) -> list[Message]:
-    partitions = topic.partitions(settings.topic_partitions)
+    partitions = clients.partition_count(settings, topic)
     consumer = clients.reading_consumer(settings, "demo")
     consumer.assign([TopicPartition(topic.name, number, 0) for number in range(partitions)])
     messages: list[Message] = []

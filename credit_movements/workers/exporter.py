@@ -9,7 +9,7 @@ from functools import partial
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients
+from credit_movements import clients, kafka_topics
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
 from credit_movements.workers import WorkerCrashedError, rater, sink
@@ -22,18 +22,19 @@ from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage import ExportStorage
 from exporter.unread import UnreadRequests
 from schemas.registry import SubjectSchemas
-from schemas.topics import CREDIT_MOVEMENTS, EXPORT_REQUESTS
+from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 
 logger = logging.getLogger(__name__)
 
 # One attempt to send a notification; the exporter counts attempts against its limit.
 _ATTEMPT_MS = 30_000
+_TOPICS = (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
 
 
 def run_exporter(settings: Settings, stop: threading.Event) -> None:
     """Export until SIGINT or SIGTERM, for which it listens itself.
 
-    Raises UnreachableError and SettingsError at the start, WorkerCrashedError at the end.
+    Raises UnreachableError, TopicSettingsError and SettingsError at the start, WorkerCrashedError at the end.
     """
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
@@ -45,13 +46,13 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
 
 
 def exporter_settings(settings: Settings) -> ExporterSettings:
-    log_ids = clients.topic_ids(settings, EXPORT_REQUESTS, CREDIT_MOVEMENTS)
+    topics = kafka_topics.checked(settings, _TOPICS, [dead_letter_topic(EXPORT_REQUESTS)])
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
         bootstrap_servers=required(settings, "kafka_bootstrap_servers"),
-        account_partitions=settings.topic_partitions,
-        requests_log_id=log_ids[EXPORT_REQUESTS.name],
-        movements_log_id=log_ids[CREDIT_MOVEMENTS.name],
+        account_partitions=topics[EXPORT_REQUESTS.name].partitions,
+        requests_log_id=topics[EXPORT_REQUESTS.name].id,
+        movements_log_id=topics[CREDIT_MOVEMENTS.name].id,
         public_url=settings.public_url or f"http://{settings.http_host}:{settings.export_http_port}",
         http_host=settings.http_host,
         http_port=settings.export_http_port,

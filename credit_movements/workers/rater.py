@@ -7,11 +7,11 @@ import time
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients
+from credit_movements import clients, kafka_topics
 from credit_movements.health import health_page
 from credit_movements.occupancy import rater_folder_claimed
 from credit_movements.settings import Settings, variable
-from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES
+from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, dead_letter_topic
 from streams.clock_watch import ClockWatch
 from streams.events import SOURCES
 from streams.ledger import Ledger, MakeProducer
@@ -34,13 +34,16 @@ _DECIDE_HOW_EVENTS_END = (
     "max_count_quantity",
 )
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
+_PRICES = (RATES, ACCOUNT_PLANS)
+# It waits for these where they are missing, or writes to them.
+_ALSO_USED = (*_PRICES, *(dead_letter_topic(topic) for topic in (*SOURCES, *_PRICES)))
 
 
 def run_rater(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Rate until `stop` is set.
 
-    Raises OccupiedError and UnreachableError at the start, KafkaException, MisplacedOffsetError and ClockBehindError where it
-    cannot go on.
+    Raises OccupiedError, TopicSettingsError and UnreachableError at the start, KafkaException, MisassignedError,
+    MisplacedOffsetError and ClockBehindError where it cannot go on.
     """
     metrics = CollectorRegistry()
     with rater_folder_claimed(settings.data_dir, variable("data_dir")):
@@ -66,8 +69,8 @@ def _spare_the_garbage_collector() -> None:
 def make_rater(
     settings: Settings, metrics: CollectorRegistry, missing_offsets: MissingOffsets = MissingOffsets.STOP
 ) -> Rater:
-    ids = clients.topic_ids(settings, *SOURCES, CREDIT_MOVEMENTS)
-    log_id = ids[CREDIT_MOVEMENTS.name]
+    topics = kafka_topics.checked(settings, [*SOURCES, CREDIT_MOVEMENTS], _ALSO_USED)
+    log_id, partitions = topics[CREDIT_MOVEMENTS.name].id, topics[CREDIT_MOVEMENTS.name].partitions
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
     counts = RaterMetrics(metrics)
     feed = PriceFeed(
@@ -83,11 +86,12 @@ def make_rater(
         log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
         codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
         options=RaterOptions(
-            partitions=settings.topic_partitions,
+            partitions=partitions,
             seen_folder=settings.data_dir / "seen",
             log_id=log_id,
             origins={
-                topic.name: f"{topic.name} {ids[topic.name]}, {CREDIT_MOVEMENTS.name} {log_id}" for topic in SOURCES
+                topic.name: f"{topic.name} {topics[topic.name].id} of {partitions}, {CREDIT_MOVEMENTS.name} {log_id}"
+                for topic in SOURCES
             },
             rated_with=", ".join(f"{variable(field)}={getattr(settings, field)}" for field in _DECIDE_HOW_EVENTS_END),
             missing_offsets=missing_offsets,

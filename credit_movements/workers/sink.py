@@ -5,7 +5,7 @@ import time
 
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients
+from credit_movements import clients, kafka_topics
 from credit_movements.health import health_page
 from credit_movements.settings import Settings
 from schemas.topics import CREDIT_MOVEMENTS
@@ -19,9 +19,11 @@ GROUP = str(CONSUMER_SETTINGS["group.id"])
 def run_sink(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Store movements until `stop` is set.
 
-    Raises UnreachableError at the start, KafkaException, OutOfLogError and UndecodableMovementError where it cannot go on.
+    Raises UnreachableError and TopicSettingsError at the start, KafkaException, OutOfLogError and UndecodableMovementError
+    where it cannot go on.
     """
     metrics = CollectorRegistry()
+    log = kafka_topics.checked(settings, [CREDIT_MOVEMENTS])[CREDIT_MOVEMENTS.name]
     client = clients.clickhouse(settings)
     consumer = clients.group_consumer(settings, GROUP, **CONSUMER_SETTINGS | missing_offsets.consumer_settings)
     sink = Sink(
@@ -29,7 +31,7 @@ def run_sink(settings: Settings, stop: threading.Event, missing_offsets: Missing
         client=client,
         codec=clients.codec(settings, CREDIT_MOVEMENTS),
         metrics=SinkMetrics(metrics),
-        log_id=clients.log_identity(settings),
+        log_id=log.id,
         monotonic_seconds=time.monotonic,
         messages_a_poll=settings.sink_batch_size,
     )

@@ -312,6 +312,37 @@ def test_the_commands_find_the_running_up_by_its_folder(up: RunningUp, tmp_path:
     assert "Topics, subjects and tables" in run("setup", *where).stdout
 
 
+def test_a_deck_is_held_against_what_is_published(up: RunningUp, tmp_path: Path) -> None:
+    where = ("--data-dir", str(up.folder))
+    assert run("rates", "publish", str(up.folder / "rates.csv"), *where).stdout == (
+        "all 6 rates are published already: nothing to do.\n"
+    )
+    deck = tmp_path / "rates.csv"
+    deck.write_text(DECK.replace("0.0305,60", "0.0306,60"))
+    refused = run("rates", "publish", str(deck), *where)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        f"{deck}: line 3, price: 0.0306, but 'default|call|49|2020-01-01T00:00:00.000000Z' is published with 0.0305; a new"
+        " price needs a new effective_from",
+        f"credit-movements: {deck}: faults found: 1; nothing was published",
+    ]
+    later = "default,fax,,,messages,1,1,1,{},1,EUR,{},\n"
+    deck.write_text(DECK + later.format("0.1", "2026-01-01T00:00:00Z") + later.format("0.2", "2026-02-01T00:00:00Z"))
+    published = run("rates", "publish", str(deck), *where)
+    assert published.stdout == "2 rates published, 6 were already.\n"
+    assert (
+        published.stderr == f"{deck}: line 8, effective_to: set to 2026-02-01T00:00:00.000000Z, where line 9 begins\n"
+    )
+    plans = tmp_path / "plans.jsonl"
+    plans.write_text('{"account_id": "cli-2", "rate_card_id": "none", "effective_from": "2026-01-01T00:00:00Z"}\n')
+    first, again = (run("publish", "account-plans", str(plans), *where) for _ in range(2))
+    assert (first.stdout, again.stdout) == (
+        "1 records published to account-plans.\n",
+        "all 1 records are published already: nothing to do.\n",
+    )
+    assert "line 1, rate_card_id: card 'none' has no rates" in first.stderr
+
+
 def test_the_example_of_the_readme_is_rated(up: RunningUp, tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)

@@ -142,6 +142,22 @@ def test_a_bad_rate_changes_nothing_and_is_buried_once(stack: Stack) -> None:
     ]
 
 
+def test_a_plan_that_would_change_an_account_s_currency_is_buried_once_and_the_one_before_stands(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate(), rate(rate_card_id="dollar", currency="USD"))
+    for card, effective_from in (("dollar", 0), ("default", DAY), ("", 0), ("dollar", 2 * DAY)):
+        plan = {"account_id": "acct-0", "rate_card_id": card, "effective_from": effective_from}
+        stack.publish_priced(ACCOUNT_PLANS, plan)
+    for number in range(0, 21, 7):
+        stack.publish(USAGE_EVENTS, event(number))
+        stack.rate_everything()
+    assert {line["currency"] for line in stack.records(CREDIT_MOVEMENTS)} == {"USD"}
+    letters = stack.read("account-plans.dlq")
+    assert [header(message, "dlq.source.offset") for message in letters] == ["1", "2"]
+    assert header(letters[0], "dlq.detail") == (
+        "rate_card_id: card 'default' is in EUR, but account 'acct-0' is on cards in USD: an account has one balance"
+    )
+
+
 def test_two_raters_share_the_partitions_and_each_event_is_rated_once(stack: Stack) -> None:
     stack.publish_priced(RATES, rate())
     other = Stack(

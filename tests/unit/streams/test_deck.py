@@ -109,11 +109,12 @@ def test_lines_that_contradict_each_other(tmp_path: Path) -> None:
         tmp_path,
         GOOD,
         GOOD,
-        GOOD.replace("2026-01-01", "2026-03-01"),
+        GOOD.replace("2026-01-01", "2026-03-01") + "2026-04-01T00:00:00Z",
         GOOD.replace("4915", "4916").replace("EUR", "USD"),
     ) == [
         "line 3, effective_from: the same card, type, prefix and start as line 2",
-        "line 4, effective_from: its period overlaps with that of line 3",
+        "line 4, effective_from: its period overlaps with that of line 3: write 2026-03-01T00:00:00.000000Z as effective_to"
+        " of line 3",
         "line 5, currency: USD, but card 'default' is in EUR (line 2)",
     ]
 
@@ -138,6 +139,24 @@ def test_a_name_of_the_length_that_is_allowed_fits_into_a_record_whatever_else_i
     assert len(CODECS[RATES.name].encode_one(vars(most))) <= MAX_VALUE_BYTES
     with pytest.raises(BadRateError, match="60001 bytes are too long"):
         Rate.checked({**vars(most), "destination_name": "n" * (MAX_DESTINATION_NAME_BYTES - 1) + "\u00fc"})
+
+
+def test_an_open_rate_ends_where_the_next_open_one_begins(tmp_path: Path) -> None:
+    path = tmp_path / "rates.csv"
+    lines = [GOOD.replace("2026-01-01", day) for day in ("2026-03-01", "2026-01-01", "2026-05-01")]
+    path.write_text("\n".join([",".join(COLUMNS), *lines]))
+    deck = read_deck(path)
+    assert deck.faults == []
+    assert [str(note) for note in deck.notes] == [
+        "line 2, effective_to: set to 2026-05-01T00:00:00.000000Z, where line 4 begins",
+        "line 3, effective_to: set to 2026-03-01T00:00:00.000000Z, where line 2 begins",
+    ]
+    begins = dict(zip(deck.lines, deck.rates, strict=True))
+    assert [begins[line].effective_to for line in (2, 3, 4)] == [
+        begins[4].effective_from,
+        begins[2].effective_from,
+        None,
+    ]
 
 
 def test_periods_that_touch_do_not_overlap(tmp_path: Path) -> None:
