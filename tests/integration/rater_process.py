@@ -1,8 +1,9 @@
 """A rater as `credit-movements rate` runs it, but for one thing: right after one step of a transaction it gets a signal.
 
 `python -m tests.integration.rater_process STEP SIGNAL`, settings by the CREDIT_ variables. STEP is a method of the producer:
-begin_transaction, produce_batch, send_offsets_to_transaction or commit_transaction. The signal comes once. A process that
-was stopped with SIGSTOP and goes on has slow hands: what happened meanwhile is noticed by the threads of its clients first.
+begin_transaction, produce_batch, send_offsets_to_transaction or commit_transaction. The signal comes once, however many
+producers the rater makes one after the other. A process that was stopped with SIGSTOP and goes on has slow hands: what
+happened meanwhile is noticed by the threads of its clients first.
 """
 
 import os
@@ -22,16 +23,18 @@ _SLOW_HANDS_SECONDS = 1.5
 class InterruptedProducer:
     """A producer whose process gets `number` right after the first `step` is done."""
 
+    has_come = False
+
     def __init__(self, producer: Producer, step: str, number: signal.Signals) -> None:
         self._producer = producer
-        self._step: str | None = step
+        self._step = step
         self._signal = number
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._producer, name)
-        if name != self._step:
+        if name != self._step or InterruptedProducer.has_come:
             return method
-        self._step = None
+        InterruptedProducer.has_come = True
 
         def call(*arguments: Any, **options: Any) -> Any:
             result = method(*arguments, **options)
