@@ -82,23 +82,25 @@ def expected_outcomes(world: World) -> dict[Event, list[Outcome]]:
     oracle = Oracle(load.RATES, load.PLANS, partitions=PARTITIONS)
     outcomes: dict[Event, list[Outcome]] = {}
     stored: Counter[tuple[str, bytes | None]] = Counter()
+    newest_at: defaultdict[Place, int] = defaultdict(int)
     for topic in SOURCES:
         for message in world.stack.read(topic.name):
-            (_, partition), offset = position_of(message)
+            place, offset = position_of(message)
+            newest_at[place] = max(newest_at[place], message.timestamp()[1] * 1000)
             stored[topic.name, message.value()] += 1
-            outcomes[topic.name, partition, offset] = _judged(
-                oracle, world.traffic.meaning[topic.name, message.value()], message
+            outcomes[topic.name, place.partition, offset] = _judged(
+                oracle, world.traffic.meaning[topic.name, message.value()], message, newest_at[place]
             )
     agree("published messages", world.published, stored)
     return outcomes
 
 
-def _judged(oracle: Oracle, meaning: dict[str, Any] | str, message: Message) -> list[Outcome]:
+def _judged(oracle: Oracle, meaning: dict[str, Any] | str, message: Message, newest_at: int) -> list[Outcome]:
     if isinstance(meaning, str):
         return [("refused", meaning, message.value())]
     position = {
         "source_topic": message.topic(), "partition": message.partition(), "offset": message.offset(),
-        "recorded_at": message.timestamp()[1] * 1000,
+        "recorded_at": message.timestamp()[1] * 1000, "newest_at": newest_at,
     }  # fmt: skip
     kind, result = oracle.outcome({"user_id": None, "quantity": 0} | meaning | position)
     if kind == "movement":
