@@ -14,7 +14,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,7 @@ def expected_csv(movements: list[tuple[dict[str, Any], Any]], period_to: int) ->
             continue
         name = event["interaction_id"]
         guarded = f"'{name}" if name.lstrip("\0")[:1] in {*"=+-@\uff1d\uff0b\uff0d\uff20\t\r\n"} else name
-        numbers = ["", "", ""] if priced is None else [unit, str(units), _plain(-amount / units)]
+        numbers = ["", "", ""] if priced is None else [unit, str(units), value_per_unit(event["usage_type"], priced[0])]
         writer.writerow(
             [
                 f"{_aware(event['occurred_at']):%Y-%m-%d %H:%M:%S}",
@@ -219,6 +219,17 @@ def expected_csv(movements: list[tuple[dict[str, Any], Any]], period_to: int) ->
             ]
         )
     return target.getvalue().encode()
+
+
+def value_per_unit(usage_type: str, prefix: str) -> str:
+    """As the contract's 3.3 prints it: exactly, or with 18 decimals, rounded away from zero."""
+    (line,) = (
+        line
+        for line in csv.DictReader(io.StringIO(DECK))
+        if (line["usage_type"], line["destination_prefix"]) == (usage_type, prefix)
+    )
+    value = Decimal(line["price"]) / Decimal(line["price_units"] or 1)
+    return f"{value.quantize(Decimal('1e-18'), ROUND_UP).normalize():f}"
 
 
 def _plain(amount: Decimal) -> str:
@@ -350,7 +361,8 @@ def test_the_example_of_the_readme_is_rated(up: RunningUp, tmp_path: Path) -> No
     example.write_text(code.replace("127.0.0.1:19092", up.kafka).replace("http://127.0.0.1:18081", up.registry))
     subprocess.run((sys.executable, str(example)), check=True, timeout=60)
     deadline = time.monotonic() + 30
-    while "-0.187" not in (shown := run("balance", "acme", "--data-dir", str(up.folder)).stdout):
+    # 187 seconds at 0.07 a minute.
+    while "-0.218166667" not in (shown := run("balance", "acme", "--data-dir", str(up.folder)).stdout):
         assert time.monotonic() < deadline, shown
 
 
