@@ -32,11 +32,14 @@ def chaos_kafka(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def made_world(kafka: str, registry: str, clickhouse: str, folder: Path, seed: int) -> Iterator[World]:
+def made_world(
+    kafka: str, registry: str, clickhouse: str, folder: Path, seed: int, transaction_timeout_ms: int = 4000
+) -> Iterator[World]:
     """Workers are given up soon when they are silent, and take little at once: there is always something in their hands."""
     settings = Settings(
-        kafka_bootstrap_servers=kafka, kafka_session_timeout_ms=1000, kafka_transaction_timeout_ms=4000,
-        schema_registry_url=registry, clickhouse_dsn=clickhouse.rsplit("/", 1)[0] + f"/chaos_{uuid.uuid4().hex}",
+        kafka_bootstrap_servers=kafka, kafka_session_timeout_ms=1000,
+        kafka_transaction_timeout_ms=transaction_timeout_ms, schema_registry_url=registry,
+        clickhouse_dsn=clickhouse.rsplit("/", 1)[0] + f"/chaos_{uuid.uuid4().hex}",
         data_dir=folder / "data", topic_partitions=PARTITIONS, rater_id="chaos", rater_batch_size=200,
         sink_batch_size=200, export_storage_url=(folder / "exports").as_uri(),
         export_link_secret="a secret of at least thirty-two bytes", rater_http_port=0, sink_http_port=0,

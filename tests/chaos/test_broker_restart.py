@@ -22,6 +22,7 @@ from tests.kafka.brokers import without_apache_kafka
 
 EVENTS_PER_SECOND = 300
 _AWAY_SECONDS = 2.0
+_TRANSACTION_TIMEOUT_MS = 300_000
 _AT_WORK_WITHIN_SECONDS = 60.0
 
 
@@ -59,8 +60,11 @@ def kafka_of_ours(tmp_path: Path) -> Iterator[RestartedKafka]:
 def test_a_broker_that_is_killed_twice_loses_and_doubles_nothing(
     kafka_of_ours: RestartedKafka, registry: str, clickhouse: str, tmp_path: Path, seed: int
 ) -> None:
+    """Away for less than a transaction's time: one that is over it when a broker that stands alone starts, Kafka 4.3 can leave
+    open for ever (the README's limits). With 4 s, and a machine on which it takes long to start, that was seen here."""
     pick = random.Random(seed)
-    with made_world(kafka_of_ours.broker.bootstrap_servers, registry, clickhouse, tmp_path, seed) as world:
+    servers = kafka_of_ours.broker.bootstrap_servers
+    with made_world(servers, registry, clickhouse, tmp_path, seed, _TRANSACTION_TIMEOUT_MS) as world:
         workers = [world.worker(command) for command in ("rate", "sink", "export")]
         for worker in workers:
             worker.start()
