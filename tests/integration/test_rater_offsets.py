@@ -6,11 +6,12 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from credit_movements import clients
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from streams.missing_offsets import MissingOffsets
 from streams.offsets import MisplacedOffsetError
 from tests.integration.records import DAY, YESTERDAY, event, header, rate, top_up
-from tests.integration.stack import Stack
+from tests.integration.stack import Stack, eventually
 from tests.kafka.brokers import BROKERS, TANSU, delete_topics
 
 # Tansu says nothing when it is asked for an offset that is not there, and forgets the notes of committed offsets.
@@ -50,6 +51,8 @@ def make_anew(stack: Stack, topic: Topic, config: dict[str, str] | None = None) 
     delete_topics(admin, [topic.name])
     wanted = NewTopic(topic.name, stack.settings.topic_partitions, 1, config=topic.config() | (config or {}))
     admin.create_topics([wanted])[topic.name].result(10)
+    # A broker may answer before it knows of the topic itself.
+    eventually(lambda: topic.name in clients.topics_there(stack.settings, [topic]))
 
 
 ONCE = Counter(range(20))
