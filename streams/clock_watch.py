@@ -38,7 +38,7 @@ class ClockWatch:
         self._monotonic_seconds = monotonic_seconds
         self._max_ahead = max_ahead
         self._behind = behind
-        self._asked_at_seconds = -_ASK_AGAIN_SECONDS
+        self._asked_at_seconds = self._said_at_seconds = -_ASK_AGAIN_SECONDS
 
     def watch(self, times: RecordTimes) -> None:
         """Say what is wrong with somebody's clock, once a minute at most. To be called before any of these records is refused.
@@ -46,21 +46,26 @@ class ClockWatch:
         Raises ClockBehindError, and what `behind` raises.
         """
         publishers_ahead, brokers_ahead = times.publishers_ahead * _MICROSECOND, times.brokers_ahead * _MICROSECOND
-        if max(publishers_ahead, brokers_ahead) <= min(_WORTH_A_WORD, self._max_ahead):
-            return
-        if self._monotonic_seconds() - self._asked_at_seconds < _ASK_AGAIN_SECONDS:
-            return
+        now_seconds = self._monotonic_seconds()
         if publishers_ahead > self._max_ahead:
-            self._ask_another_clock(publishers_ahead)
-        elif publishers_ahead > brokers_ahead:
-            logger.warning("publishers stamp records up to %s ahead of this machine's clock", _plain(publishers_ahead))
+            # Whatever was said a moment ago, of the other topic maybe: nothing is refused before another clock was asked.
+            if now_seconds - self._asked_at_seconds >= _ASK_AGAIN_SECONDS:
+                self._ask_another_clock(publishers_ahead)
+                self._asked_at_seconds = now_seconds
+        elif max(publishers_ahead, brokers_ahead) > _WORTH_A_WORD and (
+            now_seconds - self._said_at_seconds >= _ASK_AGAIN_SECONDS
+        ):
+            self._said_at_seconds = now_seconds
+            self._say(publishers_ahead, brokers_ahead)
+
+    def _say(self, publishers_ahead: timedelta, brokers_ahead: timedelta) -> None:
         if brokers_ahead > _WORTH_A_WORD:
             logger.error(
                 "this machine's clock is %s behind Kafka's, or a broker's is ahead: Kafka's is believed; set the clocks",
                 _plain(brokers_ahead),
             )
-        # Not before: an outage of the other clock must not be taken for its answer.
-        self._asked_at_seconds = self._monotonic_seconds()
+        else:
+            logger.warning("publishers stamp records up to %s ahead of this machine's clock", _plain(publishers_ahead))
 
     def _ask_another_clock(self, ahead: timedelta) -> None:
         behind = self._behind()

@@ -124,6 +124,18 @@ def test_a_clock_of_ours_that_lags_publishers_ends_the_rater_before_it_refuses_a
     assert (charged(kafka), refused(kafka)) == ([], [])
 
 
+def test_another_clock_is_asked_though_kafkas_was_told_to_be_ahead_a_moment_ago(kafka: KafkaDouble) -> None:
+    """One topic may have the broker's timestamps and the other its publishers'."""
+    kafka.now_micros = NOW - 5 * HOUR
+    running = kafka.rater(behind=lambda: timedelta(hours=5))
+    kafka.publish(USAGE_EVENTS, event(1, occurred_at=NOW), NOW, kind=APPENDED)
+    running.catch_up()
+    kafka.publish(TOP_UP_EVENTS, top_up(2, occurred_at=NOW), NOW)
+    with pytest.raises(ClockBehindError):
+        running.catch_up()
+    assert (charged(kafka), refused(kafka)) == ([1], [])
+
+
 def test_a_publisher_that_is_ahead_ends_nobody(kafka: KafkaDouble) -> None:
     kafka.publish(USAGE_EVENTS, event(1, occurred_at=NOW + 5 * HOUR), NOW + 5 * HOUR)
     kafka.publish(USAGE_EVENTS, event(2, occurred_at=NOW), NOW)
