@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
@@ -28,7 +28,8 @@ class Stack:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._codecs: dict[str, RecordCodec] = {}
-        self._producer = Producer(clients.producer_properties(settings))
+        self._refused: list[KafkaError] = []
+        self.renew_producer()
         self._reader = clients.reading_consumer(settings, "test")
         # It never joins its group: it only asks for what the group has committed.
         self._group = clients.group_consumer(settings, GROUP)
@@ -40,6 +41,14 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self._reader.close()
         self._group.close()
+
+    def renew_producer(self) -> None:
+        """Publish as a client that begins now: one that knew a topic before it was made anew may send to the old."""
+        self._producer = Producer(clients.producer_properties(self.settings) | {"on_delivery": self._note_refusal})
+
+    def _note_refusal(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._refused.append(error)
 
     def codec(self, topic: Topic) -> RecordCodec:
         if topic.name not in self._codecs:
@@ -66,7 +75,9 @@ class Stack:
         self._producer.produce(topic.name, key=account_id, value=value, partition=partition, **more)
 
     def flush(self) -> None:
+        """Wait until Kafka has all that was sent; fail if it refused a record."""
         assert self._producer.flush(DEADLINE_SECONDS) == 0
+        assert not self._refused
 
     def read(self, topic: str) -> list[Message]:
         """Every message of a topic, by partition and offset."""
@@ -92,6 +103,14 @@ class Stack:
         names = (USAGE_EVENTS.name, TOP_UP_EVENTS.name)
         places = [TopicPartition(name, number) for name in names for number in range(self.settings.topic_partitions)]
         return {(answer.topic, answer.partition): answer.offset for answer in self._group.committed(places, 10)}
+
+    def is_empty(self, topic: Topic) -> bool:
+        """Whether each partition of a topic answers, and never held a record."""
+        places = [TopicPartition(topic.name, number) for number in range(self.settings.topic_partitions)]
+        try:
+            return not any(self._reader.get_watermark_offsets(place, DEADLINE_SECONDS)[1] for place in places)
+        except KafkaException:  # no leader yet
+            return False
 
     def lag(self) -> int:
         """Events that the raters' group has not committed yet."""

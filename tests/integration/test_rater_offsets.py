@@ -51,8 +51,10 @@ def make_anew(stack: Stack, topic: Topic, config: dict[str, str] | None = None) 
     delete_topics(admin, [topic.name])
     wanted = NewTopic(topic.name, stack.settings.topic_partitions, 1, config=topic.config() | (config or {}))
     admin.create_topics([wanted])[topic.name].result(10)
-    # A broker may answer before it knows of the topic itself.
+    # A broker may answer before it knows of the topic itself, and know of it while the log of the old one still takes records.
     eventually(lambda: topic.name in clients.topics_there(stack.settings, [topic]))
+    eventually(lambda: stack.is_empty(topic))
+    stack.renew_producer()
 
 
 ONCE = Counter(range(20))
