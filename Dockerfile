@@ -11,6 +11,7 @@ RUN pip --python /opt/credit-movements/bin/python install \
         --require-hashes --only-binary :all: --requirement constraints-production.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
+COPY kafka_io kafka_io
 COPY streams streams
 COPY sinks sinks
 COPY exporter exporter

@@ -26,13 +26,13 @@ from credit_movements.demo.company import company
 from credit_movements.demo.traffic import PRODUCER_SETTINGS, publish
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.services import clickhouse_service, registry_service
-from credit_movements.processes import running
-from credit_movements.provision import set_up
-from credit_movements.publishing import publish as publish_records
-from credit_movements.secrets_kept import kept_secret
+from credit_movements.publishing.records import publish as publish_records
 from credit_movements.settings import Settings, settings_of
-from credit_movements.stack import Ports, stack_environment
-from credit_movements.up import publish_deck
+from credit_movements.setup.provision import set_up
+from credit_movements.stack.secrets import kept_secret
+from credit_movements.stack.stages import Ports, stack_environment
+from credit_movements.stack.up import publish_deck
+from credit_movements.supervision.processes import running
 from schemas.codec import RecordCodec
 from schemas.registry import SubjectSchemas
 from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS

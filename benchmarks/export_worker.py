@@ -16,11 +16,11 @@ from benchmarks.movements import accepted_request
 from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from credit_movements import clients
 from credit_movements.settings import load_settings
-from exporter.export import FileMaker, MadeFile
-from exporter.ledger import AcceptedRequest
+from exporter.file.making import FileMaker, MadeFile
+from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
-from exporter.slots import Slots
-from exporter.storage import ExportStorage
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest
 
 
 def main(storage_url: str) -> None:

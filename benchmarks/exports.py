@@ -24,19 +24,19 @@ from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from benchmarks.table import line, ratio_line
 from credit_movements import clients
 from credit_movements.embedded.services import clickhouse_service
-from credit_movements.processes import running
-from credit_movements.secrets_kept import kept_secret
 from credit_movements.settings import settings_of
-from credit_movements.stack import Ports, stack_environment
-from exporter.export import wanted_movements
-from sinks import reader
-from sinks.migrations import apply_migrations
+from credit_movements.stack.secrets import kept_secret
+from credit_movements.stack.stages import Ports, stack_environment
+from credit_movements.supervision.processes import running
+from exporter.file.making import wanted_movements
+from sinks.read import movements as reader
+from sinks.write.migrations import apply_migrations
 
 ROWS = 10_000_000
 ROUNDS = 2
 _MEGABYTE = 1_000_000
 
-# The cells of `exporter.csv_file`, as ClickHouse would write them.
+# The cells of `exporter.file.csv_file`, as ClickHouse would write them.
 _GUARDED = r"if(match({0}, '^[=+@\\t\\r-]'), concat('\'', {0}), {0})"
 _TO_DEV_NULL = f"""
 INSERT INTO FUNCTION file('/dev/null', CSV)

@@ -2,9 +2,9 @@
 
 from clickhouse_connect.driver.client import Client
 
-from exporter.ledger import AcceptedRequest
-from exporter.requests import ExportRequest, LogPlace
-from exporter.window import Period
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.window import Period
+from exporter.storage.records import AcceptedRequest
 
 _PERIOD = Period(1_760_000_000_000_000, 1_762_592_000_000_000, "Europe/Berlin")
 _PIECE_ROWS = 1_000_000

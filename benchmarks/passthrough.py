@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.settings import settings_of
-from streams.transaction_watch import TransactionWatch
+from kafka_io.transaction_watch import TransactionWatch
 
 _BATCH = 50_000
 

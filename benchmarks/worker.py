@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.proc import memory, processor_seconds
 from credit_movements.demo.progress import counted
-from credit_movements.embedded.launch import tethered
+from credit_movements.supervision.launch import tethered
 
 _POLL_SECONDS = 0.05
 

@@ -1,5 +1,5 @@
 """`python -m credit_movements`: the same as the command."""
 
-from credit_movements.cli import main
+from credit_movements.commands.main import main
 
 main()

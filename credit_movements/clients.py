@@ -15,10 +15,10 @@ from confluent_kafka.admin import AdminClient, TopicDescription
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
+from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError, SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, Topic
-from streams.transaction_watch import TransactionWatch
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from credit_movements.running import running_up
+from credit_movements.supervision.running_up import running_up
 
 PREFIX = "CREDIT_"
 # Not for people: what the embedded servers and the tests are handed.

@@ -15,17 +15,17 @@
 import logging
 import time
 
-from exporter.acceptance import Acceptance, EndedBefore, Repeat
-from exporter.conclusion import Conclusion
-from exporter.csv_options import UnknownOption
-from exporter.export import ExportTooLongError, FileMaker, MadeFile
-from exporter.ledger import AcceptedRequest
-from exporter.live_progress import LiveProgress
+from exporter.admission.decision import Acceptance, EndedBefore, Repeat
+from exporter.admission.running import RunningExports
+from exporter.file.live_progress import LiveProgress
+from exporter.file.making import ExportTooLongError, FileMaker, MadeFile
 from exporter.metrics import ExporterMetrics
-from exporter.notifications import Failure
+from exporter.notify.conclusion import Conclusion
+from exporter.notify.notifications import Failure
 from exporter.outages import OUTAGES
-from exporter.requests import ExportRequest
-from exporter.running import RunningExports
+from exporter.request.csv_options import UnknownOption
+from exporter.request.requests import ExportRequest
+from exporter.storage.records import AcceptedRequest
 
 logger = logging.getLogger(__name__)
 

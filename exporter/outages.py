@@ -9,11 +9,11 @@ from confluent_kafka import KafkaException
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from exporter.publisher import KafkaUnavailableError
-from exporter.storage import StorageUnavailableError
+from exporter.notify.publisher import KafkaUnavailableError
+from exporter.storage.objects import StorageUnavailableError
 from schemas.codec import UnregisteredSchemaError
 from schemas.registry import RegistryUnavailableError
-from sinks.reader import MovementsUnavailableError
+from sinks.read.movements import MovementsUnavailableError
 
 logger = logging.getLogger(__name__)
 

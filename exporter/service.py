@@ -7,27 +7,27 @@ import os
 import signal
 from datetime import timedelta
 
-from exporter.acceptance import Acceptance
-from exporter.conclusion import Conclusion
-from exporter.downloads import DownloadPage
-from exporter.export import FileMaker
+from exporter.admission.decision import Acceptance
+from exporter.admission.intake import Intake
 from exporter.faust_app import ExporterApp, FaustEvent
+from exporter.file.live_progress import LiveProgress
+from exporter.file.making import FileMaker
+from exporter.file.slots import Slots
 from exporter.handler import RequestHandler
-from exporter.intake import Intake
-from exporter.ledger import RequestLedger
-from exporter.links import LinkSigner
-from exporter.live_progress import LiveProgress
 from exporter.metrics import ExporterMetrics
+from exporter.notify.conclusion import Conclusion
+from exporter.notify.publisher import Publisher
 from exporter.outages import waited_out
-from exporter.pages import add_pages
-from exporter.publisher import Publisher
-from exporter.readiness import clickhouse_check, kafka_check, storage_check
 from exporter.settings import ExporterParts, ExporterSettings
-from exporter.slots import Slots
-from exporter.status import StatusSources, export_status
-from exporter.status_page import StatusPage
-from exporter.storage import StorageUnavailableError
+from exporter.storage.links import LinkSigner
+from exporter.storage.objects import StorageUnavailableError
+from exporter.storage.records import ExportRecords
 from exporter.threads import in_thread, threads_ended
+from exporter.web.downloads import DownloadPage
+from exporter.web.pages import add_pages
+from exporter.web.readiness import clickhouse_check, kafka_check, storage_check
+from exporter.web.status import StatusSources, export_status
+from exporter.web.status_page import StatusPage
 from exporter.worker import Worker
 from schemas.codec import RecordCodec
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
@@ -53,7 +53,7 @@ def run(settings: ExporterSettings, parts: ExporterParts) -> int:
 def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[ExporterApp, Worker]:
     """The app and the worker behind it. To be called, and the app started, in the running event loop."""
     metrics = ExporterMetrics(parts.metrics)
-    ledger = RequestLedger(parts.storage)
+    records = ExportRecords(parts.storage)
     links = LinkSigner(parts.link_secret, parts.link_secret_previous)
     intake = _intake(settings, parts, metrics)
     progress = LiveProgress()
@@ -68,7 +68,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         app.add_future(app.crash(bug))
 
     worker = Worker(
-        settings.requests_log_id, intake, _handler(settings, parts, metrics, progress, ledger, links), on_bug
+        settings.requests_log_id, intake, _handler(settings, parts, metrics, progress, records, links), on_bug
     )
     app = ExporterApp(settings, kafka_is_there, take)
     checks = {
@@ -78,9 +78,9 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         **parts.checks,
     }
     downloads = DownloadPage(parts.storage, links, parts.now_micros, settings.presigned_ttl)
-    add_pages(app.pages, downloads, _status_page(settings, parts, intake, progress, ledger), checks, parts.metrics)
+    add_pages(app.pages, downloads, _status_page(settings, parts, intake, progress, records), checks, parts.metrics)
     parts.add_pages(app.pages)
-    _add_expiry(app, settings, parts, metrics, ledger)
+    _add_expiry(app, settings, parts, metrics, records)
     return app, worker
 
 
@@ -134,12 +134,12 @@ def _intake(settings: ExporterSettings, parts: ExporterParts, metrics: ExporterM
 
 
 def _status_page(
-    settings: ExporterSettings, parts: ExporterParts, intake: Intake, progress: LiveProgress, ledger: RequestLedger
+    settings: ExporterSettings, parts: ExporterParts, intake: Intake, progress: LiveProgress, records: ExportRecords
 ) -> StatusPage | None:
     if parts.status_token is None:
         return None
     sources = StatusSources(
-        ledger, parts.unread_requests, intake.checked, progress, settings.requests_log_id, settings.account_partitions
+        records, parts.unread_requests, intake.checked, progress, settings.requests_log_id, settings.account_partitions
     )
     return StatusPage(lambda account_id: export_status(sources, account_id, parts.now_micros()), parts.status_token)
 
@@ -149,12 +149,12 @@ def _handler(
     parts: ExporterParts,
     metrics: ExporterMetrics,
     progress: LiveProgress,
-    ledger: RequestLedger,
+    records: ExportRecords,
     links: LinkSigner,
 ) -> RequestHandler:
     limit_seconds = settings.outage_limit.total_seconds()
     conclusion = Conclusion(
-        ledger,
+        records,
         Publisher(parts.producer),
         RecordCodec(EXPORT_NOTIFICATIONS, parts.schemas),
         links,
@@ -166,7 +166,7 @@ def _handler(
         outage_limit_seconds=limit_seconds,
     )
     return RequestHandler(
-        Acceptance(ledger, settings.movements_log_id, parts.log_end_offset, limit_seconds, parts.rated_until),
+        Acceptance(records, settings.movements_log_id, parts.log_end_offset, limit_seconds, parts.rated_until),
         FileMaker(
             parts.storage,
             parts.clickhouse,
@@ -188,14 +188,14 @@ def _add_expiry(
     settings: ExporterSettings,
     parts: ExporterParts,
     metrics: ExporterMetrics,
-    ledger: RequestLedger,
+    records: ExportRecords,
 ) -> None:
     link_ttl_micros = settings.link_ttl // timedelta(microseconds=1)
 
     @app.timer(settings.expiry_sweep_interval, name="expiry")  # type: ignore[untyped-decorator]
     async def delete_expired_files() -> None:
         try:
-            deleted = await in_thread(ledger.delete_expired_files, parts.now_micros(), link_ttl_micros)
+            deleted = await in_thread(records.delete_expired_files, parts.now_micros(), link_ttl_micros)
         except StorageUnavailableError as error:
             logger.warning("expired files are not deleted this time: %s", error)
             return

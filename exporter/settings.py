@@ -9,10 +9,10 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
+from exporter.admission.intake import RawRequest
 from exporter.completeness import Rated, unknown
-from exporter.intake import RawRequest
-from exporter.pages import ReadinessCheck
-from exporter.storage import ExportStorage
+from exporter.storage.objects import ExportStorage
+from exporter.web.pages import ReadinessCheck
 from schemas.registry import SubjectSchemas
 
 

@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from exporter.admission.intake import Intake, RawRequest
 from exporter.faust_app import FaustEvent
 from exporter.handler import RequestHandler
 from exporter.in_order import InOrderAcks
-from exporter.intake import Intake, RawRequest
-from exporter.requests import BadRequest, LogPlace
+from exporter.request.requests import BadRequest, LogPlace
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Worker:
         finally:
             is_read.set()
         if isinstance(request, BadRequest):
-            await self._intake.bury(raw, request)
+            await self._intake.write_dead_letter(raw, request)
             if request.asked is not None:
                 await self._handler.refuse(request.asked)
         else:

@@ -16,9 +16,9 @@ import pyruhvro
 
 from schemas import datum, wire
 from schemas.avro_schemas import fields_of, parsed_schema, schema_text
-from schemas.datums import Field, read_datums
+from schemas.columnar.datums import Field, read_datums
+from schemas.columnar.joined import Places
 from schemas.dead_letters import Reason
-from schemas.joined import Places
 from schemas.registry import SubjectSchemas
 from schemas.topics import Topic
 

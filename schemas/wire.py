@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.joined import JoinedValues, Places
+from schemas.columnar.joined import JoinedValues, Places
 
 HEADER_BYTES = 5
 MAX_VALUE_BYTES = 64 * 1024

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as PartitionOffset
 
+from kafka_io.missing_offsets import MissingOffsets
+from kafka_io.polls import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
-from streams.missing_offsets import MissingOffsets
-from streams.poll import Place
 
 logger = logging.getLogger(__name__)
 
@@ -67,19 +68,21 @@ class Offsets:
         self._rated_with = rated_with
         self._missing = missing
 
-    def to_commit(self, offsets: Mapping[Place, int], newest_at: Mapping[Place, int]) -> list[TopicPartition]:
+    def to_commit(
+        self, offsets: Mapping[TopicPartition, int], newest_at: Mapping[TopicPartition, int]
+    ) -> list[PartitionOffset]:
         """These offsets with their notes. `newest_at`: of each place the time of its newest record, where it is known."""
         return [
-            TopicPartition(*place, offset, str(self._note(place, newest_at.get(place))))
+            PartitionOffset(*place, offset, str(self._note(place, newest_at.get(place))))
             for place, offset in offsets.items()
         ]
 
-    def _note(self, place: Place, newest_at: int | None) -> "_Note | str":
+    def _note(self, place: TopicPartition, newest_at: int | None) -> "_Note | str":
         """A topic that is no source has no origin, and no note."""
         origin = self._origins.get(place.topic)
         return "" if origin is None else _Note(origin, newest_at, self._rated_with)
 
-    def newest_at(self, committed: Mapping[Place, TopicPartition]) -> dict[Place, int]:
+    def newest_at(self, committed: Mapping[TopicPartition, PartitionOffset]) -> dict[TopicPartition, int]:
         """What the notes say of how new the newest record of each source partition was: only where they say it of this
         topic."""
         noted = {place: _Note.read(answer.metadata) for place, answer in self._of_sources(committed)}
@@ -89,7 +92,7 @@ class Offsets:
             if note.newest_at is not None and note.origin == self._origins[place.topic]
         }
 
-    def tell_other_settings(self, committed: Mapping[Place, TopicPartition]) -> None:
+    def tell_other_settings(self, committed: Mapping[TopicPartition, PartitionOffset]) -> None:
         """Log where events were rated with other settings than ours: another rater has them, or they were changed."""
         for place, answer in self._of_sources(committed):
             before = _Note.read(answer.metadata).rated_with
@@ -103,16 +106,18 @@ class Offsets:
                     self._rated_with,
                 )
 
-    def committed(self, places: Iterable[Place]) -> dict[Place, TopicPartition]:
+    def committed(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, PartitionOffset]:
         """What is committed for each place, the offset negative where nothing is. Waits for open transactions."""
-        asked = [TopicPartition(*place) for place in places]
+        asked = [PartitionOffset(*place) for place in places]
         answers = _answer(lambda: self._consumer.committed(asked, KAFKA_TIMEOUT_SECONDS))
         for answer in answers:
             if answer.error is not None:
                 raise KafkaException(answer.error)
-        return {Place(answer.topic, answer.partition): answer for answer in answers}
+        return {TopicPartition(answer.topic, answer.partition): answer for answer in answers}
 
-    def first(self, committed: Mapping[Place, TopicPartition], log_ends: Mapping[int, int]) -> dict[Place, int]:
+    def first(
+        self, committed: Mapping[TopicPartition, PartitionOffset], log_ends: Mapping[int, int]
+    ) -> dict[TopicPartition, int]:
         """Where to begin in the source partitions that have no committed offset and of which nothing can have come yet.
 
         `log_ends`: where each partition of `credit-movements` ends. To be committed before any event is rated: so a
@@ -121,11 +126,11 @@ class Offsets:
         uncommitted = [place for place, answer in self._of_sources(committed) if answer.offset < 0]
         return {place: self._range(place)[0] for place in uncommitted if self._is_new(place, log_ends)}
 
-    def misplaced(self, committed: Mapping[Place, TopicPartition]) -> dict[Place, str]:
+    def misplaced(self, committed: Mapping[TopicPartition, PartitionOffset]) -> dict[TopicPartition, str]:
         """The source partitions that cannot be gone on with where the group left off, and why not."""
         return {place: why for place, answer in self._of_sources(committed) if (why := self._fault(answer))}
 
-    def chosen(self, misplaced: Mapping[Place, str]) -> dict[Place, int]:
+    def chosen(self, misplaced: Mapping[TopicPartition, str]) -> dict[TopicPartition, int]:
         """Where to go on in such partitions. Raises MisplacedOffsetError unless that was told."""
         offsets = {}
         for place, why in misplaced.items():
@@ -140,20 +145,22 @@ class Offsets:
             logger.warning("%s; going on at %d, the %s", told, offsets[place], self._missing.value)
         return offsets
 
-    def _range(self, place: Place) -> tuple[int, int]:
+    def _range(self, place: TopicPartition) -> tuple[int, int]:
         """The first offset that a partition holds, and the one after the last."""
-        asked = TopicPartition(*place)
+        asked = PartitionOffset(*place)
         return _answer(lambda: self._consumer.get_watermark_offsets(asked, KAFKA_TIMEOUT_SECONDS))
 
-    def _of_sources(self, committed: Mapping[Place, TopicPartition]) -> Iterator[tuple[Place, TopicPartition]]:
+    def _of_sources(
+        self, committed: Mapping[TopicPartition, PartitionOffset]
+    ) -> Iterator[tuple[TopicPartition, PartitionOffset]]:
         return ((place, answer) for place, answer in committed.items() if place.topic in self._origins)
 
-    def _is_new(self, place: Place, log_ends: Mapping[int, int]) -> bool:
+    def _is_new(self, place: TopicPartition, log_ends: Mapping[int, int]) -> bool:
         """Whether nothing can have come of the partition yet: it never held an event, or nothing was ever written."""
-        letters = Place(dead_letter_topic(topic_named(place.topic)).name, place.partition)
+        letters = TopicPartition(dead_letter_topic(topic_named(place.topic)).name, place.partition)
         return self._range(place)[1] == 0 or (log_ends[place.partition] == 0 and self._range(letters)[1] == 0)
 
-    def _fault(self, committed: TopicPartition) -> str | None:
+    def _fault(self, committed: PartitionOffset) -> str | None:
         now = self._origins[committed.topic]
         if committed.offset < 0:
             return (

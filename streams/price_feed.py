@@ -4,20 +4,21 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as PartitionOffset
 
+from kafka_io.polls import TopicPartition, position_of
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason
 from schemas.topics import ACCOUNT_PLANS, RATES
-from streams.poll import Place, position_of
-from streams.price_history import JudgedPlans, PriceHistory
-from streams.rates import BadRateError
+from streams.pricing.history import JudgedPlans, PriceHistory
+from streams.pricing.rates import BadRateError
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 10_000
 _WAIT_SECONDS = 0.1
-_PARTITIONS = [TopicPartition(topic.name, 0, OFFSET_BEGINNING) for topic in (RATES, ACCOUNT_PLANS)]
+_PARTITIONS = [PartitionOffset(topic.name, 0, OFFSET_BEGINNING) for topic in (RATES, ACCOUNT_PLANS)]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class RefusedPrice:
     """A rate or plan that breaks a rule and changes nothing: the message, where it lies, and why it is refused."""
 
     message: Message
-    place: Place
+    place: TopicPartition
     offset: int
     reason: Reason
     detail: str

@@ -32,7 +32,8 @@ from typing import TypeVar
 
 import numpy as np
 import polars as pl
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message
+from confluent_kafka import TopicPartition as PartitionOffset
 from tenacity import (
     Retrying,
     before_sleep_log,
@@ -42,25 +43,26 @@ from tenacity import (
     wait_exponential,
 )
 
+from kafka_io.missing_offsets import MissingOffsets
+from kafka_io.polls import OutOfRangeError, TopicPartition, gone_on_to, position_of, sorted_out
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError
 from schemas.topics import ACCOUNT_PLANS, RATES
-from streams.checks import CHECKS
-from streams.clock_watch import ClockWatch
-from streams.events import SOURCES
-from streams.fingerprints import Hashes, content_hashes, id_hashes
-from streams.flood import FloodWatch
-from streams.ledger import AbortedError, Ledger
-from streams.log_reader import LogReader
+from streams.batch import EventBatch, decode_batch
+from streams.dedup.catch_up import LogReader
+from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
+from streams.dedup.store import NOTHING_FORGOTTEN, DedupStore
+from streams.events.table import SOURCES
 from streams.metrics import RaterMetrics
-from streams.missing_offsets import MissingOffsets
-from streams.number_watch import NumberWatch
 from streams.offsets import KafkaSilentError, MisplacedOffsetError, Offsets
-from streams.poll import OutOfRangeError, Place, Poll, decode_poll, gone_on_to, position_of, sorted_out
+from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
 from streams.price_feed import PriceFeed, RefusedPrice
-from streams.rating import Limits
-from streams.seen_store import NOTHING_FORGOTTEN, SeenStore
-from streams.settlement import Seen, Settled, check_batch, refusals_of, settle
+from streams.pricing.checks import CHECKS
+from streams.pricing.rating import Limits
+from streams.watches.clock import ClockWatch
+from streams.watches.flood import FloodWatch
+from streams.watches.numbers import NumberWatch
+from streams.writer import AbortedError, MovementWriter
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ T = TypeVar("T")
 
 _SOURCE_NAMES = [topic.name for topic in SOURCES]
 # Of all raters, the one that has this partition buries bad rates and plans.
-_BURYING_PLACE = Place(_SOURCE_NAMES[0], 0)
+_BURYING_PLACE = TopicPartition(_SOURCE_NAMES[0], 0)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Rater:
     def __init__(
         self,
         consumer: Consumer,
-        ledger: Ledger,
+        writer: MovementWriter,
         feed: PriceFeed,
         log_reader: LogReader,
         codecs: Mapping[str, RecordCodec],
@@ -110,7 +112,7 @@ class Rater:
         numbers: NumberWatch,
     ) -> None:
         self._consumer = consumer
-        self._ledger = ledger
+        self._writer = writer
         self._feed = feed
         self._log_reader = log_reader
         self._codecs = codecs
@@ -119,11 +121,11 @@ class Rater:
         self._clock = clock
         self._offsets = Offsets(consumer, options.origins, options.missing_offsets, options.rated_with)
         self._numbers = numbers
-        self._assigned: list[Place] = []
-        self._next: dict[Place, int] = {}
-        self._newest_at: dict[Place, int] = {}
+        self._assigned: list[TopicPartition] = []
+        self._next: dict[TopicPartition, int] = {}
+        self._newest_at: dict[TopicPartition, int] = {}
         self._must_prepare = False
-        self._stores: dict[int, SeenStore] = {}
+        self._stores: dict[int, DedupStore] = {}
         self._stop = threading.Event()
         self._flood = FloodWatch()
 
@@ -141,7 +143,7 @@ class Rater:
         """
         self._stop = stop
         self._while_registry_is_away(lambda: self._feed.read_to_end(stop))
-        self._while_registry_is_away(self._ledger.open)
+        self._while_registry_is_away(self._writer.open)
         self._consumer.subscribe(_SOURCE_NAMES, on_assign=self._on_assign, on_revoke=self._on_revoke)
         try:
             while not stop.is_set():
@@ -173,11 +175,11 @@ class Rater:
             self._begin_elsewhere({error.place: f"offset {error.offset} is to be read next, and is not there"})
             return
         self._while_registry_is_away(self._feed.refresh)
-        self._settle_and_commit(events, ends)
+        self._classify_and_commit(events, ends)
 
-    def _settle_and_commit(self, messages: list[Message], ends: dict[Place, int]) -> None:
+    def _classify_and_commit(self, messages: list[Message], ends: dict[TopicPartition, int]) -> None:
         poll = self._while_registry_is_away(
-            lambda: decode_poll(messages, self._codecs, self._clock.now_micros(), self._newest_at)
+            lambda: decode_batch(messages, self._codecs, self._clock.now_micros(), self._newest_at)
         )
         self._while_registry_is_away(lambda: self._clock.watch(poll.times))
         next_offsets = gone_on_to(self._next, poll.next_offsets, ends)
@@ -186,16 +188,16 @@ class Rater:
             return
         with self._metrics.batch_seconds.time():
             ids, content = id_hashes(poll.events), content_hashes(poll.events)
-            settled = self._settled(poll.events, ids, content)
-            reached = self._commit(poll, settled, next_offsets, bad_prices)
+            outcomes = self._outcomes(poll.events, ids, content)
+            reached = self._commit(poll, outcomes, next_offsets, bad_prices)
             self._newest_at.update(poll.newest_at)
-            self._remember(settled, ids, content, reached)
+            self._remember(outcomes, ids, content, reached)
         self._next.update(next_offsets)
-        self._count(poll, settled)
+        self._count(poll, outcomes)
 
-    def _settled(self, events: pl.DataFrame, ids: Hashes, content: Hashes) -> Settled:
+    def _outcomes(self, events: pl.DataFrame, ids: Hashes, content: Hashes) -> Outcomes:
         limits = self._options.limits
-        seen = Seen(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
+        seen = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
         forgotten_before = np.full(len(events), NOTHING_FORGOTTEN, dtype=np.int64)
         partitions = events["partition"].to_numpy()
         for partition, store in self._stores.items():
@@ -204,45 +206,49 @@ class Rater:
                 seen.known[rows], seen.content[rows] = store.look_up(ids[rows])
                 forgotten_before[rows] = store.forgotten_before
         failed = check_batch(events, self._options.partitions, limits, forgotten_before)
-        return settle(events, failed, ids, content, seen, self._feed.prices, limits)
+        return classify(events, failed, ids, content, seen, self._feed.prices, limits)
 
     def _commit(
-        self, poll: Poll, settled: Settled, next_offsets: dict[Place, int], bad_prices: list[RefusedPrice]
+        self,
+        poll: EventBatch,
+        outcomes: Outcomes,
+        next_offsets: dict[TopicPartition, int],
+        bad_prices: list[RefusedPrice],
     ) -> dict[int, int]:
         offsets = self._offsets.to_commit(next_offsets, {**self._newest_at, **poll.newest_at})
-        self._ledger.begin()
-        self._ledger.append(settled.movements)
+        self._writer.begin()
+        self._writer.append(outcomes.movements)
         for refusal in poll.refusals:
-            self._ledger.bury(poll.messages[refusal.row], refusal.reason, refusal.detail)
-        for row, check, detail in refusals_of(settled):
-            self._ledger.bury(poll.messages[row], check.reason, detail)
+            self._writer.write_dead_letter(poll.messages[refusal.row], refusal.reason, refusal.detail)
+        for row, check, detail in refusals_of(outcomes):
+            self._writer.write_dead_letter(poll.messages[row], check.reason, detail)
         for price in bad_prices:
-            self._ledger.bury(price.message, price.reason, price.detail)
+            self._writer.write_dead_letter(price.message, price.reason, price.detail)
         # In each topic's order, so that of one place the last counts.
         told = {price.place: price.offset + 1 for price in bad_prices}
-        offsets += [TopicPartition(*place, offset) for place, offset in told.items()]
-        reached = self._ledger.commit(offsets, self._consumer)
+        offsets += [PartitionOffset(*place, offset) for place, offset in told.items()]
+        reached = self._writer.commit(offsets, self._consumer)
         self._next.update(told)
         return reached
 
-    def _remember(self, settled: Settled, ids: Hashes, content: Hashes, reached: dict[int, int]) -> None:
+    def _remember(self, outcomes: Outcomes, ids: Hashes, content: Hashes, reached: dict[int, int]) -> None:
         self._tell_stores_how_new()
-        partitions = settled.movements["source_partition"].to_numpy()
-        occurred_at = settled.movements["occurred_at"].to_numpy()
+        partitions = outcomes.movements["source_partition"].to_numpy()
+        occurred_at = outcomes.movements["occurred_at"].to_numpy()
         for partition, reached_offset in reached.items():
             rows = np.flatnonzero(partitions == partition)
-            moved = settled.moved[rows]
+            moved = outcomes.moved[rows]
             self._stores[partition].add(ids[moved], content[moved], occurred_at[rows], reached_offset)
 
     def _tell_stores_how_new(self) -> None:
         """Ids are forgotten by the older of the two source topics: one may lag days behind the other, and the age of what it
         brings is measured by its own records."""
         for partition, store in self._stores.items():
-            both = [self._newest_at.get(Place(topic, partition), 0) for topic in _SOURCE_NAMES]
+            both = [self._newest_at.get(TopicPartition(topic, partition), 0) for topic in _SOURCE_NAMES]
             store.newest_at = max(store.newest_at, min(both))
 
     def _bad_prices(self) -> list[RefusedPrice]:
-        """The bad rates and plans that this rater has to bury: those nobody has buried before."""
+        """The bad rates and plans that this rater has to dead-letter: those that nobody has before."""
         if _BURYING_PLACE not in self._next:
             return []
         return [price for price in self._feed.refused if price.offset >= self._next[price.place]]
@@ -254,12 +260,12 @@ class Rater:
         """
         places = list(self._assigned)
         numbers = sorted({place.partition for place in places})
-        if set(places) != {Place(topic, number) for topic in _SOURCE_NAMES for number in numbers}:
+        if set(places) != {TopicPartition(topic, number) for topic in _SOURCE_NAMES for number in numbers}:
             raise MisassignedError(f"{' and '.join(_SOURCE_NAMES)} must have equally many partitions: got {places}")
         if numbers and numbers[-1] >= self._options.partitions:
             raise MisassignedError(f"partitions were added while this rater ran: it knows {self._options.partitions}")
         if _BURYING_PLACE in places:
-            places += [Place(RATES.name, 0), Place(ACCOUNT_PLANS.name, 0)]
+            places += [TopicPartition(RATES.name, 0), TopicPartition(ACCOUNT_PLANS.name, 0)]
         committed = self._offsets.committed(places)
         for number in self._stores.keys() - set(numbers):
             self._stores.pop(number).save()
@@ -280,12 +286,12 @@ class Rater:
         self._newest_at |= self._unnoted_newest()
         self._offsets.tell_other_settings(committed)
         self._consumer.assign(
-            [TopicPartition(*place, offset) for place, offset in self._next.items() if place.topic in _SOURCE_NAMES]
+            [PartitionOffset(*place, offset) for place, offset in self._next.items() if place.topic in _SOURCE_NAMES]
         )
         self._must_prepare = False
         logger.info("rating partitions %s; %d ids remembered", numbers or "none", sum(map(len, self._stores.values())))
 
-    def _unnoted_newest(self) -> dict[Place, int]:
+    def _unnoted_newest(self) -> dict[TopicPartition, int]:
         unnoted = {
             place: offset
             for place, offset in self._next.items()
@@ -293,7 +299,7 @@ class Rater:
         }
         return self._log_reader.newest_before(unnoted, self._clock.now_micros(), self._stop)
 
-    def _catch_up(self, stores: dict[int, SeenStore]) -> dict[int, int]:
+    def _catch_up(self, stores: dict[int, DedupStore]) -> dict[int, int]:
         try:
             return self._while_registry_is_away(lambda: self._log_reader.catch_up(stores, self._stop))
         except OutOfRangeError as error:
@@ -302,7 +308,7 @@ class Rater:
                 f"{error}: remove {folder}, and what was seen is read from the log again"
             ) from error
 
-    def _begin_elsewhere(self, misplaced: dict[Place, str]) -> None:
+    def _begin_elsewhere(self, misplaced: dict[TopicPartition, str]) -> None:
         """Go on in these partitions where it was told. Raises MisplacedOffsetError if it was not, and AbortedError."""
         offsets = self._offsets.chosen(misplaced)
         for number in {place.partition for place in offsets}:
@@ -312,24 +318,24 @@ class Rater:
         self._commit_alone(offsets)
         self._must_prepare = True
 
-    def _commit_alone(self, offsets: dict[Place, int]) -> None:
+    def _commit_alone(self, offsets: dict[TopicPartition, int]) -> None:
         """Raises AbortedError."""
         if offsets:
-            self._ledger.begin()
-            self._ledger.commit(self._offsets.to_commit(offsets, {}), self._consumer)
+            self._writer.begin()
+            self._writer.commit(self._offsets.to_commit(offsets, {}), self._consumer)
 
-    def _store(self, number: int) -> SeenStore:
+    def _store(self, number: int) -> DedupStore:
         if number not in self._stores:
             folder = self._options.seen_folder / str(number)
-            self._stores[number] = SeenStore(folder, self._options.log_id, self._options.limits.max_age)
+            self._stores[number] = DedupStore(folder, self._options.log_id, self._options.limits.max_age)
         return self._stores[number]
 
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assigned = [Place(partition.topic, partition.partition) for partition in partitions]
+    def _on_assign(self, consumer: Consumer, partitions: list[PartitionOffset]) -> None:
+        self._assigned = [TopicPartition(partition.topic, partition.partition) for partition in partitions]
         self._must_prepare = True
         consumer.assign([])
 
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[PartitionOffset]) -> None:
         # The stores stay: they hold committed movements alone, and are brought up to date if the partitions come back.
         self._assigned, self._next = [], {}
         self._must_prepare = True
@@ -346,30 +352,30 @@ class Rater:
         )
         return attempts(step)
 
-    def _count(self, poll: Poll, settled: Settled) -> None:
+    def _count(self, poll: EventBatch, outcomes: Outcomes) -> None:
         # Added up first: of bad messages as well there may be many in a batch.
         unread = Counter(
             (position_of(poll.messages[refusal.row])[0].topic, refusal.reason.value) for refusal in poll.refusals
         )
         unrated = Counter(
             (topic, CHECKS[check].reason.value)
-            for topic, check in settled.refused.select("source_topic", "check").iter_rows()
+            for topic, check in outcomes.refused.select("source_topic", "check").iter_rows()
         )
         if poll.messages:
             refused = Counter[str]()
             for (_, reason), count in (unread + unrated).items():
                 refused[reason] += count
             self._flood.note(len(poll.messages), refused)
-        self._numbers.note(poll.events[settled.not_numbers], self._feed.prices.book.type_index)
+        self._numbers.note(poll.events[outcomes.not_numbers], self._feed.prices.book.type_index)
         metrics = self._metrics
         metrics.remembered.set(sum(map(len, self._stores.values())))
         for topic, count in poll.events["source_topic"].value_counts().iter_rows():
             metrics.consumed.labels(topic).inc(count)
         for (topic, _), count in unread.items():
             metrics.consumed.labels(topic).inc(count)
-        for topic, count in settled.movements["source_topic"].value_counts().iter_rows():
+        for topic, count in outcomes.movements["source_topic"].value_counts().iter_rows():
             metrics.movements.labels(topic).inc(count)
-        for topic, count in poll.events["source_topic"].gather(settled.duplicates).value_counts().iter_rows():
+        for topic, count in poll.events["source_topic"].gather(outcomes.duplicates).value_counts().iter_rows():
             metrics.duplicates.labels(topic).inc(count)
         for (topic, reason), count in (unread + unrated).items():
             metrics.dead_letters.labels(topic, reason).inc(count)

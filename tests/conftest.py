@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
-from credit_movements.processes import running
+from credit_movements.supervision.processes import running
 from tests.jars import NoJarsError, not_tested_on
 from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka

@@ -13,12 +13,13 @@ from credit_movements.audit.differences import Findings, Kind, place_name
 from credit_movements.audit.letters import Letters, value_hash
 from credit_movements.audit.log_partition import LogPartition, MovementAt
 from credit_movements.audit.sorted_column import repeats, spans
+from kafka_io.polls import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
-from streams.events import SOURCES
-from streams.fingerprints import Hashes, content_hashes, id_hashes
-from streams.poll import Place, Poll, decode_poll
-from streams.sorted_keys import Ints
+from streams.batch import EventBatch, decode_batch
+from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
+from streams.events.sorted_keys import Ints
+from streams.events.table import SOURCES
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -45,7 +46,7 @@ class SourceAudit:
     """Goes through the events between two offsets of `place`, in order."""
 
     def __init__(
-        self, place: Place, log: LogPartition, letters: Letters, codec: RecordCodec, findings: Findings
+        self, place: TopicPartition, log: LogPartition, letters: Letters, codec: RecordCodec, findings: Findings
     ) -> None:
         self._place = place
         self._codec = codec
@@ -68,7 +69,7 @@ class SourceAudit:
 
     def take(self, messages: list[Message]) -> None:
         """Take in a batch of events without errors. Raises RegistryUnavailableError."""
-        poll = decode_poll(messages, {self._place.topic: self._codec})
+        poll = decode_batch(messages, {self._place.topic: self._codec})
         offsets = np.fromiter((message.offset() for message in messages), np.int64, len(messages))
         movement, movements = spans(self._moved, offsets)
         letter, letters = spans(self._letters.source_offsets, offsets)
@@ -101,21 +102,21 @@ class SourceAudit:
         )
 
     def _compare_movements(
-        self, poll: Poll, moved: _Mask, movement: Ints, decoded: _Mask, ids: Hashes, content: Hashes
+        self, poll: EventBatch, moved: _Mask, movement: Ints, decoded: _Mask, ids: Hashes, content: Hashes
     ) -> None:
         if len(self._moved) == 0:
             return
         same = decoded & (ids == self._moved_ids[movement]) & (content == self._moved_content[movement])
         self._tell(Kind.NOT_ITS_EVENT, poll, moved & ~same, "its movement has another id or says something else")
 
-    def _compare_letters(self, poll: Poll, rows: Ints, letter: Ints) -> None:
+    def _compare_letters(self, poll: EventBatch, rows: Ints, letter: Ints) -> None:
         altered = np.zeros(len(poll.messages), dtype=bool)
         for row in rows.tolist():
             altered[row] = value_hash(_value(poll.messages[row])) != int(self._letters.values[letter[row]])
         self._tell(Kind.ALTERED_DEAD_LETTER, poll, altered, "its dead letter has other bytes")
 
     def _compare_duplicates(
-        self, poll: Poll, left: _Mask, offsets: Ints, decoded: _Mask, ids: Hashes, content: Hashes
+        self, poll: EventBatch, left: _Mask, offsets: Ints, decoded: _Mask, ids: Hashes, content: Hashes
     ) -> None:
         """What has no outcome of its own must be a duplicate: of a movement before it that says the same."""
         if not left.any():
@@ -131,12 +132,12 @@ class SourceAudit:
         self._tell(Kind.LOST, poll, left & ~known, "no outcome")
         self._tell(Kind.FALSE_DUPLICATE, poll, known & ~proven, "no outcome of its own, and no right to be a duplicate")
 
-    def _tell(self, kind: Kind, poll: Poll, wrong: _Mask, detail: str) -> None:
+    def _tell(self, kind: Kind, poll: EventBatch, wrong: _Mask, detail: str) -> None:
         rows = np.flatnonzero(wrong)
         if len(rows):
             self._findings.add(kind, len(rows), (self._told(poll, row, detail) for row in rows.tolist()))
 
-    def _told(self, poll: Poll, row: int, detail: str) -> tuple[str, str, str]:
+    def _told(self, poll: EventBatch, row: int, detail: str) -> tuple[str, str, str]:
         offset = poll.messages[row].offset() or 0
         events = poll.events.filter(pl.col("row") == row)
         event_id = events["event_id"][0] if len(events) else ""
@@ -163,7 +164,7 @@ class SourceAudit:
             yield where, "", f"a dead letter of {named}, where no event lies"
 
 
-def _by_message(poll: Poll, of_events: Hashes) -> Hashes:
+def _by_message(poll: EventBatch, of_events: Hashes) -> Hashes:
     """One value for each message of the poll, 0 where it could not be decoded."""
     values = np.zeros(len(poll.messages), dtype=np.uint64)
     values[poll.events["row"].to_numpy()] = of_events

@@ -33,17 +33,17 @@ from credit_movements.audit.letters import LetterAudit, Letters
 from credit_movements.audit.log_partition import LogAudit, LogPartition
 from credit_movements.audit.projection import LogCount, ProjectionAudit
 from credit_movements.audit.rate_history import RateHistory
-from credit_movements.audit.reading import committed_offsets, offset_range, read, read_to_end
 from credit_movements.settings import Settings
 from credit_movements.workers import rater, sink
+from kafka_io.polls import TopicPartition, position_of
+from kafka_io.reading import committed_offsets, offset_range, read, read_to_end
 from schemas.topics import CREDIT_MOVEMENTS, RATES, dead_letter_topic, topic_named
-from streams.events import SOURCES
-from streams.poll import Place, position_of
+from streams.events.table import SOURCES
 
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 10.0
-_RATES = Place(RATES.name, 0)
+_RATES = TopicPartition(RATES.name, 0)
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,17 @@ class Auditor:
 
     def _read_rows(self, numbers: list[int], counts: RowCounts) -> tuple[dict[int, int], dict[int, Rows]]:
         """How far the sink has committed, and then the rows of ClickHouse, by log partition."""
-        found = committed_offsets(self._sinks, [Place(CREDIT_MOVEMENTS.name, number) for number in numbers])
+        found = committed_offsets(self._sinks, [TopicPartition(CREDIT_MOVEMENTS.name, number) for number in numbers])
         sink_committed = {place.partition: offset for place, offset in found.items()}
         dtypes = self._codecs[CREDIT_MOVEMENTS.name].dtypes
         return sink_committed, read_rows(self._client, self._log_id, sink_committed, counts, dtypes)
 
     def _audit_partition(self, number: int, sink_committed: int, rows: Rows, round_: "_Round") -> None:
-        log_place = Place(CREDIT_MOVEMENTS.name, number)
-        sources = [Place(topic.name, number) for topic in SOURCES]
-        letter_places = {source: Place(dead_letter_topic(topic_named(source.topic)).name, number) for source in sources}
+        log_place = TopicPartition(CREDIT_MOVEMENTS.name, number)
+        sources = [TopicPartition(topic.name, number) for topic in SOURCES]
+        letter_places = {
+            source: TopicPartition(dead_letter_topic(topic_named(source.topic)).name, number) for source in sources
+        }
         committed = committed_offsets(self._raters, sources)
         written = {place: offset_range(self._written_reader, place) for place in (log_place, *letter_places.values())}
         if number == 0:
@@ -146,7 +148,7 @@ class Auditor:
     def _read_log(
         self, number: int, written: tuple[int, int], sink_committed: int, round_: "_Round"
     ) -> tuple[LogPartition, dict[str, int]]:
-        place = Place(CREDIT_MOVEMENTS.name, number)
+        place = TopicPartition(CREDIT_MOVEMENTS.name, number)
         reading = LogAudit(number, self._codecs[CREDIT_MOVEMENTS.name], round_.rates, round_.findings)
         for messages in read_to_end(self._reader, place, *written, self._stop):
             reading.take(messages, sink_committed)
@@ -156,7 +158,11 @@ class Auditor:
         return reading.finish(self._movement_at(number)), reading.sums
 
     def _read_letters(
-        self, source: Place, place: Place, written: dict[Place, tuple[int, int]], findings: Findings
+        self,
+        source: TopicPartition,
+        place: TopicPartition,
+        written: dict[TopicPartition, tuple[int, int]],
+        findings: Findings,
     ) -> Letters:
         reading = LetterAudit(source, findings)
         for messages in read_to_end(self._reader, place, *written[place], self._stop):
@@ -164,7 +170,7 @@ class Auditor:
         return reading.finish()
 
     def _account(
-        self, source: Place, committed: int, log: LogPartition, letters: Letters, findings: Findings
+        self, source: TopicPartition, committed: int, log: LogPartition, letters: Letters, findings: Findings
     ) -> SourceCount:
         first, _ = offset_range(self._reader, source)
         if first > committed:
@@ -177,7 +183,7 @@ class Auditor:
 
     def _movement_at(self, number: int) -> Callable[[int], dict[str, Any]]:
         """Reads one movement again, to show it; not while this auditor's consumer reads something else."""
-        place = Place(CREDIT_MOVEMENTS.name, number)
+        place = TopicPartition(CREDIT_MOVEMENTS.name, number)
 
         def movement_at(offset: int) -> dict[str, Any]:
             (messages,) = read(self._reader, place, offset, offset + 1, self._stop)

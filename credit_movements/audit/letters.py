@@ -8,9 +8,9 @@ from xxhash import xxh3_64_intdigest
 
 from credit_movements.audit.differences import Findings, Kind
 from credit_movements.dead_letters.letter import Letter, letter_of
-from streams.fingerprints import Hashes
-from streams.poll import Place
-from streams.sorted_keys import Ints
+from kafka_io.polls import TopicPartition
+from streams.dedup.fingerprints import Hashes
+from streams.events.sorted_keys import Ints
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Letters:
 class LetterAudit:
     """Reads the dead letters of the source partition `source`."""
 
-    def __init__(self, source: Place, findings: Findings) -> None:
+    def __init__(self, source: TopicPartition, findings: Findings) -> None:
         self._source = source
         self._findings = findings
         self._kept: list[tuple[int, int, int]] = []

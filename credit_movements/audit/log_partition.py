@@ -11,11 +11,11 @@ from confluent_kafka import Message
 from credit_movements.audit import recomputed
 from credit_movements.audit.differences import Findings, Kind, place_name
 from credit_movements.audit.rate_history import RateHistory
+from kafka_io.polls import position_of
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS
-from streams.events import SOURCES, events_of_movements
-from streams.fingerprints import content_hashes, id_hashes
-from streams.poll import position_of
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.events.table import SOURCES, events_of_movements
 
 MovementAt = Callable[[int], dict[str, Any]]
 """Reads the movement at an offset of this partition: for examples."""

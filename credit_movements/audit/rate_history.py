@@ -7,7 +7,7 @@ import polars as pl
 from confluent_kafka import Message
 
 from schemas.codec import RecordCodec
-from streams.rates import BadRateError, Rate
+from streams.pricing.rates import BadRateError, Rate
 
 _MICROS_PER_MILLI = 1000
 # A rate is in force for events read 3 s after it, a transaction may be tried for long, and clocks differ.

@@ -10,7 +10,7 @@ import polars as pl
 from credit_movements.audit.called_numbers import digits_of
 from credit_movements.audit.differences import Kind
 from schemas.topics import TOP_UP_EVENTS
-from streams.rates import TOP_UP
+from streams.pricing.rates import TOP_UP
 
 _NAMED_BY = ["rate_card_id", "description", "destination_prefix", "rate_effective_from"]
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from credit_movements.audit.accounts import SourceCount
 from credit_movements.audit.auditor import Audit
 from credit_movements.audit.projection import LogCount
-from streams.events import SOURCES
+from streams.events.table import SOURCES
 
 _CHECKSUM_MODULUS = 2**64
 

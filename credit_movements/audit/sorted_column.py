@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.sorted_keys import Ints
+from streams.events.sorted_keys import Ints
 
 
 def spans(column: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Ints, Ints]:

@@ -20,11 +20,11 @@ from confluent_kafka import KafkaException
 from yarl import URL
 
 from credit_movements import clients
-from credit_movements.export_request import request
-from credit_movements.publishing import NotDeliveredError
+from credit_movements.exports.request import request
+from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings, required
+from exporter.request.window import known_time_zones
 from exporter.threads import in_thread
-from exporter.window import known_time_zones
 from schemas.ids import MOST_ID_CHARACTERS
 from schemas.registry import RegistryUnavailableError
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 
-from streams.poll import Place, position_of
+from kafka_io.polls import TopicPartition, position_of
 
 _MICROS_PER_MILLI = 1000
 _OUR_HEADERS = "dlq."
@@ -16,12 +16,12 @@ class Letter(NamedTuple):
     """`place` and `offset` are its own, `source` and `source_offset` the record's that was refused (None: it does not say);
     `at` is when it was written, microseconds."""
 
-    place: Place
+    place: TopicPartition
     offset: int
     at: int
     reason: str
     detail: str
-    source: Place | None
+    source: TopicPartition | None
     source_offset: int
     key: bytes | None
     value: bytes | None
@@ -48,7 +48,7 @@ def letter_of(message: Message) -> Letter:
         at=message.timestamp()[1] * _MICROS_PER_MILLI,
         reason=said.get("dlq.reason", ""),
         detail=said.get("dlq.detail", ""),
-        source=Place(str(topic), partition) if named else None,
+        source=TopicPartition(str(topic), partition) if named else None,
         source_offset=source_offset,
         key=_bytes(message.key()),
         value=_bytes(message.value()),

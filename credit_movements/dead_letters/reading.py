@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from confluent_kafka import Consumer
 
 from credit_movements import clients
-from credit_movements.audit.reading import offset_range, read
 from credit_movements.dead_letters.letter import Letter, letter_of
 from credit_movements.dead_letters.selection import BadSelectionError
-from credit_movements.log_ends import log_ends
 from credit_movements.settings import Settings
+from kafka_io.log_ends import log_ends
+from kafka_io.polls import TopicPartition
+from kafka_io.reading import offset_range, read
 from schemas.topics import DEAD_LETTER_SUFFIX, DEAD_LETTER_TOPICS
-from streams.poll import Place
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -26,7 +26,7 @@ class DeadLetters:
         clients.check_kafka(settings)
         self._consumer = clients.reading_consumer(settings, "dead-letters")
         names = [f"{topic}{DEAD_LETTER_SUFFIX}" for topic in topics]
-        places = [Place(name, number) for name in names for number in range(_partitions(self._consumer, name))]
+        places = [TopicPartition(name, number) for name in names for number in range(_partitions(self._consumer, name))]
         found = log_ends(self._consumer, places)
         self._ends = {place: found[place] for place in places}
 
@@ -54,12 +54,12 @@ class DeadLetters:
         raise BadSelectionError(f"{name}: there is no such dead letter")
 
 
-def _parsed(name: str) -> tuple[Place, int]:
+def _parsed(name: str) -> tuple[TopicPartition, int]:
     topic, slash, rest = name.rpartition("/")
     partition, at, offset = rest.partition("@")
     if not (slash and at and partition.isdecimal() and offset.isdecimal()):
         raise BadSelectionError(f"{name}: a dead letter is called {DEAD_LETTER_TOPICS[0].name}/PARTITION@OFFSET")
-    return Place(topic, int(partition)), int(offset)
+    return TopicPartition(topic, int(partition)), int(offset)
 
 
 def _partitions(consumer: Consumer, topic: str) -> int:

@@ -24,13 +24,13 @@ from credit_movements import clients
 from credit_movements.dead_letters.letter import REPLAYED_FROM, Letter, without_ours
 from credit_movements.dead_letters.reading import DeadLetters
 from credit_movements.dead_letters.selection import Selection
-from credit_movements.publishing import NotDeliveredError
+from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason
 from schemas.partitioner import account_partition
 from schemas.topics import DEAD_LETTER_SUFFIX
-from streams.events import SOURCES
+from streams.events.table import SOURCES
 
 REPLAYABLE = tuple(topic.name for topic in SOURCES)
 # The same bytes can pass now that a schema, rate or plan is there, or in the partition where they belong.

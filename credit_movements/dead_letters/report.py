@@ -10,7 +10,7 @@ from credit_movements.dead_letters.decoding import Deciphered
 from credit_movements.dead_letters.letter import Letter
 from credit_movements.dead_letters.listing import Listing
 from credit_movements.dead_letters.replay import Fate, Replayed
-from streams.rates import EARLIEST_MICROS, LATEST_MICROS, rfc3339
+from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, rfc3339
 
 _HEX_BYTES = 64
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from credit_movements.dead_letters.letter import Letter
 from schemas.dead_letters import Reason
 from schemas.topics import DEAD_LETTER_SUFFIX, DEAD_LETTER_TOPICS
-from streams.rates import micros_of
+from streams.pricing.rates import micros_of
 
 SOURCE_NAMES = tuple(topic.name.removesuffix(DEAD_LETTER_SUFFIX) for topic in DEAD_LETTER_TOPICS)
 

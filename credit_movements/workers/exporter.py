@@ -9,18 +9,19 @@ from functools import partial
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients, kafka_topics
+from credit_movements import clients
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
+from credit_movements.setup import topics as kafka_topics
 from credit_movements.workers import WorkerCrashedError, rater, sink
+from exporter.admission.requests_end import RequestsEnd
+from exporter.admission.unread import UnreadRequests
 from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
-from exporter.requests_end import RequestsEnd
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
-from exporter.storage import ExportStorage
-from exporter.unread import UnreadRequests
+from exporter.storage.objects import ExportStorage
 from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 

@@ -7,22 +7,23 @@ import time
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients, kafka_topics
-from credit_movements.health import health_page
-from credit_movements.occupancy import rater_folder_claimed
+from credit_movements import clients
 from credit_movements.settings import Settings, variable
+from credit_movements.setup import topics as kafka_topics
+from credit_movements.supervision.occupancy import rater_folder_claimed
+from credit_movements.workers.health import health_page
+from kafka_io.missing_offsets import MissingOffsets
+from kafka_io.transaction_watch import TransactionWatch
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, dead_letter_topic
-from streams.clock_watch import ClockWatch
-from streams.events import SOURCES
-from streams.ledger import Ledger, MakeProducer
-from streams.log_reader import LogReader
+from streams.dedup.catch_up import LogReader
+from streams.events.table import SOURCES
 from streams.metrics import RaterMetrics
-from streams.missing_offsets import MissingOffsets
-from streams.number_watch import NumberWatch
 from streams.price_feed import PriceFeed
+from streams.pricing.rating import Limits
 from streams.rater import Rater, RaterOptions
-from streams.rating import Limits
-from streams.transaction_watch import TransactionWatch
+from streams.watches.clock import ClockWatch
+from streams.watches.numbers import NumberWatch
+from streams.writer import MakeProducer, MovementWriter
 
 GROUP = "rater"
 # Two raters that have one of these differently end the same event differently.
@@ -81,7 +82,7 @@ def make_rater(
     )
     return Rater(
         consumer=clients.group_consumer(settings, GROUP, **{"auto.offset.reset": "error"}),
-        ledger=Ledger(_producers(settings), movements, counts),
+        writer=MovementWriter(_producers(settings), movements, counts),
         feed=feed,
         log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
         codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},

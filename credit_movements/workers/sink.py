@@ -5,13 +5,14 @@ import time
 
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients, kafka_topics
-from credit_movements.health import health_page
+from credit_movements import clients
 from credit_movements.settings import Settings
+from credit_movements.setup import topics as kafka_topics
+from credit_movements.workers.health import health_page
 from schemas.topics import CREDIT_MOVEMENTS
-from sinks.metrics import SinkMetrics
-from sinks.missing_offsets import MissingOffsets
-from sinks.sink import CONSUMER_SETTINGS, Sink
+from sinks.write.loop import CONSUMER_SETTINGS, Sink
+from sinks.write.metrics import SinkMetrics
+from sinks.write.missing_offsets import MissingOffsets
 
 GROUP = str(CONSUMER_SETTINGS["group.id"])
 

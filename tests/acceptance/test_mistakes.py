@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.deck import COLUMNS
+from streams.pricing.deck.parsing import COLUMNS
 from tests.acceptance.command import run
 
 NOWHERE = {

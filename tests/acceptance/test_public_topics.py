@@ -25,7 +25,7 @@ import pytest
 from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from streams.deck import COLUMNS
+from streams.pricing.deck.parsing import COLUMNS
 from tests.acceptance.command import RunningUp, run, running_up
 from tests.unit.streams.oracle import NANO, Oracle
 

@@ -9,10 +9,10 @@ from decimal import ROUND_UP, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
-from exporter.ledger import ExportKeys
+from exporter.storage.records import ExportKeys
+from kafka_io.polls import position_of
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
-from streams.poll import position_of
 from tests.chaos.judge import agree, movements
 from tests.chaos.world import PARTITIONS, World
 

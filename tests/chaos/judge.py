@@ -11,8 +11,8 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from kafka_io.polls import TopicPartition, position_of
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
-from streams.poll import Place, position_of
 from tests.chaos import load
 from tests.chaos.world import PARTITIONS, World
 from tests.integration.records import header
@@ -35,10 +35,10 @@ Outcome = tuple[Any, ...]
 class Mark:
     """How far the topics went at a moment: what came before is not judged."""
 
-    ends: Mapping[Place, int]
+    ends: Mapping[TopicPartition, int]
 
     def has_passed(self, topic: str, partition: int, offset: int) -> bool:
-        return offset < self.ends.get(Place(topic, partition), 0)
+        return offset < self.ends.get(TopicPartition(topic, partition), 0)
 
 
 FROM_THE_START = Mark({})
@@ -82,7 +82,7 @@ def expected_outcomes(world: World) -> dict[Event, list[Outcome]]:
     oracle = Oracle(load.RATES, load.PLANS, partitions=PARTITIONS)
     outcomes: dict[Event, list[Outcome]] = {}
     stored: Counter[tuple[str, bytes | None]] = Counter()
-    newest_at: defaultdict[Place, int] = defaultdict(int)
+    newest_at: defaultdict[TopicPartition, int] = defaultdict(int)
     for topic in SOURCES:
         for message in world.stack.read(topic.name):
             place, offset = position_of(message)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from credit_movements import clients
-from credit_movements.cli import main
+from credit_movements.commands.main import main
 from credit_movements.workers import exporter
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from credit_movements.processes import Child
+from credit_movements.supervision.processes import Child
 from tests.chaos import load
 from tests.chaos.conftest import made_world
 from tests.chaos.exports import assert_each_export_ended_once

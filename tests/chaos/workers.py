@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from credit_movements.processes import Child, Service
 from credit_movements.settings import Settings, variable
+from credit_movements.supervision.processes import Child, Service
 
 STOP_SECONDS = 15.0
 # What a worker logs when it has got partitions.

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as PartitionOffset
 
 from credit_movements import clients
-from credit_movements.provision import make_topics
 from credit_movements.settings import Settings
+from credit_movements.setup.provision import make_topics
+from kafka_io.polls import TopicPartition
 from schemas.partitioner import account_partition
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, EXPORT_REQUESTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
-from sinks.migrations import apply_migrations
-from streams.poll import Place
+from sinks.write.migrations import apply_migrations
 from tests.chaos import load
 from tests.chaos.load import Traffic
 from tests.chaos.workers import Worker
@@ -86,10 +87,10 @@ class World:
     def _encoded(self, topic: Topic, record: dict[str, Any]) -> bytes:
         return self.stack.codec(topic).encode_one(record)
 
-    def ends(self, topics: Iterable[Topic]) -> dict[Place, int]:
+    def ends(self, topics: Iterable[Topic]) -> dict[TopicPartition, int]:
         """Where each partition ends, open transactions included."""
-        places = [Place(topic.name, number) for topic in topics for number in range(PARTITIONS)]
-        return {place: self._ends.get_watermark_offsets(TopicPartition(*place), 10)[1] for place in places}
+        places = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
+        return {place: self._ends.get_watermark_offsets(PartitionOffset(*place), 10)[1] for place in places}
 
     def lag(self, group: str) -> int:
         """Offsets that a group has not committed yet."""
@@ -125,9 +126,9 @@ class World:
         return time.monotonic() - began
 
 
-def _committed(consumer: Consumer, places: Mapping[Place, int]) -> dict[Place, int]:
-    answers = consumer.committed([TopicPartition(*place) for place in places], 10)
-    return {Place(each.topic, each.partition): max(each.offset, 0) for each in answers}
+def _committed(consumer: Consumer, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    answers = consumer.committed([PartitionOffset(*place) for place in places], 10)
+    return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in answers}
 
 
 def _text(secret: Any) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from streams.deck import COLUMNS, read_deck
-from streams.rates import Rate, micros_of
+from streams.pricing.deck.parsing import COLUMNS, read_deck
+from streams.pricing.rates import Rate, micros_of
 from tests.conformance.cases import CONVENTIONS, FOLDER, STATES, Case, files, read_cases, table_of_differences
 from tests.unit.streams.oracle import Oracle
-from tests.unit.streams.test_settlement import event, outcomes, settled
+from tests.unit.streams.test_outcome import classified, event, outcome_of_each
 
 CASES = list(read_cases())
 DOCUMENTATION = FOLDER.parents[1] / "docs" / "CONFORMANCE.md"
@@ -57,7 +57,7 @@ def rated(decks: dict[tuple[str, str], list[Rate]]) -> dict[str, tuple[str, Any]
 
 def rated_batch(cases: list[Case], rates: list[Rate]) -> list[tuple[str, Any]]:
     events = [event_of(row, case) for row, case in enumerate(cases)]
-    return outcomes(settled(events, [asdict(rate) for rate in rates]), len(cases))
+    return outcome_of_each(classified(events, [asdict(rate) for rate in rates]), len(cases))
 
 
 def event_of(number: int, case: Case) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import urllib3
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, StreamFailureError
 
-from sinks.migrations import apply_migrations
+from sinks.write.migrations import apply_migrations
 
 ROWS = 300_000
 

@@ -23,7 +23,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from streams.transaction_watch import TransactionWatch
+from kafka_io.transaction_watch import TransactionWatch
 from tests.kafka.brokers import OWN, Kafka
 
 

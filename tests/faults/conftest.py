@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from credit_movements import clients
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.ports import free_port
-from credit_movements.processes import Service, running
-from credit_movements.provision import make_topics
 from credit_movements.settings import Settings
-from sinks.migrations import apply_migrations
+from credit_movements.setup.provision import make_topics
+from credit_movements.supervision.processes import Service, running
+from sinks.write.migrations import apply_migrations
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.world import World
 from tests.integration.stack import Stack

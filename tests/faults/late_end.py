@@ -9,10 +9,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from credit_movements import clients
+from kafka_io.transaction_watch import TransactionWatch
 from schemas.dead_letters import Reason
 from schemas.topics import USAGE_EVENTS
-from streams.ledger import Ledger
-from streams.transaction_watch import TransactionWatch
+from streams.writer import MovementWriter
 from tests.faults.proxy import Fault
 from tests.faults.world import World
 from tests.integration.records import event, header
@@ -58,21 +58,21 @@ class LateEnd:
 
     def _abort_the_first(self, patch: pytest.MonkeyPatch) -> None:
         """As a rebalance does in the middle of a batch."""
-        honest = Ledger._commit_transaction
+        honest = MovementWriter._commit_transaction
 
-        def commit(ledger: Ledger, *given: object) -> None:
+        def commit(ledger: MovementWriter, *given: object) -> None:
             if self.is_held:
                 honest(ledger, *given)  # type: ignore[arg-type]
                 return
             ledger._producer.flush()
             ledger._abort(KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION, "for the test", False, False, True)))
 
-        patch.setattr(Ledger, "_commit_transaction", commit)
+        patch.setattr(MovementWriter, "_commit_transaction", commit)
 
     def _deliver_it_late(self, patch: pytest.MonkeyPatch, after: int) -> None:
-        honest, waited = Ledger.bury, []
+        honest, waited = MovementWriter.write_dead_letter, []
 
-        def bury(ledger: Ledger, message: Message, reason: Reason, detail: str) -> None:
+        def write_dead_letter(ledger: MovementWriter, message: Message, reason: Reason, detail: str) -> None:
             honest(ledger, message, reason, detail)
             if self.is_held:
                 waited.append(message)
@@ -82,7 +82,7 @@ class LateEnd:
                 # After the answer's length, correlation id and throttling time.
                 self.answers.append(int.from_bytes(answer[12:14], "big"))
 
-        patch.setattr(Ledger, "bury", bury)
+        patch.setattr(MovementWriter, "write_dead_letter", write_dead_letter)
 
 
 def rate_two_batches(world: World, late: LateEnd) -> Outcome:

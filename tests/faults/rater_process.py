@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import streams.rater
-from credit_movements.cli import main
+from credit_movements.commands.main import main
 from credit_movements.embedded.ports import free_port
-from credit_movements.processes import Child, Service
 from credit_movements.settings import Settings, variable
-from streams.seen_store import SeenStore
+from credit_movements.supervision.processes import Child, Service
+from streams.dedup.store import DedupStore
 
 _FIELDS = ("kafka_bootstrap_servers", "kafka_session_timeout_ms", "schema_registry_url", "data_dir", "topic_partitions")
 STOP_SECONDS = 15.0
@@ -53,6 +53,6 @@ class RaterProcess(Child):
 if __name__ == "__main__":
     # Python ignores the signal: a file that grows beyond it meets an OSError, as on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
-    streams.rater.SeenStore = partial(SeenStore, max_in_memory=int(sys.argv[1]))  # type: ignore[assignment,misc]
+    streams.rater.DedupStore = partial(DedupStore, max_in_memory=int(sys.argv[1]))  # type: ignore[assignment,misc]
     sys.argv[1:] = ["rate"]
     main()

@@ -12,14 +12,14 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from prometheus_client import CollectorRegistry
 
-from exporter.export import FileMaker, MadeFile
-from exporter.ledger import AcceptedRequest
+from exporter.file.making import FileMaker, MadeFile
+from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
-from exporter.requests import ExportRequest, LogPlace
-from exporter.slots import Slots
-from exporter.storage import ExportStorage
-from exporter.window import Period
-from sinks.reader import MovementsUnavailableError
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.window import Period
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest
+from sinks.read.movements import MovementsUnavailableError
 from tests.faults.conftest import port_of
 from tests.faults.proxy import Fault, Proxy
 from tests.integration.exporter_stack import Stack, exporter_stack

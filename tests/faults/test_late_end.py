@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.settings import Settings
+from kafka_io.transaction_watch import TransactionWatch
 from schemas.topics import CREDIT_MOVEMENTS, USAGE_EVENTS
-from streams.transaction_watch import TransactionWatch
 from tests.faults.late_end import (
     ABORT,
     BAD,

@@ -16,7 +16,7 @@ SEED = 20_260_801
 USAGE, TOP_UPS = 8_000, 2_000
 MOST_MEMORY_BYTES = 600 * 1024 * 1024
 
-Place = tuple[str, int, int]
+TopicPartition = tuple[str, int, int]
 
 
 def encoded(world: World, topic: Topic, records: list[dict[str, object]]) -> list[bytes]:
@@ -35,14 +35,14 @@ def publish_spoiled(world: World) -> None:
     world.stack.flush()
 
 
-def moved(world: World) -> list[Place]:
+def moved(world: World) -> list[TopicPartition]:
     """Where the events of all movements lay."""
     values = [message.value() for message in world.stack.read(CREDIT_MOVEMENTS.name)]
     rows = world.stack.codec(CREDIT_MOVEMENTS).decode(values).rows
     return list(rows.select("source_topic", "source_partition", "source_offset").iter_rows())
 
 
-def buried(world: World) -> dict[Place, bytes | None]:
+def buried(world: World) -> dict[TopicPartition, bytes | None]:
     """Where the dead letters lay before, and their bytes."""
     letters = {}
     for topic in (USAGE_EVENTS, TOP_UP_EVENTS):
@@ -53,7 +53,7 @@ def buried(world: World) -> dict[Place, bytes | None]:
     return letters
 
 
-def published(world: World) -> dict[Place, bytes | None]:
+def published(world: World) -> dict[TopicPartition, bytes | None]:
     return {
         (topic.name, int(message.partition() or 0), int(message.offset() or 0)): message.value()
         for topic in (USAGE_EVENTS, TOP_UP_EVENTS)

@@ -13,9 +13,9 @@ from confluent_kafka import KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
-from credit_movements.log_ends import log_ends
 from credit_movements.workers import sink
 from credit_movements.workers.rater import make_rater
+from kafka_io.log_ends import log_ends
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from tests.faults.proxy import Proxy
 from tests.integration.records import event, rate, top_up

@@ -11,12 +11,12 @@ from confluent_kafka import Message, Producer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.audit.auditor import Audit, Auditor
-from credit_movements.log_ends import log_ends
 from credit_movements.workers import rater, sink
+from kafka_io.log_ends import log_ends
+from kafka_io.polls import position_of
 from schemas.topics import CREDIT_MOVEMENTS, USAGE_EVENTS, Topic
-from sinks.columns import movement_columns
-from sinks.insert import insert_movements
-from streams.poll import position_of
+from sinks.write.columns import movement_columns
+from sinks.write.insert import insert_movements
 from tests.integration.stack import DEADLINE_SECONDS, Stack, eventually
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from credit_movements.provision import make_topics
 from credit_movements.settings import Settings
+from credit_movements.setup.provision import make_topics
 from tests.integration.stack import Stack
 from tests.kafka.brokers import Kafka
 

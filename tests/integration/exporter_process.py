@@ -12,16 +12,16 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
+from exporter.admission.requests_end import RequestsEnd
+from exporter.admission.unread import UnreadRequests
 from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
 from exporter.log_positions import LogPositions
-from exporter.requests_end import RequestsEnd
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
-from exporter.storage import ExportStorage
-from exporter.unread import UnreadRequests
+from exporter.storage.objects import ExportStorage
 from schemas.registry import SubjectSchemas
-from sinks import reader
+from sinks.read import movements as reader
 
 
 def now_micros() -> int:

@@ -22,13 +22,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.embedded.broker import broker_service
-from credit_movements.processes import running
+from credit_movements.supervision.processes import running
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
-from sinks.columns import movement_columns
-from sinks.migrations import apply_migrations
+from sinks.write.columns import movement_columns
+from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port
 
 PARTITIONS = 3

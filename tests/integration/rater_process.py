@@ -15,7 +15,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from credit_movements import clients
-from credit_movements.cli import main
+from credit_movements.commands.main import main
 
 _SLOW_HANDS_SECONDS = 1.5
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from credit_movements.processes import Child, Service
 from credit_movements.settings import Settings, variable
+from credit_movements.supervision.processes import Child, Service
 from tests.integration.stack import eventually
 
 STOP_SECONDS = 15.0

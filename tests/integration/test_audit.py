@@ -14,12 +14,12 @@ import pytest
 from pydantic import SecretStr
 
 from credit_movements.audit.watch import watch
-from credit_movements.provision import make_topics
 from credit_movements.settings import Settings, variable
+from credit_movements.setup.provision import make_topics
 from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
-from sinks.migrations import apply_migrations
+from sinks.write.migrations import apply_migrations
 from tests.acceptance.command import run
 from tests.conftest import free_port
 from tests.integration.audited import Audited

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from credit_movements.embedded.broker import broker_answers, broker_service
-from credit_movements.processes import running
+from credit_movements.supervision.processes import running
 from tests.conftest import free_port
 
 
@@ -46,7 +46,7 @@ def test_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"
         "from credit_movements.embedded.broker import broker_service\n"
-        "from credit_movements.processes import running\n"
+        "from credit_movements.supervision.processes import running\n"
         f"with running(broker_service({port}), Path({str(tmp_path)!r})):\n"
         "    print('ready', flush=True); time.sleep(60)\n"
     )

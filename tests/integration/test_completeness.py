@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as PartitionOffset
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from exporter.completeness import RatingProgress
@@ -16,7 +17,7 @@ PARTITION = 1
 NOW_MICROS = 1_900_000_000_000_000
 
 
-class Place:
+class TopicPartition:
     """A broker, and the questions that an exporter asks it."""
 
     def __init__(self, kafka: Kafka, timestamps: str = "LogAppendTime") -> None:
@@ -52,31 +53,31 @@ class Place:
     def rate(self, usage: int, top_ups: int) -> None:
         offsets = ((USAGE_EVENTS.name, usage), (TOP_UP_EVENTS.name, top_ups))
         self.consumers[3].commit(
-            offsets=[TopicPartition(topic, PARTITION, offset) for topic, offset in offsets], asynchronous=False
+            offsets=[PartitionOffset(topic, PARTITION, offset) for topic, offset in offsets], asynchronous=False
         )
 
     def time_of(self, topic: str, offset: int) -> int:
         reader = self.consumers[2]
-        reader.assign([TopicPartition(topic, PARTITION, offset)])
+        reader.assign([PartitionOffset(topic, PARTITION, offset)])
         message = next(each for each in iter(lambda: reader.poll(1), 0) if each is not None)
         reader.unassign()
         return message.timestamp()[1] * 1000
 
 
 @pytest.fixture
-def place(kafka: Kafka) -> Iterator[Place]:
-    place = Place(kafka)
+def place(kafka: Kafka) -> Iterator[TopicPartition]:
+    place = TopicPartition(kafka)
     yield place
     for consumer in place.consumers:
         consumer.close()
 
 
-def test_before_anything_was_ever_rated_nothing_is_known(place: Place) -> None:
+def test_before_anything_was_ever_rated_nothing_is_known(place: TopicPartition) -> None:
     place.publish(USAGE_EVENTS.name, 1)
     assert place.progress.rated_until(PARTITION) is None
 
 
-def test_where_all_is_rated_it_is_complete_until_the_question_was_asked(place: Place) -> None:
+def test_where_all_is_rated_it_is_complete_until_the_question_was_asked(place: TopicPartition) -> None:
     place.publish(USAGE_EVENTS.name, 3)
     place.publish(CREDIT_MOVEMENTS.name, 3)
     place.rate(3, 0)
@@ -84,7 +85,7 @@ def test_where_all_is_rated_it_is_complete_until_the_question_was_asked(place: P
 
 
 @pytest.mark.usefixtures("not_on_tansu")  # whose records have their publishers' times
-def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_waits(place: Place) -> None:
+def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_waits(place: TopicPartition) -> None:
     place.publish(TOP_UP_EVENTS.name, 3)
     place.publish(USAGE_EVENTS.name, 4)
     place.publish(CREDIT_MOVEMENTS.name, 2)
@@ -97,7 +98,7 @@ def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_wa
 
 
 def test_times_that_a_publisher_made_tell_nothing(kafka: Kafka) -> None:
-    place = Place(kafka, timestamps="CreateTime")
+    place = TopicPartition(kafka, timestamps="CreateTime")
     place.publish(USAGE_EVENTS.name, 2)
     place.rate(1, 0)
     assert place.progress.rated_until(PARTITION) is None
@@ -107,7 +108,7 @@ def test_times_that_a_publisher_made_tell_nothing(kafka: Kafka) -> None:
         consumer.close()
 
 
-def test_movements_of_an_open_transaction_are_waited_for(place: Place) -> None:
+def test_movements_of_an_open_transaction_are_waited_for(place: TopicPartition) -> None:
     place.publish(USAGE_EVENTS.name, 1)
     place.rate(1, 0)
     rater = Producer({**place.servers, "transactional.id": "rater-1"})

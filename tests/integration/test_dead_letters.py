@@ -14,7 +14,7 @@ from credit_movements.dead_letters.selection import selection
 from credit_movements.settings import variable
 from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
-from streams.rates import rfc3339
+from streams.pricing.rates import rfc3339
 from tests.acceptance.command import run
 from tests.integration.records import DAY, event, header, rate, top_up
 from tests.integration.stack import Stack

@@ -15,7 +15,7 @@ from credit_movements.demo.company import Company, company
 from credit_movements.demo.spoiled import WRONG_PARTITION
 from credit_movements.demo.traffic import PRODUCER_SETTINGS, publish
 from credit_movements.embedded.broker import broker_service
-from credit_movements.processes import running
+from credit_movements.supervision.processes import running
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.registry import SubjectSchemas

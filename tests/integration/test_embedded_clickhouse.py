@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
-from credit_movements.processes import Child, running
+from credit_movements.supervision.processes import Child, running
 from tests.conftest import free_port
 
 PASSWORD = "a-password-for-tests"

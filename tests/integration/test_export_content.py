@@ -18,13 +18,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from credit_movements.verify.verification import manifest_beside, verified
-from exporter.export import FileMaker
-from exporter.ledger import AcceptedRequest
+from exporter.file.making import FileMaker
+from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
-from exporter.requests import ExportRequest, LogPlace
-from exporter.slots import Slots
-from exporter.storage import ExportStorage
-from exporter.window import Period, export_period
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.window import Period, export_period
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_REQUESTS
 from tests.integration.exporter_stack import HEADER, PARTITIONS, Stack, exporter_stack, now_micros

@@ -16,8 +16,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.settings import Settings
+from exporter.admission.unread import UnreadRequests
 from exporter.faust_app import GROUP_ID
-from exporter.unread import UnreadRequests
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_REQUESTS
 from tests.acceptance.command import COMMAND, clean_environment
@@ -228,7 +228,7 @@ def commit(settings: Settings, partition: int, offset: int) -> None:
 
 @pytest.fixture
 def stack_on_each_broker(settings: Settings) -> Iterator[Topics]:
-    from credit_movements.provision import make_topics
+    from credit_movements.setup.provision import make_topics
 
     make_topics(settings)
     with Topics(settings) as topics:

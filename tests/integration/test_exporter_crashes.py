@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
-from credit_movements.processes import running
-from exporter.ledger import ExportKeys
+from credit_movements.supervision.processes import running
+from exporter.storage.records import ExportKeys
 from schemas.partitioner import account_partition
-from sinks.migrations import apply_migrations
+from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port
 from tests.integration.exporter_stack import PARTITIONS, SECRET, Stack, exporter_stack, target_of, wait_for
 

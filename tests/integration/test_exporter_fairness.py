@@ -12,14 +12,14 @@ import pytest
 from obstore.store import LocalStore
 from prometheus_client import CollectorRegistry
 
-from exporter.export import ExportTooLongError, FileMaker, MadeFile
-from exporter.ledger import AcceptedRequest
+from exporter.file.making import ExportTooLongError, FileMaker, MadeFile
+from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
-from exporter.requests import ExportRequest, LogPlace
-from exporter.slots import Slots
-from exporter.storage import ExportStorage, StoredFile
-from exporter.window import Period
-from sinks.migrations import apply_migrations
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.window import Period
+from exporter.storage.objects import ExportStorage, StoredFile
+from exporter.storage.records import AcceptedRequest
+from sinks.write.migrations import apply_migrations
 from tests.integration.test_exporter_reader import FROM, insert, movement
 
 PERIOD = Period(FROM, FROM + 10_000_000, "UTC")

@@ -14,16 +14,16 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
-from credit_movements.processes import running
-from sinks.columns import movement_columns
-from sinks.migrations import apply_migrations
-from sinks.reader import (
+from credit_movements.supervision.processes import running
+from sinks.read.movements import (
     ForeignMovementError,
     MovementsSlice,
     MovementsUnavailableError,
     read_totals,
     stream_movements,
 )
+from sinks.write.columns import movement_columns
+from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port
 
 FROM = 1_700_000_000_000_000

@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka import Producer
 
 from credit_movements import clients
+from kafka_io.transaction_watch import TransactionWatch
 from schemas.topics import CREDIT_MOVEMENTS
-from streams.log_reader import LogReader
-from streams.seen_store import SeenStore
-from streams.transaction_watch import TransactionWatch
+from streams.dedup.catch_up import LogReader
+from streams.dedup.store import DedupStore
 from tests.integration.records import movement
 from tests.integration.stack import Stack
 
@@ -31,8 +31,8 @@ def producer(stack: Stack) -> Producer:
 
 
 @pytest.fixture
-def store(stack: Stack) -> SeenStore:
-    return SeenStore(stack.settings.data_dir / "seen" / "0", "log-1", timedelta(days=35))
+def store(stack: Stack) -> DedupStore:
+    return DedupStore(stack.settings.data_dir / "seen" / "0", "log-1", timedelta(days=35))
 
 
 def write(stack: Stack, producer: Producer, *numbers: int) -> None:
@@ -42,7 +42,7 @@ def write(stack: Stack, producer: Producer, *numbers: int) -> None:
     assert producer.flush(10) == 0
 
 
-def catching_up(stack: Stack, store: SeenStore, pool: ThreadPoolExecutor) -> "Future[None]":
+def catching_up(stack: Stack, store: DedupStore, pool: ThreadPoolExecutor) -> "Future[None]":
     def catch_up() -> None:
         with closing(clients.reading_consumer(stack.settings, "log")) as consumer:
             LogReader(consumer, stack.codec(CREDIT_MOVEMENTS)).catch_up({0: store}, threading.Event())
@@ -50,7 +50,7 @@ def catching_up(stack: Stack, store: SeenStore, pool: ThreadPoolExecutor) -> "Fu
     return pool.submit(catch_up)
 
 
-def test_movements_are_read_from_where_the_store_stands(stack: Stack, producer: Producer, store: SeenStore) -> None:
+def test_movements_are_read_from_where_the_store_stands(stack: Stack, producer: Producer, store: DedupStore) -> None:
     with ThreadPoolExecutor(1) as pool:
         write(stack, producer, 1, 2)
         producer.commit_transaction(10)
@@ -63,7 +63,7 @@ def test_movements_are_read_from_where_the_store_stands(stack: Stack, producer: 
         assert (len(store), store.reached_offset) == (3, 4)
 
 
-def test_a_transaction_that_is_still_open_is_waited_for(stack: Stack, producer: Producer, store: SeenStore) -> None:
+def test_a_transaction_that_is_still_open_is_waited_for(stack: Stack, producer: Producer, store: DedupStore) -> None:
     """Its offsets may be committed for good, while its movements are not to be read yet."""
     with ThreadPoolExecutor(1) as pool:
         write(stack, producer, 1, 2)
@@ -76,7 +76,7 @@ def test_a_transaction_that_is_still_open_is_waited_for(stack: Stack, producer: 
 
 
 @pytest.mark.usefixtures("not_on_tansu")
-def test_what_an_aborted_transaction_wrote_was_not_seen(stack: Stack, producer: Producer, store: SeenStore) -> None:
+def test_what_an_aborted_transaction_wrote_was_not_seen(stack: Stack, producer: Producer, store: DedupStore) -> None:
     """Tansu shows it."""
     with ThreadPoolExecutor(1) as pool:
         write(stack, producer, 1, 2)

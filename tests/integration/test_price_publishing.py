@@ -10,14 +10,15 @@ import polars as pl
 import pytest
 from confluent_kafka import TopicPartition
 
-from credit_movements import clients, price_publishing
-from credit_movements.kafka_topics import TopicSettingsError
-from credit_movements.price_publishing import RefusedPricesError, publish_prices, published_prices
-from credit_movements.publishing import NotDeliveredError
+from credit_movements import clients
+from credit_movements.publishing import prices as price_publishing
+from credit_movements.publishing.prices import RefusedPricesError, publish_prices, published_prices
+from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings
+from credit_movements.setup.topics import TopicSettingsError
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.price_feed import PriceFeed
-from streams.price_history import PriceHistory
+from streams.pricing.history import PriceHistory
 from tests.integration.records import DAY, YESTERDAY, rate
 from tests.integration.stack import Stack, eventually
 from tests.integration.test_topics import alter, on_kafka_itself
@@ -172,7 +173,7 @@ def feeds(settings: Settings) -> Iterator[Callable[[], PriceFeed]]:
 
 
 def price_list(feed: PriceFeed) -> tuple[object, ...]:
-    """Everything that a rater looks up, and what it would bury."""
+    """Everything that a rater looks up, and what it would dead-letter."""
     accounts = pl.Series([account for account in ACCOUNTS for _ in TIMES])
     cards = feed.prices.plans.cards(accounts, np.array(TIMES * len(ACCOUNTS), dtype=np.int64))
     names = list(feed.prices.book.card_index)

@@ -10,7 +10,7 @@ import pytest
 
 from credit_movements import clients
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
-from streams.clock_watch import ClockBehindError
+from streams.watches.clock import ClockBehindError
 from tests.integration.records import DAY, event, header, rate, top_up
 from tests.integration.stack import Stack
 from tests.integration.test_rater_offsets import make_anew, on_kafka_itself

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from credit_movements.embedded.ports import free_port
-from credit_movements.provision import make_topics
 from credit_movements.settings import Settings
+from credit_movements.setup.provision import make_topics
 from schemas.topics import CREDIT_MOVEMENTS, RATES, USAGE_EVENTS
 from tests.integration.raters import rater
 from tests.integration.records import event, rate

@@ -20,15 +20,15 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
-from credit_movements.processes import running
+from credit_movements.supervision.processes import running
 from schemas.codec import RecordCodec
 from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS
-from sinks.metrics import SinkMetrics
-from sinks.migrations import apply_migrations
-from sinks.missing_offsets import MissingOffsets
-from sinks.poll import OutOfLogError
-from sinks.sink import CONSUMER_SETTINGS, Sink, UndecodableMovementError
+from sinks.write.batch import OutOfLogError
+from sinks.write.loop import CONSUMER_SETTINGS, Sink, UndecodableMovementError
+from sinks.write.metrics import SinkMetrics
+from sinks.write.migrations import apply_migrations
+from sinks.write.missing_offsets import MissingOffsets
 from tests.conftest import free_port
 from tests.integration.movements_log import PARTITIONS, append, make_log, movements, total
 from tests.kafka.brokers import BROKERS, TANSU, Kafka

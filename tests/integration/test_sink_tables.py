@@ -14,10 +14,10 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.balance import Balance, read_balance
-from sinks.columns import movement_columns
-from sinks.insert import insert_movements
-from sinks.migrations import apply_migrations
+from sinks.read.balance import Balance, read_balance
+from sinks.write.columns import movement_columns
+from sinks.write.insert import insert_movements
+from sinks.write.migrations import apply_migrations
 
 LARGEST_NANOS = 10**18 - 1
 EARLIEST_MICROS = -2_208_988_800_000_000  # 1900-01-01

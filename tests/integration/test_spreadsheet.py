@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.csv_options import CsvOptions
+from exporter.request.csv_options import CsvOptions
 from tests.integration import libreoffice
 from tests.integration.libreoffice import ENGLISH, GERMAN, Cell, opened
 from tests.unit.verify.exported import of_rows, period_of, top_up, usage

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from credit_movements import keeper
-from credit_movements.occupancy import OccupiedError, check_port_is_free, data_folder_claimed
-from credit_movements.processes import Service, ServiceFailedError, running
-from credit_movements.supervisor import Supervisor, Task
+from credit_movements.supervision import restarts as keeper
+from credit_movements.supervision.occupancy import OccupiedError, check_port_is_free, data_folder_claimed
+from credit_movements.supervision.processes import Service, ServiceFailedError, running
+from credit_movements.supervision.supervisor import Supervisor, Task
 from tests.conftest import free_port
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
@@ -118,8 +118,8 @@ def program(stages: str, journal: Journal, log_dir: Path) -> list[str]:
     script = (
         "import logging, sys\n"
         "from pathlib import Path\n"
-        "from credit_movements.processes import Service, ServiceFailedError\n"
-        "from credit_movements.supervisor import Supervisor\n"
+        "from credit_movements.supervision.processes import Service, ServiceFailedError\n"
+        "from credit_movements.supervision.supervisor import Supervisor\n"
         "from tests.integration.test_supervisor import Journal\n"
         f"journal = Journal(Path({str(journal.path)!r}))\n"
         "try:\n"
@@ -326,7 +326,7 @@ class TestOccupancy:
         folder = tmp_path / "data"
         with data_folder_claimed(folder):
             script = (
-                "from pathlib import Path; from credit_movements.occupancy import *\n"
+                "from pathlib import Path; from credit_movements.supervision.occupancy import *\n"
                 f"with data_folder_claimed(Path({str(folder)!r})): pass"
             )
             other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

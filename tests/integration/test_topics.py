@@ -16,11 +16,12 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from credit_movements import clients, kafka_topics
-from credit_movements.kafka_topics import TopicSettingsError, described
-from credit_movements.provision import SetupError, make_topics
+from credit_movements import clients
 from credit_movements.settings import Settings
-from credit_movements.topic_findings import findings
+from credit_movements.setup import topics as kafka_topics
+from credit_movements.setup.findings import findings
+from credit_movements.setup.provision import SetupError, make_topics
+from credit_movements.setup.topics import TopicSettingsError, described
 from credit_movements.workers.exporter import exporter_settings
 from credit_movements.workers.rater import make_rater, run_rater
 from schemas.topics import (

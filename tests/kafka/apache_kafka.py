@@ -17,7 +17,7 @@ from pathlib import Path
 
 from credit_movements.embedded.broker import broker_answers
 from credit_movements.embedded.ports import free_port
-from credit_movements.processes import Child, Service, running
+from credit_movements.supervision.processes import Child, Service, running
 from tests.jars import CACHE, JVM, fetched
 
 _POM = Path(__file__).with_name("pom.xml")

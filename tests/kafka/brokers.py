@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.ports import free_port
-from credit_movements.processes import running
+from credit_movements.supervision.processes import running
 from tests.jars import not_tested_on
 
 OWN = os.environ.get("CREDIT_TEST_KAFKA_BOOTSTRAP_SERVERS")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from credit_movements.embedded.ports import free_port
-from credit_movements.processes import Service, running
+from credit_movements.supervision.processes import Service, running
 from tests.jars import CACHE, JVM, fetched
 
 _POM = Path(__file__).with_name("pom.xml")

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from exporter.storage import ExportStorage
+from exporter.storage.objects import ExportStorage
 from tests.s3.server import S3Server
 
 

@@ -11,17 +11,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from exporter.csv_file import csv_chunks
-from exporter.window import Period
+from exporter.file.csv_file import csv_chunks
+from exporter.request.window import Period
 from schemas import wire
-from sinks.reader import stream_movements
-from streams import settlement
-from streams.events import EVENT_COLUMNS
-from streams.fingerprints import content_hashes, id_hashes
-from streams.ledger import AbortedError, Ledger
-from streams.rates import Rate
-from streams.rating import Limits, PriceList
-from streams.settlement import Seen, Settled, check_batch
+from sinks.read.movements import stream_movements
+from streams import outcome
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.events.table import EVENT_COLUMNS
+from streams.outcome import KnownIds, Outcomes, check_batch
+from streams.pricing.rates import Rate
+from streams.pricing.rating import Limits, PriceList
+from streams.writer import AbortedError, MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
@@ -31,33 +31,33 @@ from tests.integration.stack import eventually
 from tests.integration.test_exporter_reader import FROM, TO, insert, movement, wanted
 from tests.unit.schemas.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
-from tests.unit.streams.test_settlement import DAY, NOW, PARTITIONS, event, rate
+from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
 Fixture = Callable[[str], Any]
 
 
-def settled(
+def classified(
     events: list[dict[str, Any]], rates: list[dict[str, Any]], seen_content: np.uint64 | None = None
-) -> Settled:
+) -> Outcomes:
     """What becomes of events; with `seen_content` the ids of all of them were seen before, with that content."""
     table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
     known = np.full(len(table), seen_content is not None)
-    seen = Seen(known, np.full(len(table), seen_content or 0, dtype=np.uint64))
+    seen = KnownIds(known, np.full(len(table), seen_content or 0, dtype=np.uint64))
     prices = PriceList([Rate.checked(each) for each in rates], [], "default")
     failed = check_batch(table, PARTITIONS, Limits())
-    return settlement.settle(table, failed, id_hashes(table), content_hashes(table), seen, prices, Limits())
+    return outcome.classify(table, failed, id_hashes(table), content_hashes(table), seen, prices, Limits())
 
 
 def rating_twice_gives_the_same_rows(_: Fixture) -> None:
     events = [event(number) for number in range(20)]
-    first, again = (settled(events, [rate()]).movements for _ in range(2))
+    first, again = (classified(events, [rate()]).movements for _ in range(2))
     assert len(first) == 20
     assert first.equals(again)
 
 
 def price_is_that_of_the_events_time(_: Fixture) -> None:
     dearer = rate(effective_from=NOW - DAY // 2, price_nanos=5_000)
-    movements = settled([event(0, occurred_at=NOW - DAY), event(1, occurred_at=NOW)], [rate(), dearer]).movements
+    movements = classified([event(0, occurred_at=NOW - DAY), event(1, occurred_at=NOW)], [rate(), dearer]).movements
     assert movements["price_nanos"].to_list() == [1_000, 5_000]
 
 
@@ -68,16 +68,16 @@ def bad_bytes_are_no_record(_: Fixture) -> None:
 
 def first_content_stands(_: Fixture) -> None:
     (content,) = content_hashes(pl.DataFrame([event(0)], schema=EVENT_COLUMNS))
-    assert len(settled([event(0)], [rate()], content).duplicates) == 1
-    conflict = settled([event(0, quantity=7)], [rate()], content)
+    assert len(classified([event(0)], [rate()], content).duplicates) == 1
+    conflict = classified([event(0, quantity=7)], [rate()], content)
     assert (len(conflict.movements), len(conflict.refused)) == (0, 1)
 
 
 def aborted_batch_is_rated_again(fixture: Fixture) -> None:
     world: World = fixture("world")
-    honest, aborts = Ledger.append, []
+    honest, aborts = MovementWriter.append, []
 
-    def append(ledger: Ledger, movements: pl.DataFrame) -> None:
+    def append(ledger: MovementWriter, movements: pl.DataFrame) -> None:
         # Once, before anything is written: Tansu shows what was written before an abort.
         if not aborts and len(movements):
             aborts.append(len(movements))
@@ -85,7 +85,7 @@ def aborted_batch_is_rated_again(fixture: Fixture) -> None:
         honest(ledger, movements)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Ledger, "append", append)
+        patch.setattr(MovementWriter, "append", append)
         world.publish_usage(0, 50)
         world.stack.rate_everything()
     assert aborts

@@ -27,13 +27,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from schemas import codec, datums, varints
-from schemas.joined import JoinedValues, Places
-from sinks import reader
-from sinks.sink import CONSUMER_SETTINGS, Sink
-from streams import rating, settlement
-from streams.fingerprints import content_hashes, id_hashes
-from streams.log_reader import LogReader
+from schemas import codec
+from schemas.columnar import datums, varints
+from schemas.columnar.joined import JoinedValues, Places
+from sinks.read import movements as reader
+from sinks.write.loop import CONSUMER_SETTINGS, Sink
+from streams import outcome
+from streams.dedup.catch_up import LogReader
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
@@ -69,8 +71,8 @@ def random_movement_id(patch: pytest.MonkeyPatch) -> None:
         made = honest(events, priced)
         return made.with_columns(pl.Series("movement_id", [str(uuid.uuid4()) for _ in range(len(made))], pl.String))
 
-    honest = settlement._movements
-    patch.setattr(settlement, "_movements", movements)
+    honest = outcome._movements
+    patch.setattr(outcome, "_movements", movements)
 
 
 def clock_in_the_rating(patch: pytest.MonkeyPatch) -> None:
@@ -78,14 +80,14 @@ def clock_in_the_rating(patch: pytest.MonkeyPatch) -> None:
         now = pl.lit(time.time_ns() // 1000, pl.Int64).alias("occurred_at")
         return rating.rate_batch(events.with_columns(now), *prices_and_limits)
 
-    patch.setattr(settlement, "rate_batch", rate_batch)
+    patch.setattr(outcome, "rate_batch", rate_batch)
 
 
 def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
-    def commit(rater: Any, poll: Any, settled: Any, *more: Any) -> Any:
+    def commit(rater: Any, poll: Any, outcomes: Any, *more: Any) -> Any:
         standing = {number: store.reached_offset for number, store in rater._stores.items()}
-        rater._remember(settled, id_hashes(poll.events), content_hashes(poll.events), standing)
-        return honest(rater, poll, settled, *more)
+        rater._remember(outcomes, id_hashes(poll.events), content_hashes(poll.events), standing)
+        return honest(rater, poll, outcomes, *more)
 
     honest = Rater._commit
     patch.setattr(Rater, "_commit", commit)
@@ -96,12 +98,12 @@ def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
-    def settle(events: Any, failed: Any, ids: Any, content: Any, seen: settlement.Seen, *more: Any) -> Any:
-        same = settlement.Seen(seen.known & (seen.content == content), seen.content)
+    def classify(events: Any, failed: Any, ids: Any, content: Any, seen: outcome.KnownIds, *more: Any) -> Any:
+        same = outcome.KnownIds(seen.known & (seen.content == content), seen.content)
         return honest(events, failed, ids, content, same, *more)
 
-    honest = settlement.settle
-    patch.setattr(settlement, "settle", settle)
+    honest = outcome.classify
+    patch.setattr(outcome, "classify", classify)
 
 
 def long_varints(patch: pytest.MonkeyPatch) -> None:

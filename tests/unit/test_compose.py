@@ -19,11 +19,11 @@ import typer.main
 import yaml
 from prometheus_client import CollectorRegistry
 
-from credit_movements.cli import app
-from credit_movements.health import health_page
+from credit_movements.commands.main import app
 from credit_movements.settings import load_settings, required
-from credit_movements.stack import Ports
-from exporter.storage import ExportStorage
+from credit_movements.stack.stages import Ports
+from credit_movements.workers.health import health_page
+from exporter.storage.objects import ExportStorage
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

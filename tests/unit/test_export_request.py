@@ -5,9 +5,9 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Message
 
-from credit_movements.export_request import Answers
-from exporter.ledger import Outcome
-from exporter.notifications import answered_requests
+from credit_movements.exports.request import Answers
+from exporter.notify.notifications import answered_requests
+from exporter.storage.records import Outcome
 from schemas.codec import RecordCodec
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from credit_movements.occupancy import OccupiedError, data_folder_claimed, rater_folder_claimed
+from credit_movements.supervision.occupancy import OccupiedError, data_folder_claimed, rater_folder_claimed
 
 
 def test_a_folder_is_one_raters_and_free_again_when_that_one_ends(tmp_path: Path) -> None:

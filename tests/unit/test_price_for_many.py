@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_movements.verify.amounts import attos_of, nanos_of_product
-from exporter.csv_file import _values_per_unit
-from streams.rates import MANY_PRICE_UNITS, MAX_AMOUNT_NANOS, MAX_INCREMENT, MAX_UNITS_OF_ENDLESS_PRICE, Rate
-from streams.rating import charged
-from tests.unit.streams.test_settlement import rate
+from exporter.file.csv_file import _values_per_unit
+from streams.pricing.rates import MANY_PRICE_UNITS, MAX_AMOUNT_NANOS, MAX_INCREMENT, MAX_UNITS_OF_ENDLESS_PRICE, Rate
+from streams.pricing.rating import charged
+from tests.unit.streams.test_outcome import rate
 
 ALLOWED = sorted({*range(1, 1001), *MANY_PRICE_UNITS})
 LONGEST_CALL_SECONDS = 72 * 3600

@@ -2,7 +2,7 @@
 
 import pytest
 
-from credit_movements.topic_findings import Finding, TopicOnKafka, compacted_away, findings
+from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
 from schemas.topics import (
     ACCOUNT_PLANS,
     ALL_TOPICS,

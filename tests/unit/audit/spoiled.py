@@ -12,14 +12,15 @@ from credit_movements.audit.differences import Findings
 from credit_movements.audit.letters import LetterAudit
 from credit_movements.audit.log_partition import LogAudit
 from credit_movements.audit.rate_history import RateHistory
+from kafka_io.polls import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.topics import CREDIT_MOVEMENTS, RATES, USAGE_EVENTS
-from streams.fingerprints import content_hashes, id_hashes
-from streams.poll import Place, decode_poll
-from streams.rates import Rate
-from streams.rating import Limits, PriceList
-from streams.settlement import Seen, check_batch, refusals_of, settle
+from streams.batch import decode_batch
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.outcome import KnownIds, check_batch, classify, refusals_of
+from streams.pricing.rates import Rate
+from streams.pricing.rating import Limits, PriceList
 from tests.unit.schemas.test_codec import RegisteredSchemas
 
 NOW_MILLIS = 1_760_000_000_000
@@ -53,19 +54,19 @@ class Outcome:
 
 def rated(values: list[bytes | None], rates: list[dict[str, Any]]) -> Outcome:
     """What the rater makes of these values, all in one batch; there is one partition."""
-    poll = decode_poll([record(USAGE_EVENTS.name, n, value) for n, value in enumerate(values)], CODECS_OF_SOURCE)
+    poll = decode_batch([record(USAGE_EVENTS.name, n, value) for n, value in enumerate(values)], CODECS_OF_SOURCE)
     events, limits = poll.events, Limits()
     ids, content = id_hashes(events), content_hashes(events)
-    seen = Seen(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
+    seen = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
     prices = PriceList([Rate.checked(each) for each in rates], [], "default")
-    settled = settle(events, check_batch(events, 1, limits), ids, content, seen, prices, limits)
-    refused = [refusal.row for refusal in poll.refusals] + [row for row, _, _ in refusals_of(settled)]
-    return Outcome(rates, values, settled.movements.to_dicts(), [(row, values[row]) for row in sorted(refused)])
+    outcomes = classify(events, check_batch(events, 1, limits), ids, content, seen, prices, limits)
+    refused = [refusal.row for refusal in poll.refusals] + [row for row, _, _ in refusals_of(outcomes)]
+    return Outcome(rates, values, outcomes.movements.to_dicts(), [(row, values[row]) for row in sorted(refused)])
 
 
 def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
     """Audit it as it would be read from the topics, in small batches."""
-    findings, place = Findings(), Place(USAGE_EVENTS.name, 0)
+    findings, place = Findings(), TopicPartition(USAGE_EVENTS.name, 0)
     history = RateHistory(CODECS[RATES.name])
     rates = pl.DataFrame(outcome.rates, schema=CODECS[RATES.name].dtypes)
     history.take([record(RATES.name, n, value) for n, value in enumerate(CODECS[RATES.name].encode(rates))])

@@ -15,7 +15,7 @@ from schemas.topics import RATES
 from tests.unit.audit.spoiled import CODECS
 from tests.unit.streams.oracle_numbers import read_number
 from tests.unit.streams.test_numbers import DESTINATIONS, NUMBERS
-from tests.unit.streams.test_settlement import DAY, NOW, event, rate, settled, top_up
+from tests.unit.streams.test_outcome import DAY, NOW, classified, event, rate, top_up
 
 MINUTE = 60 * 10**6
 RATED_AT = NOW
@@ -73,7 +73,7 @@ EVENTS = st.lists(
 @given(EVENTS, RATES_OF_CALLS)
 @settings(max_examples=40, deadline=None)
 def test_whatever_the_rater_charges_is_right(events: list[dict[str, Any]], rates: list[dict[str, Any]]) -> None:
-    assert wrong(settled(events, rates).movements, published(*rates)) == []
+    assert wrong(classified(events, rates).movements, published(*rates)) == []
 
 
 @pytest.mark.parametrize(("destination", "digits"), NUMBERS)
@@ -111,7 +111,7 @@ def test_numbers_are_read_as_the_oracle_reads_them(destinations: list[str | None
 )
 def test_a_charge_with_one_wrong_field_is_found(field: str, value: Any, kind: str) -> None:
     rates = [rate(destination_prefix="4915")]
-    charge = settled([event(1)], rates).movements
+    charge = classified([event(1)], rates).movements
     spoiled = charge.with_columns(pl.lit(value, charge.schema[field]).alias(field))
     ((found, said),) = wrong(spoiled, published(*rates))
     assert found == kind
@@ -131,14 +131,14 @@ def test_a_charge_with_one_wrong_field_is_found(field: str, value: Any, kind: st
     ],
 )
 def test_a_top_up_with_one_wrong_field_is_found(field: str, value: Any, kind: str) -> None:
-    payment = settled([top_up(1)], [rate()]).movements
+    payment = classified([top_up(1)], [rate()]).movements
     spoiled = payment.with_columns(pl.lit(value, payment.schema[field]).alias(field))
     assert [found for found, _ in wrong(spoiled, published(rate()))] == [kind]
 
 
 def test_an_amount_that_only_agrees_because_it_wraps_around_is_wrong() -> None:
     dear = 10**18 - 1
-    charge = settled([event(1)], [rate()]).movements
+    charge = classified([event(1)], [rate()]).movements
     wrapped = (-120 * dear + 2**63) % 2**64 - 2**63
     spoiled = charge.with_columns(price_nanos=pl.lit(dear), credit_movement_nanos=pl.lit(wrapped))
     assert [found for found, _ in wrong(spoiled, published(rate(price_nanos=dear)))] == ["wrong_amount"]
@@ -146,7 +146,7 @@ def test_an_amount_that_only_agrees_because_it_wraps_around_is_wrong() -> None:
 
 def test_an_end_that_was_published_later_does_not_touch_what_was_rated() -> None:
     open_end, ended = rate(), rate(effective_to=NOW - 2 * DAY)
-    charge = settled([event(1)], [open_end]).movements
+    charge = classified([event(1)], [open_end]).movements
     ended_at = NOW - DAY
     history = published(open_end, ended, at=ended_at)
     assert wrong(charge, history, rated_at=ended_at - MINUTE) == []
@@ -157,7 +157,7 @@ def test_an_end_that_was_published_later_does_not_touch_what_was_rated() -> None
 
 
 def test_of_a_key_the_first_price_stands_and_of_a_card_the_first_currency() -> None:
-    charge = settled([event(1)], [rate()]).movements
+    charge = classified([event(1)], [rate()]).movements
     dearer, foreign = rate(price_nanos=9), rate(currency="USD", effective_from=NOW - 3 * DAY)
     assert wrong(charge, published(rate(), dearer, foreign, rate(increment=0))) == []
     assert [found for found, _ in wrong(charge, published(dearer, rate()))] == ["wrong_amount"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from credit_movements import demo
 from credit_movements.demo.deck import deck, sample_deck
 from credit_movements.demo.destinations import DESTINATIONS
-from streams.deck import lint, read_deck
-from streams.rates import Rate
+from streams.pricing.deck.parsing import lint, read_deck
+from streams.pricing.rates import Rate
 
 NOW = 1_763_884_800_123_456  # 2025-11-23T08:00:00.123456Z
 DAY = 86_400 * 10**6

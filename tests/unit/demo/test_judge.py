@@ -18,12 +18,12 @@ from credit_movements.demo.judge import Judge
 from credit_movements.demo.verdict import Line
 from schemas.partitioner import account_partitions
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
-from streams.deck import lint
-from streams.events import EVENT_COLUMNS, events_table
-from streams.fingerprints import content_hashes, id_hashes
-from streams.rates import AccountPlan
-from streams.rating import Limits, PriceList
-from streams.settlement import Seen, Settled, check_batch, refusals_of, settle
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.events.table import EVENT_COLUMNS, events_table
+from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
+from streams.pricing.deck.parsing import lint
+from streams.pricing.rates import AccountPlan
+from streams.pricing.rating import Limits, PriceList
 
 NOW = 1_763_884_800_123_456  # 2025-11-23T08:00:00.123456Z
 HOUR = 3600 * 10**6
@@ -97,8 +97,8 @@ def test_the_judge_agrees_with_how_the_company_was_made(made: Company) -> None:
 
 
 def test_the_judge_and_the_rater_agree_on_every_line(made: Company) -> None:
-    settled = _settled(made)
-    rated = {(row["account_id"], row["movement_id"]): _line(row) for row in settled.movements.to_dicts()}
+    classified = _classified(made)
+    rated = {(row["account_id"], row["movement_id"]): _line(row) for row in classified.movements.to_dicts()}
     judged = {
         (account.account_id, line.movement_id): line
         for account in ACCOUNTS
@@ -108,15 +108,15 @@ def test_the_judge_and_the_rater_agree_on_every_line(made: Company) -> None:
 
 
 def test_the_judge_and_the_rater_agree_on_every_refusal(made: Company) -> None:
-    settled = _settled(made)
+    classified = _classified(made)
     judged = Judge(replace(made, spoiled=[])).everything().values()
-    assert Counter(check.reason.value for _, check, _ in refusals_of(settled)) == sum(
+    assert Counter(check.reason.value for _, check, _ in refusals_of(classified)) == sum(
         (Counter(outcomes.dead_letters) for outcomes in judged), Counter()
     )
-    assert len(settled.duplicates) == sum(outcomes.duplicates for outcomes in judged)
+    assert len(classified.duplicates) == sum(outcomes.duplicates for outcomes in judged)
 
 
-def _settled(made: Company) -> Settled:
+def _classified(made: Company) -> Outcomes:
     events = events_table(
         {
             TOP_UP_EVENTS.name: _with_places(made.top_up_events, 0),
@@ -126,8 +126,8 @@ def _settled(made: Company) -> Settled:
     plans = [AccountPlan.checked(plan) for plan in made.plans.to_dicts()]
     prices = PriceList(lint(csv.reader(io.StringIO(deck(NOW)))).rates, plans, "default")
     ids, content = id_hashes(events), content_hashes(events)
-    nothing = Seen(np.zeros(len(events), np.bool_), np.zeros(len(events), np.uint64))
-    return settle(events, check_batch(events, PARTITIONS, Limits()), ids, content, nothing, prices, Limits())
+    nothing = KnownIds(np.zeros(len(events), np.bool_), np.zeros(len(events), np.uint64))
+    return classify(events, check_batch(events, PARTITIONS, Limits()), ids, content, nothing, prices, Limits())
 
 
 def _with_places(events: pl.DataFrame, first_row: int) -> pl.DataFrame:

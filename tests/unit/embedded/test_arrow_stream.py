@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from credit_movements.embedded.arrow_stream import joined
+from credit_movements.embedded.clickhouse.arrow_stream import joined
 
 
 def stream(*values: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from credit_movements.embedded.clickhouse_statements import insert_head, is_read, output_format
+from credit_movements.embedded.clickhouse.statements import insert_head, is_read, output_format
 
 
 @pytest.mark.parametrize(

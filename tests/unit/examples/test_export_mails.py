@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from examples.export_mails import NOBODY, Mailer, one_line, rendered, told_size
-from exporter.notifications import Failure
+from exporter.notify.notifications import Failure
 
 ROOT = Path(__file__).parents[3]
 LINK = "https://billing.example.com/downloads/" + "WyJmaWxlcy84" * 30 + ".sig_-nature/credit-movements.csv?a=1&b=2"

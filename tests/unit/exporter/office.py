@@ -9,17 +9,17 @@ from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from exporter.acceptance import Acceptance
-from exporter.conclusion import Conclusion
-from exporter.export import FileMaker, MadeFile
+from exporter.admission.decision import Acceptance
+from exporter.file.making import FileMaker, MadeFile
 from exporter.handler import RequestHandler
-from exporter.ledger import AcceptedRequest, RequestLedger
-from exporter.links import LinkSigner
 from exporter.metrics import ExporterMetrics
-from exporter.publisher import KafkaUnavailableError, Outgoing, Publisher
-from exporter.requests import ExportRequest, LogPlace
-from exporter.storage import ExportStorage
-from exporter.window import Period
+from exporter.notify.conclusion import Conclusion
+from exporter.notify.publisher import KafkaUnavailableError, Outgoing, Publisher
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.window import Period
+from exporter.storage.links import LinkSigner
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest, ExportRecords
 from schemas.codec import RecordCodec
 
 NOW_MS = time.time_ns() // 1_000_000
@@ -83,7 +83,7 @@ class Office:
 
     def __init__(self, storage: ExportStorage, log_end: Callable[[int], int] = lambda _: 11) -> None:
         self.storage = storage
-        self.ledger = RequestLedger(storage)
+        self.ledger = ExportRecords(storage)
         self.post = Post()
         self.maker = Maker(storage)
         self.now_ms = NOW_MS

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from exporter.acceptance import Acceptance
+from exporter.admission.decision import Acceptance
 from exporter.completeness import Rated
-from exporter.ledger import AcceptedRequest, RequestLedger
-from exporter.requests import ExportRequest, LogPlace
-from exporter.storage import ExportStorage
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest, ExportRecords
 
 NOW_MICROS = 1_793_000_000_000_000
 REQUEST = ExportRequest("id-1", "acme", NOW_MICROS, None, None, LogPlace("log", 3, 5), NOW_MICROS // 1000)
@@ -19,7 +19,7 @@ REQUEST = ExportRequest("id-1", "acme", NOW_MICROS, None, None, LogPlace("log", 
 def decided(
     storage: ExportStorage, log_end: Callable[[int], int], rated: Callable[[int], Rated | None]
 ) -> AcceptedRequest:
-    decision = asyncio.run(Acceptance(RequestLedger(storage), "movements", log_end, 0.3, rated).decide(REQUEST))
+    decision = asyncio.run(Acceptance(ExportRecords(storage), "movements", log_end, 0.3, rated).decide(REQUEST))
     assert isinstance(decision, AcceptedRequest)
     return decision
 

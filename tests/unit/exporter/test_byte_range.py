@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.byte_range import UnsatisfiableRangeError, byte_range
+from exporter.web.byte_range import UnsatisfiableRangeError, byte_range
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.csv_file import HEADER, csv_chunks
-from exporter.csv_options import CsvOptions
-from exporter.window import Period, export_period, known_time_zones
+from exporter.file.csv_file import HEADER, csv_chunks
+from exporter.request.csv_options import CsvOptions
+from exporter.request.window import Period, export_period, known_time_zones
 from tests.unit.verify.exported import COLUMNS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.csv_options import CsvOptions, UnknownOption, csv_options
-from exporter.packing import packed
+from exporter.file.packing import packed
+from exporter.request.csv_options import CsvOptions, UnknownOption, csv_options
 
 PLAIN = CsvOptions()
 GZIP = CsvOptions(is_gzip=True)

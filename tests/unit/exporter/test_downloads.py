@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from exporter.downloads import DownloadPage
-from exporter.ledger import ExportKeys, RequestLedger
-from exporter.links import Link, LinkSigner
-from exporter.pages import add_pages
-from exporter.storage import ExportStorage, StorageUnavailableError
+from exporter.storage.links import Link, LinkSigner
+from exporter.storage.objects import ExportStorage, StorageUnavailableError
+from exporter.storage.records import ExportKeys, ExportRecords
+from exporter.web.downloads import DownloadPage
+from exporter.web.pages import add_pages
 
 NOW_MICROS = 1_767_225_600_000_000
 SIGNER = LinkSigner(b"a secret of at least thirty-two bytes")
@@ -139,7 +139,7 @@ def test_an_expired_link_is_gone(storage: ExportStorage) -> None:
 
 
 def test_a_deleted_export_is_gone_for_good_even_if_a_worker_writes_its_file_again(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     storage.create_record(KEYS.outcome, {"notification": {}})
     storage.put_stream(KEYS.file.replace(".csv", ".manifest.json"), [b"{}"])
     assert ledger.delete_files(ACCOUNT, EXPORT)
@@ -152,8 +152,8 @@ def test_a_deleted_export_is_gone_for_good_even_if_a_worker_writes_its_file_agai
 
 
 def test_only_what_is_there_can_be_deleted(storage: ExportStorage) -> None:
-    assert not RequestLedger(storage).delete_files(ACCOUNT, EXPORT)
-    assert not RequestLedger(storage).delete_files("other", EXPORT)
+    assert not ExportRecords(storage).delete_files(ACCOUNT, EXPORT)
+    assert not ExportRecords(storage).delete_files("other", EXPORT)
     assert get(storage, link())[0] == 200
 
 
@@ -268,7 +268,7 @@ def test_a_download_is_logged_with_account_and_export_and_without_the_token(
         get(storage, path + "?")
         get(storage, path, "POST")
         get(storage, link(expires_at_micros=NOW_MICROS))
-    lines = [record.getMessage() for record in caplog.records if record.name == "exporter.downloads"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "exporter.web.downloads"]
     # An account may be named anything: no id begins a line of its own.
     assert lines == [f"download of export {EXPORT} of account {ACCOUNT!r}: GET {status}" for status in (200, 416)]
     for secret in (token, *token.split(".")):

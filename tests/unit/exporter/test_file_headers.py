@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.file_headers import content_disposition, file_headers
+from exporter.file.headers import content_disposition, file_headers
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from exporter.export import ExportTooLongError
-from exporter.publisher import KafkaUnavailableError
-from exporter.storage import ExportStorage, StorageUnavailableError
+from exporter.file.making import ExportTooLongError
+from exporter.notify.publisher import KafkaUnavailableError
+from exporter.storage.objects import ExportStorage, StorageUnavailableError
 from schemas.topics import EXPORT_NOTIFICATIONS
-from sinks.reader import MovementsUnavailableError
+from sinks.read.movements import MovementsUnavailableError
 from tests.unit.exporter.office import NOW_MS, Office, asked, never, run
 
 

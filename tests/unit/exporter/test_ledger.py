@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ledger import AcceptedRequest, ExportKeys, Outcome, RequestLedger
-from exporter.requests import Ended, ExportRequest, LogPlace
-from exporter.storage import ExportStorage
-from exporter.window import Period
+from exporter.request.requests import Ended, ExportRequest, LogPlace
+from exporter.request.window import Period
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest, ExportKeys, ExportRecords, Outcome
 from tests.s3.storages import storage_of_kind
 
 DAY_MICROS = 24 * 3600 * 1_000_000
@@ -36,7 +36,7 @@ def outcome(requests_end_offset: int = 9, **fields: Any) -> Outcome:
 
 
 def test_the_first_worker_to_accept_a_request_fixes_its_export(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     first, second = accepted(log_end_offset=7), accepted(log_end_offset=9)
     assert ledger.accepted(first.request) is None
     assert ledger.accept(first) is first
@@ -45,27 +45,27 @@ def test_the_first_worker_to_accept_a_request_fixes_its_export(storage: ExportSt
 
 
 def test_a_request_without_a_period_is_remembered_too(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     without = accepted(period=None, log_end_offset=None)
     ledger.accept(without)
     assert ledger.accepted(without.request) == without
 
 
 def test_the_first_worker_to_conclude_an_export_fixes_its_outcome(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     assert ledger.outcome(accepted()) is None
     assert ledger.conclude(accepted(), outcome(8)) == outcome(8)
     assert ledger.conclude(accepted(), outcome(9)) == outcome(8)
     assert ledger.outcome(accepted()) == outcome(8)
 
 
-def end(ledger: RequestLedger, export: AcceptedRequest, requests_end_offset: int) -> None:
+def end(ledger: ExportRecords, export: AcceptedRequest, requests_end_offset: int) -> None:
     ledger.accept(export)
     ledger.conclude(export, outcome(requests_end_offset))
 
 
 def test_the_export_before_a_request_is_that_of_its_account_and_log(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     end(ledger, accepted(request_id="1", offset=4), 6)
     end(ledger, accepted(request_id="2", offset=6), 9)
     end(ledger, accepted(account_id="other", request_id="3", offset=7), 9)
@@ -84,7 +84,7 @@ def test_the_export_before_a_request_is_that_of_its_account_and_log(storage: Exp
 
 
 def test_an_export_before_that_has_not_ended_answers_nothing(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     end(ledger, accepted(request_id="1", offset=4), 6)
     ledger.accept(accepted(request_id="2", offset=6))
     assert ledger.ended_before(accepted(offset=9).request) is None
@@ -93,7 +93,7 @@ def test_an_export_before_that_has_not_ended_answers_nothing(storage: ExportStor
 def test_an_account_of_years_costs_a_request_one_name_and_one_record(
     storage: ExportStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     # More than one page of a listing.
     for number in range(1100):
         storage.create_record(ExportKeys("a" * 64, f"{number:064x}").place(LogPlace("log", 3, number)), {})
@@ -107,7 +107,7 @@ def test_an_account_of_years_costs_a_request_one_name_and_one_record(
 def test_a_file_and_its_manifest_are_deleted_when_the_link_has_expired_and_its_records_stay(
     storage: ExportStorage,
 ) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     export = accepted()
     ledger.accept(export)
     storage.put_stream(export.keys.file, [b"x"])
@@ -122,14 +122,14 @@ def test_a_file_and_its_manifest_are_deleted_when_the_link_has_expired_and_its_r
 
 
 def test_a_file_outlives_a_shortened_setting_if_its_link_was_promised_longer(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     storage.put_stream(accepted().keys.file, [b"x"])
     ledger.conclude(accepted(), outcome(expires_at=NOW_MICROS + 7 * DAY_MICROS))
     assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 0
 
 
 def test_a_file_that_no_outcome_names_is_deleted_in_the_end(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     storage.put_stream(accepted().keys.file, [b"x"])
     storage.put_stream(accepted(request_id="failed").keys.file, [b"x"])
     ledger.conclude(accepted(request_id="failed"), outcome(status="failed"))
@@ -142,7 +142,7 @@ def beside(export: AcceptedRequest, suffix: str) -> str:
 
 
 def test_all_that_lies_under_an_exports_name_expires_with_it(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     export, other = accepted(), accepted(request_id="other")
     for each, days in ((export, 7), (other, 70)):
         for suffix in (".csv", ".csv.gz", ".manifest.json"):
@@ -155,20 +155,20 @@ def test_all_that_lies_under_an_exports_name_expires_with_it(storage: ExportStor
 
 
 def test_a_manifest_that_no_outcome_names_is_deleted_in_the_end(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     storage.put_stream(beside(accepted(), ".manifest.json"), [b"x"])
     assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=DAY_MICROS) == 1
 
 
 def test_a_file_whose_outcome_waits_for_an_outage_to_end_is_left_for_a_day(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     storage.put_stream(accepted().keys.file, [b"x"])
     assert ledger.delete_expired_files(NOW_MICROS + DAY_MICROS // 2, link_ttl_micros=1) == 0
     assert ledger.delete_expired_files(NOW_MICROS + 2 * DAY_MICROS, link_ttl_micros=1) == 1
 
 
 def test_deleting_an_export_takes_its_files_alone_and_is_remembered(storage: ExportStorage) -> None:
-    ledger = RequestLedger(storage)
+    ledger = ExportRecords(storage)
     export, other = accepted(), accepted(request_id="other")
     for each in (export, other):
         storage.put_stream(each.keys.file, [b"x"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.links import Link, LinkRefusal, LinkSigner
+from exporter.storage.links import Link, LinkRefusal, LinkSigner
 
 LINK = Link("files/ab/cd.csv", "account ü/\"'", "export-1", "credit-movements_2026-01-01_2026-01-31.csv", 2_000_000)
 SIGNER = LinkSigner(b"a secret of at least thirty-two bytes")

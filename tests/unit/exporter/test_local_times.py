@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from credit_movements.verify.local_clock import LocalClock
-from exporter.csv_file import HEADER, csv_chunks
-from exporter.window import Period, export_period, known_time_zones
+from exporter.file.csv_file import HEADER, csv_chunks
+from exporter.request.window import Period, export_period, known_time_zones
 from tests.unit.verify.exported import COLUMNS, usage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

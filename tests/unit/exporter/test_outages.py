@@ -7,7 +7,7 @@ import time
 import pytest
 
 from exporter.outages import waited_out
-from exporter.storage import StorageUnavailableError
+from exporter.storage.objects import StorageUnavailableError
 
 
 class Flaky:

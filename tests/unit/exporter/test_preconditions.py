@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.preconditions import range_applies, unmet_precondition
+from exporter.web.preconditions import range_applies, unmet_precondition
 
 ETAG = '"abc"'
 

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
 
+from exporter.file.progress import Progress
 from exporter.metrics import ExporterMetrics
-from exporter.progress import Progress
 
 
 def test_rows_and_bytes_are_counted_as_they_pass() -> None:

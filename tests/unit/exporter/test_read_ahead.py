@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from exporter.read_ahead import read_ahead
+from exporter.file.read_ahead import read_ahead
 
 
 class Source:

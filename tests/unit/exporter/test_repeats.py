@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.ledger import AcceptedRequest
-from exporter.requests import LogPlace
+from exporter.request.requests import LogPlace
+from exporter.storage.records import AcceptedRequest
 from tests.unit.exporter.office import NOW_MS, Office, asked, run
 
 

@@ -9,10 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from exporter.acceptance import Acceptance, EndedBefore, Repeat
-from exporter.ledger import AcceptedRequest, Outcome, RequestLedger
-from exporter.requests import ExportRequest, LogPlace
-from exporter.storage import ExportStorage
+from exporter.admission.decision import Acceptance, EndedBefore, Repeat
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
 
 ACCOUNTS = st.sampled_from(["acme", "other"])
 # Few: people's retries send an id again.
@@ -44,7 +44,7 @@ class Log:
 class RepeatsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = RequestLedger(ExportStorage.open("memory:///"))
+        self.ledger = ExportRecords(ExportStorage.open("memory:///"))
         self.acceptance = Acceptance(self.ledger, "movements", lambda _: 1, 0.1)
         self.logs = [Log("log 0")]
         self.running: dict[str, Running] = {}

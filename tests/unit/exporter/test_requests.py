@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.requests import BadRequest, Ended, ExportRequest, LogPlace, checked_request, is_repeat
+from exporter.request.requests import BadRequest, Ended, ExportRequest, LogPlace, checked_request, is_repeat
 from schemas.dead_letters import Reason
 from schemas.partitioner import account_partition
 

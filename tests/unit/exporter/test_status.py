@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from exporter.intake import RawRequest
-from exporter.ledger import AcceptedRequest, Outcome, RequestLedger
-from exporter.live_progress import LiveProgress
-from exporter.requests import BadRequest, ExportRequest, LogPlace
-from exporter.status import StatusSources, export_status
-from exporter.storage import ExportStorage
-from exporter.window import Period
+from exporter.admission.intake import RawRequest
+from exporter.file.live_progress import LiveProgress
+from exporter.request.requests import BadRequest, ExportRequest, LogPlace
+from exporter.request.window import Period
+from exporter.storage.objects import ExportStorage
+from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
+from exporter.web.status import StatusSources, export_status
 from schemas.dead_letters import Reason
 from schemas.partitioner import account_partition
 
@@ -46,14 +46,14 @@ class World:
 
     def __init__(self, storage: ExportStorage) -> None:
         self.storage = storage
-        self.ledger = RequestLedger(storage)
+        self.ledger = ExportRecords(storage)
         self.unread: list[ExportRequest | BadRequest] = []
         self.progress = LiveProgress()
 
     def status(self, account_id: str = "acme", now_ms: int = NOW_MS + 20, **sources: Any) -> dict[str, Any]:
         raw = [RawRequest(LogPlace(LOG, 3, number), NOW_MS, None, None) for number in range(len(self.unread))]
         everything: dict[str, Any] = {
-            "ledger": self.ledger,
+            "records": self.ledger,
             "unread": lambda _: raw,
             "checked": lambda each: self.unread[each.place.offset],
             "progress": self.progress,

@@ -14,11 +14,11 @@ from aiohttp import web
 from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
-from exporter.downloads import DownloadPage
-from exporter.links import LinkSigner
-from exporter.pages import add_pages
-from exporter.status_page import StatusPage
-from exporter.storage import ExportStorage, StorageUnavailableError
+from exporter.storage.links import LinkSigner
+from exporter.storage.objects import ExportStorage, StorageUnavailableError
+from exporter.web.downloads import DownloadPage
+from exporter.web.pages import add_pages
+from exporter.web.status_page import StatusPage
 from tests.conftest import free_port
 
 TOKEN = b"a token of at least thirty-two bytes"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.storage import CorruptRecordError, ExportStorage, StorageUnavailableError, StorageUrlError
+from exporter.storage.objects import CorruptRecordError, ExportStorage, StorageUnavailableError, StorageUrlError
 from tests.s3.server import S3Server
 from tests.s3.storages import on_s3, storage_of_kind
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.window import Period, UnknownTimeZone, export_period, known_time_zones, utc_offsets
+from exporter.request.window import Period, UnknownTimeZone, export_period, known_time_zones, utc_offsets
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = 60_000_000

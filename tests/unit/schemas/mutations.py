@@ -8,8 +8,8 @@ import numpy as np
 
 from schemas import datum
 from schemas.avro_schemas import fields_of, parsed_schema, schema_text
-from schemas.datums import Field, read_datums
-from schemas.joined import JoinedValues
+from schemas.columnar.datums import Field, read_datums
+from schemas.columnar.joined import JoinedValues
 
 _TEXTS = ["", "a", "call", "+4930123456", "é", "日本語", "📞", "x" * 63, "y" * 64, "ж" * 70, "z" * 9_000, "\0", "'=1+1"]
 _NUMBERS = [0, 1, -1, 63, 64, -64, -65, 8191, 8192, 1_783_000_000_000_000, 2**62, 2**63 - 1, -(2**63)]

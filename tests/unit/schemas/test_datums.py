@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.avro_schemas import parsed_schema
+from schemas.columnar.joined import JoinedValues
+from schemas.columnar.utf8 import misspelt
+from schemas.columnar.varints import read_varints
 from schemas.datum import _encoded
-from schemas.joined import JoinedValues
 from schemas.topics import RECORD_TOPICS
-from schemas.utf8 import misspelt
-from schemas.varints import read_varints
 from tests.unit.schemas.mutations import disagreements, mutated_datums
 
 # Over all records. Millions take minutes: CREDIT_TEST_MUTATIONS=3000000.

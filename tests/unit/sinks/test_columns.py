@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.columns import decimals, movement_columns
+from sinks.write.columns import decimals, movement_columns
 
 LARGEST_NANOS = 10**18 - 1
 

@@ -4,7 +4,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
 
-from sinks.insert import INSERT_SETTINGS, explain_refusal, is_clickhouse_outage
+from sinks.write.insert import INSERT_SETTINGS, explain_refusal, is_clickhouse_outage
 
 
 def test_a_refusal_that_waiting_will_not_heal_says_what_will() -> None:

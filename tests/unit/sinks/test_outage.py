@@ -6,8 +6,8 @@ from threading import Event
 
 import pytest
 
-from sinks import outage
-from sinks.outage import Complaints, Patience, StoppedWaitingError
+from kafka_io import outages as outage
+from kafka_io.outages import Complaints, Patience, StoppedWaitingError
 
 
 class OutageError(Exception):

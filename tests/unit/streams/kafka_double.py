@@ -10,25 +10,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
+from confluent_kafka import TopicPartition as PartitionOffset
 from prometheus_client import CollectorRegistry
 
+from kafka_io.polls import TopicPartition, position_of
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
-from streams.clock_watch import ClockWatch
-from streams.events import events_of_movements
-from streams.fingerprints import content_hashes, id_hashes
-from streams.ledger import AbortedError
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.dedup.store import DedupStore
+from streams.events.record_times import record_times
+from streams.events.table import events_of_movements
 from streams.metrics import RaterMetrics
-from streams.number_watch import NumberWatch
-from streams.poll import Place, position_of
+from streams.pricing.rates import Rate
+from streams.pricing.rating import Limits, PriceList
 from streams.rater import Rater, RaterOptions
-from streams.rates import Rate
-from streams.rating import Limits, PriceList
-from streams.record_times import record_times
-from streams.seen_store import SeenStore
+from streams.watches.clock import ClockWatch
+from streams.watches.numbers import NumberWatch
+from streams.writer import AbortedError
 from tests.unit.schemas.test_codec import RegisteredSchemas
-from tests.unit.streams.test_settlement import rate
+from tests.unit.streams.test_outcome import rate
 
 SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
 CODECS = {topic.name: RecordCodec(topic, cast(Any, RegisteredSchemas())) for topic in (*SOURCES, CREDIT_MOVEMENTS)}
@@ -46,16 +47,16 @@ class KafkaDouble:
         self.folder = folder
         self.now_micros = now_micros
         self.keeps_notes = keeps_notes
-        self.records: dict[Place, list[Message]] = {Place(topic.name, 0): [] for topic in SOURCES}
-        self.committed: dict[Place, TopicPartition] = {}
+        self.records: dict[TopicPartition, list[Message]] = {TopicPartition(topic.name, 0): [] for topic in SOURCES}
+        self.committed: dict[TopicPartition, PartitionOffset] = {}
         self.log: list[dict[str, Any]] = []
-        self.letters: dict[tuple[Place, int], tuple[str, str]] = {}
+        self.letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
         self.next_commit: str = "commit"
         self.first_kept = dict.fromkeys(self.records, 0)
 
     def publish(self, topic: Topic, record: dict[str, Any], told_micros: int, kind: int = 1) -> None:
         """`kind`: 1 where the publisher stamps (CreateTime), 2 where the broker does."""
-        place = Place(topic.name, 0)
+        place = TopicPartition(topic.name, 0)
         codec = CODECS[topic.name]
         value = codec.encode_one({name: record[name] for name in codec.dtypes})
         stamp = (kind, told_micros // 1000)
@@ -101,7 +102,7 @@ class RunningRater:
             NumberWatch(metrics.not_numbers, lambda: 0.0),
         )
         self._kafka = kafka
-        self.rater._on_assign(cast(Any, consumer), [TopicPartition(*place) for place in kafka.records])
+        self.rater._on_assign(cast(Any, consumer), [PartitionOffset(*place) for place in kafka.records])
 
     def turn(self) -> None:
         self.rater._turn()
@@ -123,10 +124,10 @@ class RunningRater:
 class _Consumer:
     def __init__(self, kafka: KafkaDouble) -> None:
         self._kafka = kafka
-        self._next: dict[Place, int] = {}
+        self._next: dict[TopicPartition, int] = {}
 
-    def assign(self, partitions: list[TopicPartition]) -> None:
-        self._next = {Place(each.topic, each.partition): each.offset for each in partitions}
+    def assign(self, partitions: list[PartitionOffset]) -> None:
+        self._next = {TopicPartition(each.topic, each.partition): each.offset for each in partitions}
 
     def consume(self, count: int, _: float) -> list[Message]:
         taken: list[Message] = []
@@ -136,15 +137,16 @@ class _Consumer:
             taken += new
         return taken
 
-    def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
+    def committed(self, partitions: list[PartitionOffset], _: float) -> list[PartitionOffset]:
         none = -1001
         return [
-            self._kafka.committed.get(Place(each.topic, each.partition)) or TopicPartition(each.topic, 0, none)
+            self._kafka.committed.get(TopicPartition(each.topic, each.partition))
+            or PartitionOffset(each.topic, 0, none)
             for each in partitions
         ]
 
-    def get_watermark_offsets(self, partition: TopicPartition, _: float) -> tuple[int, int]:
-        return 0, len(self._kafka.records.get(Place(partition.topic, partition.partition), []))
+    def get_watermark_offsets(self, partition: PartitionOffset, _: float) -> tuple[int, int]:
+        return 0, len(self._kafka.records.get(TopicPartition(partition.topic, partition.partition), []))
 
 
 class _Ledger:
@@ -153,15 +155,15 @@ class _Ledger:
 
     def begin(self) -> None:
         self._movements: list[dict[str, Any]] = []
-        self._letters: dict[tuple[Place, int], tuple[str, str]] = {}
+        self._letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
 
     def append(self, movements: pl.DataFrame) -> None:
         self._movements += movements.to_dicts()
 
-    def bury(self, message: Message, reason: Any, detail: str) -> None:
+    def write_dead_letter(self, message: Message, reason: Any, detail: str) -> None:
         self._letters[position_of(message)] = (reason.value, detail)
 
-    def commit(self, offsets: list[TopicPartition], _: Any) -> dict[int, int]:
+    def commit(self, offsets: list[PartitionOffset], _: Any) -> dict[int, int]:
         what, self._kafka.next_commit = self._kafka.next_commit, "commit"
         if what == "crash before":
             raise CrashedError
@@ -171,7 +173,9 @@ class _Ledger:
         self._kafka.letters |= self._letters
         for each in offsets:
             note = each.metadata if self._kafka.keeps_notes else ""
-            self._kafka.committed[Place(each.topic, each.partition)] = TopicPartition(each.topic, 0, each.offset, note)
+            self._kafka.committed[TopicPartition(each.topic, each.partition)] = PartitionOffset(
+                each.topic, 0, each.offset, note
+            )
         if what == "crash after":
             raise CrashedError
         return {0: len(self._kafka.log)} if self._movements else {}
@@ -190,7 +194,7 @@ class _LogReader:
     def __init__(self, kafka: KafkaDouble) -> None:
         self._kafka = kafka
 
-    def catch_up(self, stores: Mapping[int, SeenStore], _: threading.Event) -> dict[int, int]:
+    def catch_up(self, stores: Mapping[int, DedupStore], _: threading.Event) -> dict[int, int]:
         for store in stores.values():
             missing = self._kafka.log[store.reached_offset :]
             if missing:
@@ -200,7 +204,9 @@ class _LogReader:
                 store.add(id_hashes(events), content_hashes(events), times, len(self._kafka.log))
         return dict.fromkeys(stores, len(self._kafka.log))
 
-    def newest_before(self, offsets: Mapping[Place, int], now_micros: int, _: threading.Event) -> dict[Place, int]:
+    def newest_before(
+        self, offsets: Mapping[TopicPartition, int], now_micros: int, _: threading.Event
+    ) -> dict[TopicPartition, int]:
         return {
             place: int(
                 record_times(

@@ -1,6 +1,6 @@
 """What a dead letter says of an event: in words and times that people read."""
 
-from streams.checks import Check
+from streams.pricing.checks import Check
 
 AT = 1_793_000_000_123_456
 

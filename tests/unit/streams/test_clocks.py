@@ -11,12 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from kafka_io.polls import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
-from streams.clock_watch import ClockBehindError
-from streams.poll import Place
-from streams.rating import Limits
+from streams.pricing.rating import Limits
+from streams.watches.clock import ClockBehindError
 from tests.unit.streams.kafka_double import CrashedError, KafkaDouble
-from tests.unit.streams.test_settlement import DAY, NOW, event, top_up
+from tests.unit.streams.test_outcome import DAY, NOW, event, top_up
 
 HOUR = DAY // 24
 APPENDED, CREATED = 2, 1
@@ -174,7 +174,7 @@ class ClockMachine(RuleBasedStateMachine):
     def begin(self, keeps_notes: bool) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.kafka = KafkaDouble(self.folder / "seen", NOW, keeps_notes)
-        self.published: dict[Place, list[dict[str, Any]]] = {place: [] for place in self.kafka.records}
+        self.published: dict[TopicPartition, list[dict[str, Any]]] = {place: [] for place in self.kafka.records}
         self.running = self.kafka.rater(batch_size=4)
 
     def teardown(self) -> None:
@@ -202,7 +202,7 @@ class ClockMachine(RuleBasedStateMachine):
         record = (top_up if is_top_up else event)(number, occurred_at=NOW + occurred)
         # A broker's clock may be wrong too, but is nobody's who publishes.
         self.kafka.publish(topic, record, NOW + (told if kind == CREATED else min(told, DAY)), kind)
-        self.published[Place(topic.name, 0)].append(record)
+        self.published[TopicPartition(topic.name, 0)].append(record)
 
     @rule(what=st.sampled_from(["commit", "commit", "abort", "crash before", "crash after"]))
     def turn(self, what: str) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from schemas.topics import RATES
 from schemas.wire import MAX_VALUE_BYTES
-from streams.deck import COLUMNS, read_deck
-from streams.deck_cells import price_nanos
-from streams.rates import (
+from streams.pricing.deck.cells import price_nanos
+from streams.pricing.deck.parsing import COLUMNS, read_deck
+from streams.pricing.rates import (
     LATEST_MICROS,
     MAX_AMOUNT_NANOS,
     MAX_DESTINATION_NAME_BYTES,

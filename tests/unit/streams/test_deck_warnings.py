@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.deck import lint
+from streams.pricing.deck.parsing import lint
 
 HEADER = (
     "rate_card_id,usage_type,destination_prefix,destination_name,unit,unit_size,initial_increment,increment,price,"

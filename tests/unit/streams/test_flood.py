@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.flood import FloodWatch
+from streams.watches.flood import FloodWatch
 
 
 def test_a_flood_is_told_once_with_its_reasons_and_once_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
+from kafka_io.transaction_watch import TransactionWatch
 from schemas.dead_letters import Reason
-from streams.ledger import AbortedError, Ledger, ended_in_time
 from streams.metrics import RaterMetrics
-from streams.transaction_watch import TransactionWatch
+from streams.writer import AbortedError, MovementWriter, ended_in_time
 
 LONG_SECONDS = 30.0
 MESSAGE: Any = SimpleNamespace(
@@ -37,7 +37,7 @@ class Kafka:
         self.sent_ends = 1
         self.counts = CollectorRegistry()
         codec: Any = SimpleNamespace(own_id=lambda: 1)
-        self.ledger = Ledger(self.make_producer, codec, RaterMetrics(self.counts))
+        self.ledger = MovementWriter(self.make_producer, codec, RaterMetrics(self.counts))
         self.ledger.open()
 
     def make_producer(self) -> Any:
@@ -47,7 +47,7 @@ class Kafka:
 
     def write_a_batch(self) -> None:
         self.ledger.begin()
-        self.ledger.bury(MESSAGE, Reason.UNDECODABLE, "for the test")
+        self.ledger.write_dead_letter(MESSAGE, Reason.UNDECODABLE, "for the test")
         self.ledger.commit([], CONSUMER)
 
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streams.events import EVENT_COLUMNS
+from streams.events.table import EVENT_COLUMNS
 from streams.metrics import RaterMetrics
-from streams.number_watch import NumberWatch, shape_of
-from tests.unit.streams.test_settlement import event, rate, settled, top_up
+from streams.watches.numbers import NumberWatch, shape_of
+from tests.unit.streams.test_outcome import classified, event, rate, top_up
 
 KNOWN = {"call": 0, "sms": 1}
 
@@ -73,8 +73,8 @@ def test_a_batch_names_the_events_whose_destination_is_meant_as_a_number_and_is_
     destination: str | None, is_odd: bool
 ) -> None:
     odd_one: dict[str, Any] = event(1, destination=destination)
-    result = settled([top_up(0), odd_one, event(2), {**odd_one}], [rate(destination_prefix="")])
+    result = classified([top_up(0), odd_one, event(2), {**odd_one}], [rate(destination_prefix="")])
     assert result.not_numbers.tolist() == ([1, 3] if is_odd else [])
     assert result.movements["destination"].to_list() == [None, destination, "+49 151 2345678"]
-    unrated = settled([odd_one], [rate(destination_prefix="1")])
+    unrated = classified([odd_one], [rate(destination_prefix="1")])
     assert unrated.not_numbers.tolist() == ([0] if is_odd else [])

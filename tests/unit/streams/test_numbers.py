@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.numbers import number_codes, prefix_range
-from streams.rates import MAX_PREFIX_DIGITS
-from streams.written_numbers import DIGITS_OF_ALL_SCRIPTS
+from streams.pricing.numbers import number_codes, prefix_range
+from streams.pricing.rates import MAX_PREFIX_DIGITS
+from streams.pricing.written_numbers import DIGITS_OF_ALL_SCRIPTS
 from tests.unit.streams.oracle_numbers import read_number
 
 NUMBERS = [

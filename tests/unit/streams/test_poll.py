@@ -1,8 +1,8 @@
 """Where a partition goes on after a poll."""
 
-from streams.poll import Place, gone_on_to
+from kafka_io.polls import TopicPartition, gone_on_to
 
-HERE = Place("usage-events", 3)
+HERE = TopicPartition("usage-events", 3)
 
 
 def test_a_partition_goes_on_after_the_last_record_read() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.price_history import PriceHistory
-from streams.rates import BadRateError
-from tests.unit.streams.test_settlement import rate
+from streams.pricing.history import PriceHistory
+from streams.pricing.rates import BadRateError
+from tests.unit.streams.test_outcome import rate
 
 JANUARY, MARCH = 1_767_225_600_000_000, 1_772_323_200_000_000
 CARDS = {"default": "EUR", "gold": "EUR", "dollar": "USD", "unpriced": "USD"}

@@ -16,14 +16,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from streams.events import EVENT_COLUMNS, events_of_movements
-from streams.fingerprints import content_hashes, id_hashes
-from streams.rates import Rate
-from streams.rating import Limits, PriceList
-from streams.seen_store import SeenStore
-from streams.settlement import Seen, check_batch, refusals_of, settle
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.dedup.store import DedupStore
+from streams.events.table import EVENT_COLUMNS, events_of_movements
+from streams.outcome import KnownIds, check_batch, classify, refusals_of
+from streams.pricing.rates import Rate
+from streams.pricing.rating import Limits, PriceList
 from tests.unit.streams.oracle import Oracle
-from tests.unit.streams.test_settlement import event, rate, top_up
+from tests.unit.streams.test_outcome import event, rate, top_up
 
 PARTITION = event(0)["partition"]
 RATES = [rate(), rate(usage_type="sms", unit="fragments")]
@@ -65,7 +65,7 @@ class RaterMachine(RuleBasedStateMachine):
 
     def start(self) -> None:
         """On assignment: open the store and bring it up to date from the log."""
-        self.store = SeenStore(self.folder / "store", "log", timedelta(days=35), max_in_memory=8)
+        self.store = DedupStore(self.folder / "store", "log", timedelta(days=35), max_in_memory=8)
         missing = self.log[self.store.reached_offset :]
         if missing:
             events = events_of_movements(pl.DataFrame(missing, schema=self.columns))
@@ -86,20 +86,20 @@ class RaterMachine(RuleBasedStateMachine):
         ids, content = id_hashes(events), content_hashes(events)
         self.store.newest_at = max(self.store.newest_at, max(each["recorded_at"] for each in batch))
         failed = check_batch(events, 12, Limits())
-        settled = settle(events, failed, ids, content, Seen(*self.store.look_up(ids)), PRICES, Limits())
+        outcomes = classify(events, failed, ids, content, KnownIds(*self.store.look_up(ids)), PRICES, Limits())
         if crash == "before the commit":
             self.start()
             return
-        self.columns = settled.movements.schema
-        self.log += settled.movements.to_dicts()
-        self.letters += [(self.committed + row, check.reason.value) for row, check, _ in refusals_of(settled)]
-        self.duplicates += len(settled.duplicates)
+        self.columns = outcomes.movements.schema
+        self.log += outcomes.movements.to_dicts()
+        self.letters += [(self.committed + row, check.reason.value) for row, check, _ in refusals_of(outcomes)]
+        self.duplicates += len(outcomes.duplicates)
         self.committed += len(batch)
         if crash == "after the commit":
             self.start()
             return
-        occurred_at = settled.movements["occurred_at"].to_numpy()
-        self.store.add(ids[settled.moved], content[settled.moved], np.asarray(occurred_at), len(self.log))
+        occurred_at = outcomes.movements["occurred_at"].to_numpy()
+        self.store.add(ids[outcomes.moved], content[outcomes.moved], np.asarray(occurred_at), len(self.log))
 
     @rule()
     def restart_in_order(self) -> None:

@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.seen_store import SeenStore
+from streams.dedup.store import DedupStore
 
 DAY = 86_400 * 10**6
 KEEP = timedelta(days=35)
 
 
-def open_store(folder: Path, log_id: str = "log", max_in_memory: int = 100) -> SeenStore:
-    return SeenStore(folder, log_id, KEEP, max_in_memory)
+def open_store(folder: Path, log_id: str = "log", max_in_memory: int = 100) -> DedupStore:
+    return DedupStore(folder, log_id, KEEP, max_in_memory)
 
 
-def add(store: SeenStore, ids: range, reached: int, occurred_at: int = 0) -> None:
+def add(store: DedupStore, ids: range, reached: int, occurred_at: int = 0) -> None:
     numbers = np.array(ids, dtype=np.uint64)
     store.add(numbers, numbers * np.uint64(3), np.full(len(ids), occurred_at, dtype=np.int64), reached)
 
 
-def found(store: SeenStore, ids: range) -> list[bool]:
+def found(store: DedupStore, ids: range) -> list[bool]:
     numbers = np.array(ids, dtype=np.uint64)
     known, content = store.look_up(numbers)
     assert (content[known] == numbers[known] * np.uint64(3)).all()
@@ -123,11 +123,11 @@ def test_a_store_that_is_to_remember_for_longer_is_rebuilt_where_it_has_forgotte
     add(store, range(10), 10, occurred_at=39 * DAY)
     store.newest_at = 40 * DAY
     store.save()
-    longer = SeenStore(tmp_path, "log", timedelta(days=60))
+    longer = DedupStore(tmp_path, "log", timedelta(days=60))
     assert longer.reached_offset == 10
     add(store, range(10, 20), 20, occurred_at=DAY)
     store.save()
-    longer = SeenStore(tmp_path, "log", timedelta(days=60))
+    longer = DedupStore(tmp_path, "log", timedelta(days=60))
     assert (longer.reached_offset, longer.forgotten_before < 0) == (0, True)
 
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from streams.transaction_watch import TransactionWatch
+from kafka_io.transaction_watch import TransactionWatch
 
 REQUESTS = ("AddPartitionsToTxn", "Produce", "AddOffsetsToTxn", "TxnOffsetCommit", "EndTxn")
 

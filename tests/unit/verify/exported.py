@@ -8,16 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from exporter.csv_file import csv_chunks
-from exporter.csv_options import CsvOptions
-from exporter.ledger import AcceptedRequest
-from exporter.manifest import manifest_bytes, manifest_name
-from exporter.packing import packed
-from exporter.requests import ExportRequest, LogPlace
-from exporter.storage import StoredFile
-from exporter.totals import Totals
-from exporter.window import Period, export_period
-from sinks.reader import CardTotal, SliceTotals
+from exporter.file.csv_file import csv_chunks
+from exporter.file.manifest import manifest_bytes, manifest_name
+from exporter.file.packing import packed
+from exporter.file.totals import Totals
+from exporter.request.csv_options import CsvOptions
+from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.window import Period, export_period
+from exporter.storage.objects import StoredFile
+from exporter.storage.records import AcceptedRequest
+from sinks.read.movements import CardTotal, SliceTotals
 
 PLAIN = CsvOptions()
 COLUMNS = {

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 import credit_movements.verify
 from credit_movements.verify.manifest import NoManifestError
 from credit_movements.verify.verification import manifest_beside, verified
-from exporter.csv_options import CsvOptions
-from exporter.manifest import sealed
+from exporter.file.manifest import sealed
+from exporter.request.csv_options import CsvOptions
 from tests.unit.verify.exported import COLUMNS, PLAIN, REQUESTED_AT, month, of_rows, period_of, top_up, usage, written
 
 ALL_OPTIONS = [

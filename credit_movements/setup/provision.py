@@ -1,0 +1,133 @@
+"""`credit-movements setup`: topics, subjects and tables as the contract wants them. Idempotent."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from credit_movements import clients
+from credit_movements.settings import Settings, required
+from credit_movements.setup import topics as kafka_topics
+from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
+from schemas.avro_schemas import schema_versions
+from schemas.registry import SubjectSchemas
+from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
+from sinks.write.migrations import apply_migrations
+
+logger = logging.getLogger(__name__)
+
+_TOLD_WITHIN_SECONDS = 10.0
+
+
+class SetupError(Exception):
+    """Something exists already and is not as the contract wants it, or may not be made: one line."""
+
+
+@dataclass
+class TopicChanges:
+    """What `setup` did to topics that existed: `changed`, and what is `left` for a person to do, a line each."""
+
+    changed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def set_up(settings: Settings) -> TopicChanges:
+    """Make what is missing, and of what exists as the contract wants it. Raises UnreachableError, SetupError, SettingsError."""
+    changes = make_topics(settings)
+    register_subjects(settings)
+    clients.clickhouse(settings).close()
+    for name in apply_migrations(required(settings, "clickhouse_dsn")):
+        logger.info("migration %s applied", name)
+    return changes
+
+
+def make_topics(settings: Settings) -> TopicChanges:
+    """Create the topics that are missing, and give those that exist the contract's settings.
+
+    Refuses ones with another partition count, which may never change.
+    """
+    clients.check_kafka(settings)
+    existing = kafka_topics.described(settings, *ALL_TOPICS)
+    found = findings(existing.values())
+    _check_counts(settings, existing, [each for each in found if each.setting is None])
+    kafka = clients.admin(settings)
+    for topic in ALL_TOPICS:
+        if topic.name not in existing:
+            _create(kafka, topic, topic.partitions(settings.topic_partitions), settings.topic_replication_factor)
+    changes = TopicChanges()
+    changed = [each for each in found if _changed(settings, each, changes)]
+    _wait_until_told(settings, changed)
+    return changes
+
+
+def _check_counts(settings: Settings, existing: Mapping[str, TopicOnKafka], wrong: Sequence[Finding]) -> None:
+    if wrong:
+        raise SetupError(str(wrong[0]))
+    for name, topic in existing.items():
+        if topic.partitions != topic.topic.partitions(settings.topic_partitions):
+            raise SetupError(
+                f"topic {name} has {topic.partitions} partitions and not {settings.topic_partitions}: partition counts never"
+                f" change; set CREDIT_TOPIC_PARTITIONS={topic.partitions}"
+            )
+
+
+def _changed(settings: Settings, finding: Finding, changes: TopicChanges) -> bool:
+    refused = kafka_topics.change(settings, finding)
+    if refused is not None:
+        changes.left.append(
+            f"topic {finding.topic.name} {finding.what}, and Kafka does not let it be changed: {refused}"
+        )
+        return False
+    changes.changed.append(f"topic {finding.topic.name} had {finding.what.removeprefix('has ')}: changed")
+    if (more := compacted_away(finding)) is not None:
+        changes.left.append(more)
+    return True
+
+
+def _wait_until_told(settings: Settings, changed: Sequence[Finding]) -> None:
+    """A broker tells of what was made or changed a moment later: a worker that starts now is to find it."""
+    give_up_at = time.monotonic() + _TOLD_WITHIN_SECONDS
+    while time.monotonic() < give_up_at:
+        told = kafka_topics.described(settings, *ALL_TOPICS)
+        if len(told) == len(ALL_TOPICS) and not set(changed) & set(findings(told.values())):
+            return
+        time.sleep(0.1)
+
+
+def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> None:
+    request = NewTopic(topic.name, partitions, copies, config=topic.config())
+    try:
+        kafka.create_topics([request])[topic.name].result()
+        logger.info("topic %s created with %d partitions", topic.name, partitions)
+    except KafkaException as failure:
+        # Somebody else's setup may run beside this one.
+        if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise SetupError(f"topic {topic.name} cannot be created: {failure.args[0].str()}") from failure
+
+
+def register_subjects(settings: Settings) -> None:
+    """Register all versions of our schemas under their subjects, compatibility FULL; what is there already stays as it is.
+
+    The old versions too, in their order: writers that still have them find their ids, and the registry holds each version
+    against the one before.
+    """
+    registry = clients.registry(settings)
+    for topic in RECORD_TOPICS:
+        assert topic.record is not None
+        for version, text in enumerate(schema_versions(topic.record), start=1):
+            if SubjectSchemas(registry).id_of(topic.subject, text) is not None:
+                continue
+            try:
+                registry.register_schema(topic.subject, Schema(text, "AVRO"))
+                registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
+                logger.info("version %d of subject %s registered", version, topic.subject)
+            except SchemaRegistryError as error:
+                raise SetupError(
+                    f"version {version} of subject {topic.subject} cannot be registered: {error}"
+                ) from error

@@ -1,0 +1,144 @@
+"""Whether a request gets an export: new, known, or a repeat of an earlier one of its account."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from exporter.completeness import Rated, unknown
+from exporter.outages import OUTAGES, waited_out
+from exporter.request.csv_options import CsvOptions
+from exporter.request.requests import ExportRequest, is_repeat
+from exporter.request.window import Period, UnknownTimeZone, export_period
+from exporter.storage.objects import StorageUnavailableError
+from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
+from exporter.threads import in_thread
+
+# Together longer than a rater's transaction is open as a rule.
+_SETTLING_ATTEMPTS = 20
+_SETTLING_SECONDS = 0.1
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Creates nothing: no second file, no second notification."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class EndedBefore:
+    """The same record of the log, read again after a crash: its export has ended, its notification may be missing."""
+
+    accepted: AcceptedRequest
+    outcome: Outcome
+
+
+Decision = AcceptedRequest | EndedBefore | Repeat
+
+
+class Acceptance:
+    """`log_end_offset` gives the end of a partition of `credit-movements` (whose identity is `movements_log_id`), `rated_until`
+    how far the ledger has come for it; both block, and may raise outages."""
+
+    def __init__(
+        self,
+        records: ExportRecords,
+        movements_log_id: str,
+        log_end_offset: Callable[[int], int],
+        outage_limit_seconds: float,
+        rated_until: Callable[[int], Rated | None] = unknown,
+    ) -> None:
+        self._rated_until = rated_until
+        self._records = records
+        self._movements_log_id = movements_log_id
+        self._log_end_offset = log_end_offset
+        self._outage_limit_seconds = outage_limit_seconds
+
+    async def decide(self, request: ExportRequest) -> Decision:
+        """Decide, and write down what was accepted.
+
+        Must not be called while another export of the account is running in this process, nor twice at a time for one
+        account. Where storage stays away beyond the limit, the request is taken as accepted without a record and without a
+        `log_end_offset`: it is to fail.
+        """
+        try:
+            return await self._within_limit(lambda: in_thread(self._looked_up, request)) or await self._accept(request)
+        except StorageUnavailableError as error:
+            logger.error("export %s is given up before it began: %s", request.request_id, error)
+            return AcceptedRequest(request, _period(request), self._movements_log_id, log_end_offset=None)
+
+    async def knows(self, request: ExportRequest) -> bool:
+        """Whether a request of this account and id was ever accepted. An outage is waited out, however long."""
+        known = await waited_out(
+            lambda: in_thread(self._records.accepted, request), "it cannot be told whether a request was accepted"
+        )
+        return known is not None
+
+    def _looked_up(self, request: ExportRequest) -> Decision | None:
+        known = self._records.accepted(request)
+        if known is not None:
+            return self._decision_on_known(request, known)
+        return (
+            Repeat("an earlier export answers it") if is_repeat(request, self._records.ended_before(request)) else None
+        )
+
+    def _decision_on_known(self, request: ExportRequest, known: AcceptedRequest) -> Decision:
+        # The id alone does not tell a record that is read again from a second request with the same id; its place does.
+        if known.request.place != request.place:
+            return Repeat("its id was accepted before")
+        outcome = self._records.outcome(known)
+        return known if outcome is None else EndedBefore(known, outcome)
+
+    async def _accept(self, request: ExportRequest) -> Decision:
+        period = _period(request)
+        can_be_made = period is not None and isinstance(request.options, CsvOptions)
+        # In this order: what is rated by then lies below the end that is noted after it.
+        rated = await self._rated(request) if can_be_made else None
+        log_end_offset = await self._noted_log_end(request) if can_be_made else None
+        log_end_offset, complete_until = await self._settled(request, log_end_offset, rated)
+        accepted = AcceptedRequest(request, period, self._movements_log_id, log_end_offset, complete_until)
+        standing = await self._within_limit(lambda: in_thread(self._records.accept, accepted))
+        return standing if standing is accepted else self._decision_on_known(request, standing)
+
+    async def _rated(self, request: ExportRequest) -> Rated | None:
+        try:
+            return await in_thread(self._rated_until, request.place.partition)
+        except OUTAGES as error:
+            # Good to know, but no reason to keep a customer waiting.
+            logger.warning("how far the ledger has come is not known for export %s: %s", request.request_id, error)
+            return None
+
+    async def _settled(
+        self, request: ExportRequest, log_end_offset: int | None, rated: Rated | None
+    ) -> tuple[int | None, int | None]:
+        """The noted end, and until when the data are complete below it. A transaction that is open at the end is waited for,
+        but not for long: without its movements nothing can be said of completeness."""
+        for _ in range(_SETTLING_ATTEMPTS):
+            if rated is None or log_end_offset is None:
+                return log_end_offset, None
+            if log_end_offset >= rated.log_end_offset:
+                return log_end_offset, rated.until_micros
+            await asyncio.sleep(_SETTLING_SECONDS)
+            log_end_offset = await self._noted_log_end(request)
+        return log_end_offset, None
+
+    async def _noted_log_end(self, request: ExportRequest) -> int | None:
+        try:
+            return await self._within_limit(lambda: in_thread(self._log_end_offset, request.place.partition))
+        except OUTAGES as error:
+            logger.error("export %s is given up before it began: %s", request.request_id, error)
+            return None
+
+    async def _within_limit(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        return await waited_out(attempt, "no export can begin", within_seconds=self._outage_limit_seconds)
+
+
+def _period(request: ExportRequest) -> Period | None:
+    period = export_period(request.requested_at_micros, request.time_zone)
+    return None if isinstance(period, UnknownTimeZone) else period

@@ -1,0 +1,69 @@
+"""The requests that lie in `export-requests` and are not acknowledged yet: what an account may be waiting for."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from exporter.admission.intake import RawRequest
+from exporter.request.requests import LogPlace
+from schemas.topics import EXPORT_REQUESTS
+
+_ANSWER_SECONDS = 5.0
+_READ_AT_ONCE = 1_000
+# `consume` waits this long for a full batch, also when the end is there already.
+_BATCH_SECONDS = 0.02
+# Of a longer queue the rest is not looked at: they are asked about again, by and by.
+_MOST = 10_000
+_KEPT_SECONDS = 1.0
+
+
+class UnreadRequests:
+    """`member` has the exporter's `group.id`, tells of partition ends (`enable.partition.eof`), commits nothing and never
+    subscribes, so it joins no group. It is ours alone. `log_id` is the identity of `export-requests`."""
+
+    def __init__(self, member: Consumer, log_id: str, now_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._member = member
+        self._log_id = log_id
+        self._now_seconds = now_seconds
+        self._reading = threading.Lock()
+        self._kept: dict[int, tuple[float, list[RawRequest]]] = {}
+
+    def of_partition(self, partition: int) -> list[RawRequest]:
+        """In the order of the log, as it was a second ago at most: however many ask, Kafka is asked once.
+
+        Blocks for some seconds at most. Raises KafkaException.
+        """
+        with self._reading:
+            kept = self._kept.get(partition)
+            if kept is None or self._now_seconds() - kept[0] > _KEPT_SECONDS:
+                kept = self._kept[partition] = (self._now_seconds(), self._read(partition))
+            return kept[1]
+
+    def _read(self, partition: int) -> list[RawRequest]:
+        [place] = self._member.committed([TopicPartition(EXPORT_REQUESTS.name, partition)], timeout=_ANSWER_SECONDS)
+        if place.error is not None:
+            raise KafkaException(place.error)
+        self._member.assign([TopicPartition(EXPORT_REQUESTS.name, partition, max(int(place.offset), 0))])
+        try:
+            return self._read_to_end(partition)
+        finally:
+            self._member.unassign()
+
+    def _read_to_end(self, partition: int) -> list[RawRequest]:
+        found: list[RawRequest] = []
+        deadline_seconds = self._now_seconds() + _ANSWER_SECONDS
+        while len(found) < _MOST and self._now_seconds() < deadline_seconds:
+            for message in self._member.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS):
+                error = message.error()
+                if error is None:
+                    place = LogPlace(self._log_id, partition, int(message.offset() or 0))
+                    found.append(RawRequest(place, message.timestamp()[1], message.key(), message.value()))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    return found
+                else:
+                    raise KafkaException(error)
+        if len(found) < _MOST:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"the end of partition {partition} was not reached"))
+        return found

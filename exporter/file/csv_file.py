@@ -1,0 +1,132 @@
+"""The CSV of an export: blocks of movements in, bytes out, exactly as the contract's section 5 has them. Pure.
+
+RFC 4180: CRLF, quotes only around a field that holds the separator, a quote, CR or LF. UTF-8; what may come around it, a
+byte-order mark and gzip, is `packing`'s.
+"""
+
+from collections.abc import Callable, Generator, Iterable
+from functools import cache, partial
+from io import BytesIO
+
+import polars as pl
+import pyarrow as pa
+
+from exporter.request.csv_options import CsvOptions
+from exporter.request.window import Period, utc_offsets
+
+HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
+
+# What a spreadsheet may take for a formula when it opens the file. Seen in LibreOffice: NULs are dropped before it looks, and
+# nothing else is. Signs at full width are among those that OWASP warns of.
+_FORMULA = r"^\x00*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+_TO_QUOTE = {separator: f'["{separator}\\r\\n]' for separator in ",;"}
+_MONEY = pa.decimal128(38, 9)
+_VALUE_DECIMALS = 18
+_ATTOS_OF_A_NANO = 10**9
+_SECOND_MICROS = 1_000_000
+_DAY_SECONDS = 24 * 3600
+_PLAIN = CsvOptions()
+
+
+def csv_chunks(
+    blocks: Iterable[pl.DataFrame], period: Period, options: CsvOptions = _PLAIN
+) -> Generator[bytes, None, None]:
+    """The header, then one chunk for each block.
+
+    A block has the columns `occurred_at_micros`, `interaction_id`, `description`, `unit` ('' = a top-up), `units_charged`,
+    `price_nanos` for `price_units` units, and `credit_movement_nanos` (integers: Int64, money below 1e18 either way), no nulls;
+    rows of `period` in the order of the file.
+    """
+    yield HEADER.replace(b",", options.separator.encode())
+    offsets = utc_offsets(period)
+    for block in blocks:
+        yield b"" if block.is_empty() else _lines(_cells(block, offsets, options), options.separator)
+
+
+def _lines(cells: pl.DataFrame, separator: str) -> bytes:
+    lines = BytesIO()
+    # No `quote_style` of Polars fits (it writes an empty text as ""), so cells are quoted here, as text.
+    cells.write_csv(lines, include_header=False, separator=separator, line_terminator="\r\n", quote_style="never")
+    return lines.getvalue()
+
+
+def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]], options: CsvOptions) -> pl.DataFrame:
+    text = partial(_text, to_quote=_TO_QUOTE[options.separator])
+    decimal = partial(_decimal, mark=options.decimal_mark)
+    # Told apart by the unit, never by the description: `top-up` may be the name of a usage type too.
+    is_usage = pl.col("unit") != ""
+    return block.select(
+        _local_time(block["occurred_at_micros"], offsets),
+        text(block["interaction_id"]),
+        _each_once(block["description"], text),
+        _each_once(block["unit"], partial(_quoted, to_quote=_TO_QUOTE[options.separator])),
+        pl.when(is_usage).then("units_charged"),
+        pl.when(is_usage).then(_values_per_unit(block.select("price_nanos", "price_units"), options.decimal_mark)),
+        decimal(block["credit_movement_nanos"]).alias("credit_movement"),
+    )
+
+
+def _each_once(values: pl.Series, cells: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """The cells of `values`, of which there are few: descriptions, units and prices come back."""
+    known = values.unique()
+    texts = cells(known)
+    return values if texts.equals(known) else values.replace_strict(known, texts)
+
+
+def _local_time(instants: pl.Series, offsets: list[tuple[int, int]]) -> pl.Series:
+    """By the offsets that also made the period: Polars has a time-zone database of its own, which may be another version."""
+    (_, offset), *changes = offsets
+    shift: pl.Expr = pl.lit(offset, dtype=pl.Int64)
+    for changed_at, changed_offset in changes:
+        shift = pl.when(pl.lit(instants) < changed_at).then(shift).otherwise(pl.lit(changed_offset, dtype=pl.Int64))
+    seconds = pl.select((instants + shift) // _SECOND_MICROS).to_series()
+    days, times = seconds // _DAY_SECONDS, seconds % _DAY_SECONDS
+    # Looking texts up takes a fraction of the time of writing them.
+    first_day, last_day = int(days.to_numpy().min()), int(days.to_numpy().max())
+    dates = pl.int_range(first_day, last_day + 1, dtype=pl.Int32, eager=True).cast(pl.Date).dt.strftime("%Y-%m-%d ")
+    return (dates.gather(days - first_day) + _times_of_day().gather(times)).alias("at")
+
+
+@cache
+def _times_of_day() -> pl.Series:
+    return pl.time_range(interval="1s", eager=True).dt.strftime("%H:%M:%S")
+
+
+def _text(texts: pl.Series, to_quote: str) -> pl.Series:
+    is_special = texts.str.contains(_FORMULA + "|" + to_quote)
+    return texts.zip_with(~is_special, _quoted(guarded(texts), to_quote)) if is_special.any() else texts
+
+
+def guarded(texts: pl.Series) -> pl.Series:
+    """Texts as a spreadsheet may see them: none of them begins as a formula does."""
+    return texts.zip_with(~texts.str.contains(_FORMULA), "'" + texts)
+
+
+def _quoted(texts: pl.Series, to_quote: str) -> pl.Series:
+    quoted = '"' + texts.str.replace_all('"', '""', literal=True) + '"'
+    return texts.zip_with(~texts.str.contains(to_quote), quoted)
+
+
+def _values_per_unit(prices: pl.DataFrame, mark: str) -> pl.Series:
+    """The value per unit of each price, of which there are few."""
+    known = prices.unique()
+    texts = [_value_per_unit(price, units).replace(".", mark) for price, units in known.iter_rows()]
+    return prices.join(
+        known.with_columns(value=pl.Series(texts, dtype=pl.String)), on=prices.columns, maintain_order="left"
+    )["value"]
+
+
+def _value_per_unit(price_nanos: int, price_units: int) -> str:
+    """The contract's rule 3.3: exactly where it ends within 18 decimals, else with 18, rounded up."""
+    attos = -(-price_nanos * _ATTOS_OF_A_NANO // price_units)
+    digits = f"{attos:0{_VALUE_DECIMALS + 1}d}"
+    return f"{digits[:-_VALUE_DECIMALS]}.{digits[-_VALUE_DECIMALS:]}".rstrip("0").rstrip(".")
+
+
+def _decimal(nanos: pl.Series, mark: str) -> pl.Series:
+    """Nanos as a plain decimal: no exponent, no trailing zeros, no negative zero."""
+    wide = nanos.cast(pl.Decimal(38, 0)).to_arrow()
+    # The same digits, the point put before the last nine of them.
+    money = pl.Series(pa.Array.from_buffers(_MONEY, len(wide), wide.buffers()))
+    plain = money.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    return plain if mark == "." else plain.str.replace(".", mark, literal=True)

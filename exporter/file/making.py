@@ -1,0 +1,219 @@
+"""Making the file of one accepted request: wait for the sink, add up, wait for a slot, read and write.
+
+1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
+2. Add up its rows: cheap, and it tells how much work it is (see `slots`), how far it has come, and whether a stream was whole.
+3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key: three steps side by
+   side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all; made
+   again, by whomever, it has the same bytes.
+4. Upload the manifest, which says what is in the file. The same holds for it.
+
+An outage is waited out in each step, for so long. A file that takes longer than the time limit, outages and all, is given up.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from exporter.file.csv_file import csv_chunks
+from exporter.file.headers import file_headers
+from exporter.file.live_progress import LiveProgress
+from exporter.file.manifest import manifest_bytes, manifest_name
+from exporter.file.packing import packed
+from exporter.file.progress import Progress
+from exporter.file.read_ahead import read_ahead
+from exporter.file.slots import Slots
+from exporter.file.totals import Totals
+from exporter.metrics import ExporterMetrics
+from exporter.outages import SinkBehindError, waited_out
+from exporter.request.csv_options import CsvOptions
+from exporter.request.window import Period
+from exporter.storage.objects import ExportStorage, StoredFile
+from exporter.storage.records import AcceptedRequest
+from exporter.threads import in_thread
+from sinks.read.movements import MovementsSlice, MovementsUnavailableError, SliceTotals, read_totals, stream_movements
+
+# The sink is nearly always a second behind, and an export should not take longer for it; a longer wait is worth a word.
+_LONGEST_SINK_WAIT_SECONDS = 2.0
+_QUIET_SINK_SECONDS = 10.0
+# A waiting export asks where the sink is every other second: no more than so many at a time.
+_ASKING_AT_ONCE = 4
+# Enough for a step to go on while the next one is at work. A block is some 10 MB with all that becomes of it.
+_BLOCKS_AHEAD = 2
+
+
+class ExportTooLongError(Exception):
+    """The time limit of an export has passed."""
+
+
+class ExportAbandonedError(Exception):
+    """Nobody waits for this file any more: its upload ends without a file."""
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """An export's file in the storage. `row_count`: its movements, the header not counted."""
+
+    file: StoredFile
+    file_name: str
+    row_count: int
+
+
+class FileMaker:
+    """Makes files. `clickhouse` gives a client for one question at a time; `sink_position` is the next offset of a partition
+    of `credit-movements` that the sink has not yet written. Both block, and may raise outages."""
+
+    def __init__(
+        self,
+        storage: ExportStorage,
+        clickhouse: Callable[[], Client],
+        sink_position: Callable[[int], int],
+        *,
+        slots: Slots,
+        metrics: ExporterMetrics,
+        time_limit_seconds: float,
+        live_progress: LiveProgress | None = None,
+    ) -> None:
+        self._storage = storage
+        self._clickhouse = clickhouse
+        self._sink_position = sink_position
+        self._slots = slots
+        self._metrics = metrics
+        self._time_limit_seconds = time_limit_seconds
+        self._live_progress = live_progress or LiveProgress()
+        self._asking = asyncio.Semaphore(_ASKING_AT_ONCE)
+
+    async def make(
+        self, accepted: AcceptedRequest, period: Period, log_end_offset: int, within_seconds: float
+    ) -> MadeFile:
+        """Raises the outage that a step could not outlast `within_seconds`, and ExportTooLongError."""
+        with self._metrics.phase("sink"):
+            await waited_out(
+                lambda: self._check_sink(accepted.request.place.partition, log_end_offset),
+                "an export waits for the sink",
+                within_seconds=within_seconds,
+                longest_wait_seconds=_LONGEST_SINK_WAIT_SECONDS,
+                quiet_seconds=_QUIET_SINK_SECONDS,
+            )
+        wanted = wanted_movements(accepted, period, log_end_offset)
+        async with self._slots.one(self._metrics):
+            beside = await self._added_up(wanted, within_seconds)
+            if not self._slots.is_large(beside.row_count):
+                return await self._written(accepted, period, wanted, beside, within_seconds)
+        async with self._slots.one_for_large(self._metrics):
+            return await self._written(accepted, period, wanted, beside, within_seconds)
+
+    async def _check_sink(self, partition: int, log_end_offset: int) -> None:
+        async with self._asking:
+            position = await in_thread(self._sink_position, partition)
+        if position < log_end_offset:
+            raise SinkBehindError(f"the sink is at {position} of partition {partition}, {log_end_offset} is needed")
+
+    async def _added_up(self, wanted: MovementsSlice, within_seconds: float) -> SliceTotals:
+        def totals() -> SliceTotals:
+            with self._connected() as client:
+                return read_totals(client, wanted)
+
+        with self._metrics.phase("count"):
+            return await waited_out(
+                lambda: in_thread(totals), "an export's movements cannot be counted", within_seconds=within_seconds
+            )
+
+    async def _written(
+        self,
+        accepted: AcceptedRequest,
+        period: Period,
+        wanted: MovementsSlice,
+        beside: SliceTotals,
+        within_seconds: float,
+    ) -> MadeFile:
+        try:
+            with self._metrics.phase("write"):
+                async with asyncio.timeout(self._time_limit_seconds):
+                    return await waited_out(
+                        lambda: self._attempt(accepted, period, wanted, beside),
+                        "an export's file cannot be made",
+                        within_seconds=within_seconds,
+                    )
+        except TimeoutError as error:
+            raise ExportTooLongError(
+                f"its {beside.row_count:,} rows took longer than {self._time_limit_seconds:.0f} s"
+            ) from error
+
+    async def _attempt(
+        self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, beside: SliceTotals
+    ) -> MadeFile:
+        abandoned = threading.Event()
+        try:
+            return await in_thread(self._write, accepted, period, wanted, beside, abandoned)
+        finally:
+            # No more than a word to the thread that is finished; the end of one whose caller was cancelled.
+            abandoned.set()
+
+    def _write(
+        self,
+        accepted: AcceptedRequest,
+        period: Period,
+        wanted: MovementsSlice,
+        beside: SliceTotals,
+        abandoned: threading.Event,
+    ) -> MadeFile:
+        progress = Progress(
+            accepted.request.request_id,
+            beside.row_count,
+            self._metrics,
+            lambda rows: self._live_progress.wrote(accepted, rows),
+        )
+        options = accepted.request.options
+        assert isinstance(options, CsvOptions), "no file is made of an unknown option"
+        name, totals = options.file_name(period.file_name), Totals()
+        with (
+            self._connected() as client,
+            read_ahead(stream_movements(client, wanted, beside.row_count), _BLOCKS_AHEAD) as blocks,
+            read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), _BLOCKS_AHEAD) as chunks,
+        ):
+            packed_chunks = progress.chunks(packed(_until_abandoned(chunks, abandoned), options))
+            file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(name))
+        _check_sums(totals, beside)
+        manifest = manifest_bytes(accepted, period, wanted.log_end_offset, options, file, name, totals, beside)
+        self._storage.put_stream(accepted.keys.manifest, [manifest], file_headers(manifest_name(name)))
+        return MadeFile(file, name, totals.row_count)
+
+    def _connected(self) -> Client:
+        try:
+            return self._clickhouse()
+        except ClickHouseError as error:
+            raise MovementsUnavailableError(f"ClickHouse: {error}") from error
+
+
+def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:
+    """The rows of an export: its period and its place in the log fix them for ever."""
+    place = accepted.request.place
+    return MovementsSlice(
+        account_id=accepted.request.account_id,
+        from_micros=period.from_micros,
+        to_micros=period.to_micros,
+        log_id=accepted.movements_log_id,
+        log_partition=place.partition,
+        log_end_offset=log_end_offset,
+    )
+
+
+def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        # After the last one too: the file must not appear then.
+        if abandoned.is_set():
+            raise ExportAbandonedError
+
+
+def _check_sums(totals: Totals, beside: SliceTotals) -> None:
+    """The rows that came add up to what ClickHouse itself makes of them."""
+    if (beside.row_count, beside.nanos) != (totals.row_count, totals.nanos):
+        raise MovementsUnavailableError(
+            f"ClickHouse tells of {beside.row_count} rows and {beside.nanos} nanos,"
+            f" but sent {totals.row_count} and {totals.nanos}"
+        )

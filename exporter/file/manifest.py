@@ -1,0 +1,104 @@
+"""The manifest beside a file: what the file holds and adds up to, as JSON that people and programs read. Pure.
+
+Money is a text of a plain decimal, a time is ISO 8601 in UTC. Nothing in it tells who made the file, or when: made again, it
+has the same bytes. `manifest_sha256` is over the rest of it (see `sealed`): it shows a slip or damage, not a forgery.
+`credit-movements verify` holds a file against it.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from exporter.file.totals import Totals
+from exporter.request.csv_options import CsvOptions
+from exporter.request.window import Period
+from exporter.storage.objects import StoredFile
+from exporter.storage.records import AcceptedRequest
+from sinks.read.movements import SliceTotals
+
+SUFFIX: Final = ".manifest.json"
+_VERSION: Final = 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def manifest_name(file_name: str) -> str:
+    """What the manifest of a file is called: a .csv.gz of the same days has another one than the .csv."""
+    return file_name.removesuffix(".csv") + SUFFIX
+
+
+def manifest_bytes(
+    accepted: AcceptedRequest,
+    period: Period,
+    log_end_offset: int,
+    options: CsvOptions,
+    file: StoredFile,
+    file_name: str,
+    totals: Totals,
+    beside: SliceTotals,
+) -> bytes:
+    """The manifest of `file`, whose rows add up to `totals`."""
+    request, complete_until = accepted.request, accepted.data_complete_until_micros
+    manifest = {
+        "manifest_version": _VERSION,
+        "export_id": request.request_id,
+        "account_id": request.account_id,
+        "file_name": file_name,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "csv_encoding": "utf-8-sig" if options.has_byte_order_mark else "utf-8",
+        "csv_separator": options.separator,
+        "decimal_mark": options.decimal_mark,
+        "compression": "gzip" if options.is_gzip else None,
+        "period_from": _time(period.from_micros),
+        "period_to": _time(period.to_micros),
+        "time_zone": period.time_zone,
+        "data_complete_until": None if complete_until is None else _time(complete_until),
+        "row_count": totals.row_count,
+        "opening_balance": _money(beside.opening_nanos),
+        "charges": _money(totals.charges_nanos),
+        "top_ups": _money(totals.top_ups_nanos),
+        "closing_balance": _money(beside.opening_nanos + totals.nanos),
+        "by_description": [
+            {
+                "description": description,
+                "unit": unit,
+                "row_count": total.row_count,
+                "units_charged": total.units_charged,
+                "credit_movement": _money(total.nanos),
+            }
+            for (description, unit), total in sorted(totals.by_kind.items())
+        ],
+        "rate_cards": [
+            {
+                "rate_card_id": card.rate_card_id,
+                "currency": card.currency,
+                "row_count": card.row_count,
+                "credit_movement": _money(card.nanos),
+            }
+            for card in beside.by_card
+        ],
+        "ledger_position": {
+            "log_id": accepted.movements_log_id,
+            "partition": request.place.partition,
+            "end_offset": log_end_offset,
+        },
+    }
+    return sealed(manifest)
+
+
+def sealed(manifest: dict[str, Any]) -> bytes:
+    """The manifest's text, with the SHA-256 of itself as it is without that: keys sorted, no spaces, UTF-8."""
+    bare = json.dumps(manifest, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    seal = hashlib.sha256(bare.encode()).hexdigest()
+    return (json.dumps({**manifest, "manifest_sha256": seal}, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def _money(nanos: int) -> str:
+    whole, fraction = divmod(abs(nanos), 10**9)
+    sign = "-" if nanos < 0 else ""
+    return f"{sign}{whole}.{fraction:09}".rstrip("0").rstrip(".")
+
+
+def _time(micros: int) -> str:
+    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,48 @@
+"""The bytes around the CSV: a byte-order mark before it, gzip over it. Pure, and in flat memory."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import cramjam
+
+from exporter.request.csv_options import CsvOptions
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_PIECE_BYTES: Final = 1024 * 1024
+# Six times as fast as the usual 6, for files a tenth larger.
+_LEVEL: Final = 1
+
+
+def packed(chunks: Iterable[bytes], options: CsvOptions) -> Iterator[bytes]:
+    """The file's bytes, the same however the CSV was cut into `chunks`."""
+    marked = _after_mark(chunks) if options.has_byte_order_mark else chunks
+    return _gzipped(marked) if options.is_gzip else iter(marked)
+
+
+def _after_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    yield _BYTE_ORDER_MARK
+    yield from chunks
+
+
+def _gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """One gzip member without a name or a time in it.
+
+    By cramjam and not by zlib: the version of the one is pinned with us, the other is the machine's, and two versions need
+    not give the same bytes. In pieces of one size: what is flushed leaves a mark where it was.
+    """
+    compressor = cramjam.gzip.Compressor(_LEVEL)
+    for piece in _pieces(chunks):
+        compressor.compress(piece)
+        yield bytes(compressor.flush())
+    yield bytes(compressor.finish())
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) >= _PIECE_BYTES:
+            yield bytes(held[:_PIECE_BYTES])
+            del held[:_PIECE_BYTES]
+    if held:
+        yield bytes(held)

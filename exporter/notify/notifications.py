@@ -1,0 +1,139 @@
+"""The notification that ends an export, as the record ExportNotification. Pure."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+from uuid import UUID, uuid5
+
+from exporter.file.making import MadeFile
+from exporter.request.requests import ExportRequest
+from exporter.storage.records import AcceptedRequest, Notification, Outcome
+from schemas.dead_letters import Headers
+
+# Made once, at random; what makes our ids ours.
+_NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
+_MAX_ZONE_CHARACTERS = 128
+_TRY_AGAIN = "Please wait a few minutes and try again from the Dashboard"
+_ANSWERED_BELOW = "export.answered.below"
+
+
+class Failure(Enum):
+    """Why an export failed: the code for programs, the message for customers. Details go to the log."""
+
+    UNKNOWN_TIME_ZONE = (
+        "unknown_time_zone",
+        f"The time zone of this export is not known. {_TRY_AGAIN}, with another time zone.",
+    )
+    UNKNOWN_OPTION = (
+        "unknown_option",
+        f"The file format that was chosen for this export is not known. {_TRY_AGAIN}, with another one.",
+    )
+    TEMPORARILY_UNAVAILABLE = (
+        "temporarily_unavailable",
+        f"The export could not be finished because of a problem on our side. {_TRY_AGAIN}.",
+    )
+    TOOK_TOO_LONG = (
+        "took_too_long",
+        f"The export took too long and was stopped. {_TRY_AGAIN}.",
+    )
+
+    INVALID_REQUEST = (
+        "invalid_request",
+        f"This export could not be started, because its request was not in order. {_TRY_AGAIN}.",
+    )
+
+    @property
+    def code(self) -> str:
+        return self.value[0]
+
+    @property
+    def message(self) -> str:
+        return self.value[1]
+
+
+def notification_id(account_id: str, request_id: str) -> str:
+    """The same for an account and request, on every retry."""
+    return str(uuid5(_NAMESPACE, f"{len(account_id)}:{account_id}{request_id}"))
+
+
+def refusal_id(account_id: str, request_id: str) -> str:
+    """Of a request that was refused, the same on every retry. Another one than of an export: should the request come again
+    and be in order, readers must not take the notification of its export for one that they have seen."""
+    return str(uuid5(_NAMESPACE, f"refused {len(account_id)}:{account_id}{request_id}"))
+
+
+def answered_requests(outcome: Outcome) -> Headers:
+    """The notification's header that tells which requests of its account it answers: those in the same partition of
+    `export-requests`, below this offset."""
+    return [(_ANSWERED_BELOW, str(outcome.requests_end_offset).encode())]
+
+
+def answered_below(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> int:
+    """What that header says, as a Kafka client gives it; 0 without one: a refusal answers its own request alone."""
+    return int(dict(headers or ()).get(_ANSWERED_BELOW, 0))
+
+
+def completed(
+    accepted: AcceptedRequest,
+    made: MadeFile,
+    *,
+    download_url: str,
+    manifest_url: str,
+    expires_at_micros: int,
+    notified_at_ms: int,
+) -> Notification:
+    return {
+        **_common(accepted, notified_at_ms),
+        "status": "completed",
+        "file_name": made.file_name,
+        "download_url": download_url,
+        "manifest_url": manifest_url,
+        "expires_at": expires_at_micros,
+        "row_count": made.row_count,
+        "size_bytes": made.file.size_bytes,
+        "sha256": made.file.sha256,
+    }
+
+
+def failed(accepted: AcceptedRequest, failure: Failure, *, notified_at_ms: int) -> Notification:
+    return {
+        **_common(accepted, notified_at_ms),
+        "status": "failed",
+        "error_code": failure.code,
+        "error_message": failure.message,
+    }
+
+
+def refused(asked: ExportRequest) -> Notification:
+    """Of a request that cannot be used. A function of its record alone: read again, it says the same."""
+    accepted = AcceptedRequest(asked, period=None, movements_log_id="", log_end_offset=None)
+    return {
+        **failed(accepted, Failure.INVALID_REQUEST, notified_at_ms=max(asked.sent_at_ms, 0)),
+        "notification_id": refusal_id(asked.account_id, asked.request_id),
+    }
+
+
+def _common(accepted: AcceptedRequest, notified_at_ms: int) -> Notification:
+    request, period = accepted.request, accepted.period
+    zone = "UTC" if request.time_zone is None else request.time_zone
+    return {
+        "notification_id": notification_id(request.account_id, request.request_id),
+        "export_id": request.request_id,
+        "account_id": request.account_id,
+        "requested_by": request.requested_by,
+        "period_from": None if period is None else period.from_micros,
+        "period_to": None if period is None else period.to_micros,
+        # As asked for, but an endless one must not make the notification too long to be sent.
+        "time_zone": zone[:_MAX_ZONE_CHARACTERS],
+        "file_name": None,
+        "download_url": None,
+        "expires_at": None,
+        "row_count": None,
+        "size_bytes": None,
+        "sha256": None,
+        "data_complete_until": accepted.data_complete_until_micros,
+        "error_code": None,
+        "error_message": None,
+        "notified_at": notified_at_ms * 1000,
+        "manifest_url": None,
+    }

@@ -1,0 +1,145 @@
+"""The page behind a link: GET and HEAD `/downloads/<token>/<file name>`. The token is a key to the file: never log it.
+
+Nothing of a request ever names an object: what is read is what was signed, and it must be a file of the account and export
+that were signed with it. A file on disk is sent from here. One in a cloud is not: each click is redirected to a URL of the
+storage that is signed then, and lives for minutes. So a link lives as long as it was promised to, whatever signed it.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from exporter.file.headers import file_headers
+from exporter.storage.links import Link, LinkRefusal, LinkSigner
+from exporter.storage.objects import ExportStorage, FoundFile, StorageUnavailableError
+from exporter.storage.records import ExportKeys, ExportRecords
+from exporter.threads import in_thread
+from exporter.web.byte_range import UnsatisfiableRangeError, byte_range
+from exporter.web.preconditions import range_applies, unmet_precondition
+
+logger = logging.getLogger(__name__)
+
+_ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
+_STATUS_OF = {LinkRefusal.ALTERED: 403, LinkRefusal.EXPIRED: 410}
+_GONE = "This file does not exist. Please export again."
+_DELETED = "This file has been deleted. Please export again."
+_TRY_LATER = "The file cannot be read at the moment. Please try again later."
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    """Where the file can be had, for some minutes."""
+
+    url: str
+
+
+class DownloadPage:
+    """`now_micros` is the time of day: microseconds since the epoch, UTC. `presigned_ttl`: how long a URL of the storage works
+    that a click is redirected to."""
+
+    def __init__(
+        self, storage: ExportStorage, links: LinkSigner, now_micros: Callable[[], int], presigned_ttl: timedelta
+    ) -> None:
+        self._storage = storage
+        self._ledger = ExportRecords(storage)
+        self._links = links
+        self._now_micros = now_micros
+        self._presigned_ttl = presigned_ttl
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """200, 206 or 304 as RFC 9110 has them, or 302 to the storage; 403 a link that was altered, 404 no file, 410 expired or
+        deleted, 412 and 416 as in the RFC, 503 storage."""
+        # As it came over the wire: a link that was re-spelled, or got a query, is an altered link.
+        link = self._links.verify(request.raw_path, self._now_micros())
+        if isinstance(link, LinkRefusal):
+            return _text(_STATUS_OF[link], link.value)
+        keys = ExportKeys.of(link.account_id, link.export_id)
+        # Signed by us, so it would be a bug of ours; and still nobody's business what lies there.
+        assert keys.owns(link.object_key), f"a link of export {link.export_id} names a file of another"
+        try:
+            found = await in_thread(self._found, request.method, link, keys)
+            response = await self._answer(request, link, found)
+        except StorageUnavailableError as error:
+            logger.warning("a download of export %s is refused: %s", link.export_id, error)
+            return _text(503, _TRY_LATER)
+        logger.info(
+            "download of export %s of account %r: %s %d",
+            link.export_id,
+            link.account_id,
+            request.method,
+            response.status,
+        )
+        return response
+
+    def _found(self, method: str, link: Link, keys: ExportKeys) -> FoundFile | _Elsewhere | web.Response:
+        if self._ledger.files_are_deleted(keys):
+            return _text(410, _DELETED)
+        file = self._storage.find(link.object_key)
+        if file is None:
+            return _text(404, _GONE)
+        url = self._storage.presigned_url("HEAD" if method == "HEAD" else "GET", link.object_key, self._presigned_ttl)
+        return file if url is None else _Elsewhere(url)
+
+    async def _answer(
+        self, request: web.Request, link: Link, found: FoundFile | _Elsewhere | web.Response
+    ) -> web.StreamResponse:
+        if isinstance(found, _Elsewhere):
+            return web.Response(status=302, headers={**_ALWAYS, "Location": found.url})
+        return await self._file(request, link, found) if isinstance(found, FoundFile) else found
+
+    async def _file(self, request: web.Request, link: Link, file: FoundFile) -> web.StreamResponse:
+        headers = {**_ALWAYS, **file_headers(link.file_name), "Accept-Ranges": "bytes"}
+        if file.etag is not None:
+            headers["ETag"] = file.etag
+            if (status := unmet_precondition(request.headers, file.etag)) is not None:
+                return web.Response(status=status, headers={**_ALWAYS, "ETag": file.etag})
+        try:
+            part = byte_range(_range_header(request.method, request.headers, file), file.size_bytes)
+        except UnsatisfiableRangeError:
+            return _text(416, "The file has no such part.", {"Content-Range": f"bytes */{file.size_bytes}"})
+        start, end = part or (0, file.size_bytes)
+        response = web.StreamResponse(status=200 if part is None else 206, headers=headers)
+        response.content_length = end - start
+        if part is not None:
+            response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
+        if request.method == "HEAD":
+            await response.prepare(request)
+            return response
+        return await self._send(request, response, link.object_key, start, end)
+
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, key: str, start: int, end: int
+    ) -> web.StreamResponse:
+        pieces = self._storage.read_range(key, start, end)
+        # The first piece before the status line: what cannot be read at all gets an answer that says so.
+        piece = await anext(pieces, b"")
+        await response.prepare(request)
+        try:
+            await response.write(piece)
+            async for piece in pieces:
+                await response.write(piece)
+        except StorageUnavailableError as error:
+            logger.warning("a download broke off: %s", error)
+            _break_off(request)
+        except ConnectionError:
+            logger.info("a download was broken off by the reader")
+        return response
+
+
+def _break_off(request: web.Request) -> None:
+    """Close the connection in the middle: the reader sees that it did not get all that was announced."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _range_header(method: str, headers: Mapping[str, str], file: FoundFile) -> str | None:
+    """The Range header where it counts: parts are of GET alone, says the RFC, and of a file that is still the same."""
+    applies = range_applies(headers, file.etag) if file.etag is not None else "If-Range" not in headers
+    return headers.get("Range") if method == "GET" and applies else None
+
+
+def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=text + "\n", headers={**_ALWAYS, **(headers or {})})

@@ -1,0 +1,139 @@
+"""The state of an account's last export, told from storage and log alone: any worker gives the same answer.
+
+- `waiting`: a request lies in `export-requests` that no worker has decided on yet, and that no earlier export answers.
+- `running`: accepted, and without an outcome. How many rows are written knows only the worker that writes them.
+- `completed`, `failed`: as its notification says.
+- `none`: this account never asked.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from exporter.admission.intake import RawRequest
+from exporter.file.live_progress import LiveProgress
+from exporter.request.requests import BadRequest, Ended, ExportRequest, is_repeat
+from exporter.storage.records import AcceptedRequest, ExportRecords, Notification, Outcome
+from schemas.partitioner import account_partition
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMES = ("requested_at", "period_from", "period_to", "expires_at", "data_complete_until", "notified_at")
+_NOTHING: dict[str, Any] = dict.fromkeys(
+    (
+        "export_id",
+        "requested_by",
+        "time_zone",
+        "file_name",
+        "download_url",
+        "row_count",
+        "size_bytes",
+        "sha256",
+        "error_code",
+        "error_message",
+        "rows_written",
+        *_TIMES,
+    )
+)
+# Said in other words, or of no use to a dashboard.
+_NOT_TOLD = {"account_id", "status", "notification_id"}
+# Its topic is gone with the requests in it, so nobody will ever end it: an embedded broker forgets.
+_INTERRUPTED = {
+    "error_code": "interrupted",
+    "error_message": "The export was interrupted. Please wait a few minutes and try again from the Dashboard.",
+}
+
+
+class State(Enum):
+    NONE = "none"
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class StatusSources:
+    """Where the answer comes from. `unread` gives the records of a partition of `export-requests` that are not acknowledged;
+    `checked` makes requests of them. `requests_log_id`: the log `export-requests` that this exporter works on."""
+
+    records: ExportRecords
+    unread: Callable[[int], Iterable[RawRequest]]
+    checked: Callable[[RawRequest], ExportRequest | BadRequest]
+    progress: LiveProgress
+    requests_log_id: str
+    account_partitions: int
+
+
+def export_status(sources: StatusSources, account_id: str, now_micros: int) -> dict[str, Any]:
+    """For JSON: always the same fields, times as ISO 8601 in UTC, null where there is nothing to tell.
+
+    Blocks. Raises StorageUnavailableError, KafkaException and RegistryUnavailableError.
+    """
+    partition = account_partition(account_id, sources.account_partitions)
+    accepted = sources.records.newest(account_id, sources.requests_log_id, partition)
+    outcome = None if accepted is None else sources.records.outcome(accepted)
+    is_running = accepted is not None and outcome is None and accepted.request.place.log_id == sources.requests_log_id
+    if not is_running and (waiting := _waiting(sources, account_id, accepted, outcome)) is not None:
+        return _told(account_id, State.WAITING, _of_request(waiting))
+    if accepted is None:
+        return _told(account_id, State.NONE, {})
+    known = _of_accepted(accepted)
+    if outcome is not None:
+        is_dead = _has_expired(outcome.notification, now_micros) or sources.records.files_are_deleted(accepted.keys)
+        told = outcome.notification | ({"download_url": None} if is_dead else {})
+        return _told(account_id, State(told["status"]), known | told)
+    if not is_running:
+        return _told(account_id, State.FAILED, known | _INTERRUPTED)
+    return _told(account_id, State.RUNNING, known | {"rows_written": sources.progress.rows_written(accepted)})
+
+
+def _waiting(
+    sources: StatusSources, account_id: str, accepted: AcceptedRequest | None, outcome: Outcome | None
+) -> ExportRequest | None:
+    """The first unread request that will become an export, by the rules of `acceptance`.
+
+    An account's requests are decided on in the order of the log: those before the last one that was accepted are.
+    """
+    ended = Ended(accepted.request.place, outcome.requests_end_offset) if accepted and outcome else None
+    for raw in sources.unread(account_partition(account_id, sources.account_partitions)):
+        request = sources.checked(raw)
+        if isinstance(request, BadRequest) or request.account_id != account_id:
+            continue
+        is_decided = accepted is not None and request.place.is_before(accepted.request.place)
+        if is_decided or is_repeat(request, ended) or sources.records.accepted(request) is not None:
+            continue
+        return request
+    return None
+
+
+def _of_request(request: ExportRequest) -> dict[str, Any]:
+    return {
+        "export_id": request.request_id,
+        "requested_by": request.requested_by,
+        "requested_at": request.requested_at_micros,
+        "time_zone": request.time_zone or "UTC",
+    }
+
+
+def _of_accepted(accepted: AcceptedRequest) -> dict[str, Any]:
+    period = accepted.period
+    known = {} if period is None else {"period_from": period.from_micros, "period_to": period.to_micros}
+    return _of_request(accepted.request) | known
+
+
+def _has_expired(outcome: Notification, now_micros: int) -> bool:
+    expires_at: int | None = outcome["expires_at"]
+    return expires_at is not None and expires_at <= now_micros
+
+
+def _told(account_id: str, state: State, found: dict[str, Any]) -> dict[str, Any]:
+    fields = _NOTHING | {name: value for name, value in found.items() if name not in _NOT_TOLD}
+    return {"account_id": account_id, "state": state.value, **fields, **{name: _iso(fields[name]) for name in _TIMES}}
+
+
+def _iso(micros: int | None) -> str | None:
+    if micros is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds").replace("+00:00", "Z")

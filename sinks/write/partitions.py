@@ -1,0 +1,65 @@
+"""How far each assigned partition of the log is read and committed."""
+
+import logging
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from schemas.topics import CREDIT_MOVEMENTS
+from sinks.write.metrics import SinkMetrics
+
+logger = logging.getLogger(__name__)
+
+
+class AssignedPartitions:
+    """Offsets are the next to read. `begin` and `forget` are the consumer's rebalance callbacks."""
+
+    def __init__(self, metrics: SinkMetrics) -> None:
+        self._metrics = metrics
+        self.assigned: set[int] = set()
+        self.committed: dict[int, int] = {}
+        self.lag: dict[int, int] = {}
+        self._reached: dict[int, int] = {}
+
+    def begin(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        logger.info("reading %s, partitions %s", CREDIT_MOVEMENTS.name, [each.partition for each in partitions])
+        self.forget(consumer, partitions)
+        self.assigned |= {each.partition for each in partitions}
+
+    def forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in (each.partition for each in partitions):
+            self.assigned.discard(partition)
+            self._reached.pop(partition, None)
+            self.lag.pop(partition, None)
+            if self.committed.pop(partition, None) is not None:
+                self._metrics.forget(partition)
+
+    def reach(self, reached: dict[int, int]) -> None:
+        # A partition that went away during the poll is another's: a commit of ours could set its place back.
+        self._reached |= {partition: at for partition, at in reached.items() if partition in self.assigned}
+
+    def commit(self, consumer: Consumer) -> KafkaError | None:
+        """Commit what changed and wait for it. Gives the error, if any: the next commit tries the same again."""
+        changed = {partition: at for partition, at in self._reached.items() if self.committed.get(partition) != at}
+        if not changed:
+            return None
+        try:
+            answers = consumer.commit(
+                offsets=[TopicPartition(CREDIT_MOVEMENTS.name, partition, at) for partition, at in changed.items()],
+                asynchronous=False,
+            )
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            return error
+        for answer in answers:
+            if answer.error is not None:
+                return answer.error
+        self.committed |= changed
+        self._measure(consumer)
+        return None
+
+    def _measure(self, consumer: Consumer) -> None:
+        for partition, at in self.committed.items():
+            place = TopicPartition(CREDIT_MOVEMENTS.name, partition)
+            watermarks = consumer.get_watermark_offsets(place, cached=True)
+            self.lag[partition] = max(0, watermarks[1] - at)
+            self._metrics.place(partition, at, self.lag[partition])

@@ -1,0 +1,127 @@
+"""What a rater reads again on assignment: the log, for its stores, and how new the records are that it has rated already."""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import polars as pl
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
+from confluent_kafka import TopicPartition as PartitionOffset
+
+from kafka_io.polls import TopicPartition, position_of, sorted_out
+from schemas.codec import RecordCodec, UndecodableError
+from schemas.topics import CREDIT_MOVEMENTS
+from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.dedup.store import DedupStore
+from streams.events.record_times import record_times
+from streams.events.table import events_of_movements
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 20_000
+_WAIT_SECONDS = 0.1
+_PROGRESS_EVERY = 1_000_000
+
+
+class LogReader:
+    """`consumer` is this reader's alone: `read_committed`, `enable.partition.eof`. `codec` is that of `credit-movements`."""
+
+    def __init__(self, consumer: Consumer, codec: RecordCodec) -> None:
+        self._consumer = consumer
+        self._codec = codec
+
+    def catch_up(self, stores: Mapping[int, DedupStore], stop: threading.Event) -> dict[int, int]:
+        """Add to the store of each partition every movement from where it stands to the end of the log.
+
+        A transaction that is still open there is waited for: its offsets may be committed already while its movements
+        are not to be read yet, for Kafka marks its end in one partition after the other. One of a rater that is gone
+        Kafka aborts after the transaction's time-out.
+
+        Returns the end of each partition. Raises KafkaException, RegistryUnavailableError, OutOfRangeError for a store that
+        is ahead of the log, and UndecodableError for a movement that is none: the rater
+        alone writes this log, so that would be a bug.
+        """
+        places = [
+            PartitionOffset(CREDIT_MOVEMENTS.name, number, store.reached_offset) for number, store in stores.items()
+        ]
+        self._consumer.assign(places)
+        log_ends: dict[int, int] = {}
+        read = 0
+        while len(log_ends) < len(stores) and not stop.is_set():
+            messages = self._consumer.consume(_BATCH, _WAIT_SECONDS)
+            movements, ends = sorted_out(messages)
+            self._add(stores, movements)
+            log_ends |= {place.partition: end for place, end in ends.items() if self._is_the_end(place, end)}
+            if (read + len(movements)) // _PROGRESS_EVERY > read // _PROGRESS_EVERY:
+                logger.info("%d movements read back from the log", read + len(movements))
+            read += len(movements)
+        # Or it would go on fetching what this rater itself writes.
+        self._consumer.unassign()
+        return log_ends
+
+    def newest_before(
+        self, offsets: Mapping[TopicPartition, int], now_micros: int, stop: threading.Event
+    ) -> dict[TopicPartition, int]:
+        """The time of the newest record before each of these offsets, 0 where none is there, by reading all that is.
+
+        For partitions whose committed offset has no note of it: an offset from before there were notes, and the embedded
+        broker, which keeps none. `now_micros` bounds what publishers say. Raises KafkaException.
+        """
+        newest = dict.fromkeys(offsets, 0)
+        unread = {place for place, offset in offsets.items() if offset > 0}
+        self._consumer.assign([PartitionOffset(*place, OFFSET_BEGINNING) for place in unread])
+        while unread and not stop.is_set():
+            records, ends = sorted_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
+            for place, read_to, at in _by_partition(records, offsets, now_micros):
+                newest[place] = max(newest[place], at)
+                if read_to >= offsets[place]:
+                    unread.discard(place)
+            # Where a partition ends before its committed offset, more is not to be had.
+            unread -= ends.keys()
+        self._consumer.unassign()
+        return newest
+
+    def _is_the_end(self, place: TopicPartition, offset: int) -> bool:
+        # Of the answer that brought us to `offset`: up to where records are written, committed or not.
+        _, written = self._consumer.get_watermark_offsets(PartitionOffset(*place), cached=True)
+        if offset < written:
+            logger.warning(
+                "%s, partition %d: waiting for the end of an open transaction; if that takes minutes, it hangs, readers see"
+                " nothing after it, and `kafka-transactions.sh find-hanging` tells more",
+                *place,
+            )
+        return offset >= written
+
+    def _add(self, stores: Mapping[int, DedupStore], messages: list[Message]) -> None:
+        decoded = self._codec.decode([message.value() for message in messages])
+        if decoded.refusals:
+            raise UndecodableError(decoded.refusals[0])
+        events = events_of_movements(decoded.rows)
+        ids, content, occurred_at = id_hashes(events), content_hashes(events), events["occurred_at"].to_numpy()
+        partitions = np.array([message.partition() for message in messages], dtype=np.int64)
+        for number in np.unique(partitions).tolist():
+            rows = np.flatnonzero(partitions == number)
+            _, last_offset = position_of(messages[rows[-1]])
+            stores[number].add(ids[rows], content[rows], occurred_at[rows], last_offset + 1)
+
+
+def _by_partition(
+    records: list[Message], offsets: Mapping[TopicPartition, int], now_micros: int
+) -> Iterator[tuple[TopicPartition, int, int]]:
+    """For each partition: how far it is read with these records, and the newest time of those before its offset (0: none)."""
+    places = [TopicPartition(str(record.topic()), int(record.partition() or 0)) for record in records]
+    table = pl.DataFrame(
+        {
+            "topic": [place.topic for place in places],
+            "partition": [place.partition for place in places],
+            "offset": [record.offset() for record in records],
+            "end": [offsets[place] for place in places],
+            "at": record_times(records, now_micros).recorded_at,
+        }
+    )
+    newest = pl.col("at").filter(pl.col("offset") < pl.col("end")).max().fill_null(0)
+    of_partitions = table.group_by("topic", "partition").agg(pl.col("offset").max() + 1, newest)
+    return (
+        (TopicPartition(topic, partition), read_to, at) for topic, partition, read_to, at in of_partitions.iter_rows()
+    )

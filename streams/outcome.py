@@ -1,0 +1,159 @@
+"""The pure heart: decoded events in; each comes out as a movement, a duplicate or a named refusal.
+
+No clock, no client, no environment. What was seen before is a parameter.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from schemas.ids import MOST_ID_CHARACTERS
+from schemas.partitioner import account_partitions
+from streams.dedup.fingerprints import Hashes
+from streams.events.sorted_keys import Ints
+from streams.pricing.checks import CHECKS, Check
+from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, TOP_UP
+from streams.pricing.rating import PASSED, Limits, Mask, PriceList, mark, rate_batch
+
+_CANONICAL_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+
+@dataclass(frozen=True)
+class KnownIds:
+    """What is known of each row's id: whether a movement with it exists, and the hash of that one's content."""
+
+    known: Mask
+    content: Hashes
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of each event of a batch, exactly one of the three.
+
+    `movements`: the columns of CreditMovement. `moved` and `duplicates`: places in the table of events, of the movements and
+    of the duplicates. `refused`: the columns of the refused events, and the `check` that each failed (index in CHECKS).
+    `not_numbers`: places of the events, whatever became of them, whose destination has digits and yet is no number.
+    """
+
+    movements: pl.DataFrame
+    moved: Ints
+    duplicates: Ints
+    not_numbers: Ints
+    refused: pl.DataFrame
+
+
+def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten_before: Ints | None = None) -> Ints:
+    """The checks that need no rate: for each row PASSED or the index in CHECKS of the first one failed.
+
+    `forgotten_before` says of each row what may be forgotten of its partition: ids that occurred before it (None: nothing).
+    """
+    failed = np.full(len(events), PASSED, dtype=np.int64)
+    occurred_at = pl.col("occurred_at")
+    forgotten = pl.lit(False) if forgotten_before is None else occurred_at < pl.Series(forgotten_before)
+    faults = events.select(
+        (~pl.col("event_id").str.contains(_CANONICAL_UUID)).alias(Check.EVENT_ID.name),
+        _bad_id("account_id").alias(Check.ACCOUNT_ID.name),
+        _bad_id("interaction_id").alias(Check.INTERACTION_ID.name),
+        _bad_id("user_id").fill_null(False).alias(Check.USER_ID.name),
+        (~occurred_at.is_between(EARLIEST_MICROS, LATEST_MICROS)).alias(Check.TIME.name),
+        (occurred_at < pl.col("newest_at") - _micros(limits.max_age)).alias(Check.TOO_OLD.name),
+        forgotten.alias(Check.FORGOTTEN.name),
+        (occurred_at > pl.col("recorded_at") + _micros(limits.max_ahead)).alias(Check.TOO_EARLY.name),
+        pl.Series(Check.PARTITION.name, account_partitions(events["account_id"], partitions)) != pl.col("partition"),
+        (pl.col("quantity") < 0).alias(Check.NEGATIVE.name),
+    )
+    for fault in faults:
+        mark(failed, fault.to_numpy(), Check[fault.name])
+    return failed
+
+
+def classify(
+    events: pl.DataFrame, failed: Ints, ids: Hashes, content: Hashes, seen: KnownIds, prices: PriceList, limits: Limits
+) -> Outcomes:
+    """Decide every event of a batch (EVENT_COLUMNS in the order of the log).
+
+    `failed` is what `check_batch` says, `ids` and `content` the fingerprints of the rows; all have one value a row.
+    Only a movement counts as seen: where an id comes twice in one batch, the first that can be rated stands.
+    """
+    priced, unrated = rate_batch(events, prices, limits)
+    checked = failed == PASSED
+    first_content = np.where(seen.known, seen.content, content)
+    repeated = checked & seen.known
+    _find_repeats_within(ids, content, checked & ~seen.known, unrated == PASSED, repeated, first_content)
+    duplicate = repeated & (content == first_content)
+    outcome = failed.copy()
+    mark(outcome, repeated & ~duplicate, Check.CONFLICT)
+    outcome = np.where(checked & ~repeated, unrated, outcome)
+    moved = (outcome == PASSED) & ~duplicate
+    refused = outcome != PASSED
+    return Outcomes(
+        movements=_movements(events.filter(pl.Series(moved)), priced.filter(pl.Series(moved))),
+        moved=np.flatnonzero(moved),
+        duplicates=np.flatnonzero(duplicate),
+        not_numbers=np.flatnonzero(priced["is_no_number"].to_numpy()),
+        refused=events.with_columns(
+            pl.Series("check", outcome), pl.Series("seen_content", first_content), pl.Series("content_hash", content)
+        ).filter(pl.Series(refused)),
+    )
+
+
+def refusals_of(outcomes: Outcomes) -> list[tuple[int, Check, str]]:
+    """(row, check, detail) of each refused event."""
+    events = outcomes.refused.to_dicts()
+    return [(event["row"], CHECKS[event["check"]], CHECKS[event["check"]].detail(event)) for event in events]
+
+
+def _find_repeats_within(
+    ids: Hashes, content: Hashes, fresh: Mask, ratable: Mask, repeated: Mask, first_content: Hashes
+) -> None:
+    """Mark in `repeated` the `fresh` rows that follow a ratable row with their id, and note that row's content."""
+    rows = np.flatnonzero(fresh)
+    order = rows[np.argsort(ids[rows], kind="stable")]
+    same_as_before = ids[order][1:] == ids[order][:-1]
+    if not same_as_before.any():
+        return
+    standing: dict[int, int] = {}
+    in_groups = np.append(same_as_before, False) | np.insert(same_as_before, 0, False)
+    for row in order[in_groups].tolist():
+        first = standing.get(int(ids[row]))
+        if first is not None:
+            repeated[row] = True
+            first_content[row] = content[first]
+        elif ratable[row]:
+            standing[int(ids[row])] = row
+
+
+def _movements(events: pl.DataFrame, priced: pl.DataFrame) -> pl.DataFrame:
+    moved = events.drop("currency").hstack(priced)
+    return moved.select(
+        pl.col("event_id").alias("movement_id"),
+        "account_id",
+        "interaction_id",
+        pl.col("usage_type").fill_null(TOP_UP).alias("description"),
+        "occurred_at",
+        "quantity",
+        "unit",
+        "units_charged",
+        "price_nanos",
+        "price_units",
+        "credit_movement_nanos",
+        "currency",
+        "user_id",
+        "destination",
+        "rate_card_id",
+        "destination_prefix",
+        "rate_effective_from",
+        "source_topic",
+        pl.col("partition").alias("source_partition"),
+        pl.col("offset").alias("source_offset"),
+    )
+
+
+def _bad_id(column: str) -> pl.Expr:
+    return ~pl.col(column).str.len_chars().is_between(1, MOST_ID_CHARACTERS)
+
+
+def _micros(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)

@@ -1,0 +1,56 @@
+"""Every check that an event can fail after it was decoded, with the named exit and the sentence for the dead letter."""
+
+from enum import Enum, unique
+from typing import Any
+
+from schemas.dead_letters import Reason
+from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, rfc3339
+
+_MAX_DETAIL_CHARACTERS = 500
+
+
+@unique
+class Check(Enum):
+    """The checks in their order (the contract's rule 3.6). The sentences are filled from the event's columns."""
+
+    EVENT_ID = (Reason.INVALID_EVENT, "event_id {event_id!r} is no canonical lower-case UUID")
+    ACCOUNT_ID = (Reason.INVALID_EVENT, "account_id must be 1 to 128 characters")
+    INTERACTION_ID = (Reason.INVALID_EVENT, "interaction_id must be 1 to 128 characters")
+    USER_ID = (Reason.INVALID_EVENT, "user_id must be null or 1 to 128 characters")
+    TIME = (Reason.INVALID_EVENT, "occurred_at {occurred_at} microseconds lies beyond the times that can be stored")
+    TOO_OLD = (
+        Reason.INVALID_EVENT,
+        "occurred_at {occurred_at} lies too long before the newest record of its partition, {newest_at}",
+    )
+    FORGOTTEN = (Reason.INVALID_EVENT, "occurred_at {occurred_at} lies before the ids that its partition remembers")
+    TOO_EARLY = (Reason.INVALID_EVENT, "occurred_at {occurred_at} lies too far after its record's {recorded_at}")
+    PARTITION = (Reason.WRONG_PARTITION, "account {account_id!r} does not belong to partition {partition}")
+    NEGATIVE = (Reason.QUANTITY_OUT_OF_RANGE, "quantity {quantity} is negative")
+    CONFLICT = (
+        Reason.CONFLICT,
+        "event_id was seen with other content: {seen_content:016x} stands, this one is {content_hash:016x}",
+    )
+    NO_CARD = (Reason.NO_RATE, "account {account_id!r} is on no rate card that has rates")
+    NO_RATE = (Reason.NO_RATE, "no rate for usage type {usage_type!r} to {destination!r} at {occurred_at}")
+    QUANTITY = (Reason.QUANTITY_OUT_OF_RANGE, "quantity {quantity} is over the limit of its unit")
+    CURRENCY = (Reason.CURRENCY_MISMATCH, "a top-up in {currency!r} for an account whose card has another currency")
+    AMOUNT = (Reason.AMOUNT_OUT_OF_RANGE, "a movement must be below 1e18 nanos, and a top-up above 0")
+
+    @property
+    def reason(self) -> Reason:
+        reason: Reason = self.value[0]
+        return reason
+
+    def detail(self, event: dict[str, Any]) -> str:
+        """The sentence for one event, given as its columns."""
+        sentence: str = self.value[1]
+        return sentence.format(**{name: _told(name, value) for name, value in event.items()})[:_MAX_DETAIL_CHARACTERS]
+
+
+def _told(column: str, value: Any) -> Any:
+    """Times as people read them, where they are any; all else as it is."""
+    is_time = column.endswith("_at") and value is not None and EARLIEST_MICROS <= value <= LATEST_MICROS
+    return rfc3339(value) if is_time else value
+
+
+CHECKS = tuple(Check)

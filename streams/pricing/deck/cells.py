@@ -1,0 +1,72 @@
+"""The cells of a rate deck: from texts to values. What is wrong with a text is a ValueError that says so in a sentence."""
+
+import re
+import unicodedata
+from datetime import datetime
+
+from streams.pricing.rates import micros_of
+
+_DECIMAL_PLACES = 9
+_MOST_SHOWN = 40
+_DECIMAL = re.compile(r"(-?)(?:([0-9]+)\.?([0-9]*)|\.([0-9]+))")
+# Nobody sees these, and they are no format characters (category Cf): fillers and variation selectors.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {
+    chr(point) for each in (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)) for point in each
+}
+
+
+def price_nanos(text: str) -> int:
+    """Nanos of a decimal price, exactly."""
+    found = _DECIMAL.fullmatch(text)
+    if not found:
+        raise ValueError(f"'{_shown(text)}' is no decimal number such as 0.035: digits and a point alone")
+    whole, fraction = (found[2] or "").lstrip("0"), (found[3] or found[4] or "").rstrip("0")
+    if len(whole) > _DECIMAL_PLACES:
+        raise ValueError(f"'{_shown(text)}' must be below 1,000,000,000")
+    if len(fraction) > _DECIMAL_PLACES:
+        raise ValueError(
+            f"'{_shown(text)}' has {len(fraction)} decimal places, at most {_DECIMAL_PLACES} can be charged exactly"
+        )
+    return int(found[1] + (whole or "0") + fraction.ljust(_DECIMAL_PLACES, "0"))
+
+
+def whole_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ValueError(f"'{_shown(text)}' is no whole number")
+    return int(text)
+
+
+def time_micros(text: str) -> int:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{_shown(text)}' is no ISO 8601 time such as 2026-01-31T00:00:00Z") from None
+    if at.tzinfo is None:
+        raise ValueError(f"'{text}' has no time zone: write 2026-01-31T00:00:00Z")
+    return micros_of(at)
+
+
+def check_characters(text: str, is_name: bool) -> None:
+    """No control characters: a line's end in a cell is an unbalanced quote, as a rule, that has swallowed lines. In a name
+    that others must write the same way nothing that cannot be seen either."""
+    if text.isprintable() and not (is_name and (" " in text or not text.isascii())):
+        return
+    for place, character in enumerate(text, 1):
+        if kind := _unwanted(character, is_name):
+            shown = ascii(text) if len(text) <= _MOST_SHOWN else ascii(text[:_MOST_SHOWN] + "...")
+            raise ValueError(f"{shown} has {kind} (U+{ord(character):04X}) as character {place}: write it without")
+
+
+def _unwanted(character: str, is_name: bool) -> str | None:
+    category = unicodedata.category(character)
+    if category == "Cc":
+        return "a control character"
+    if not is_name:
+        return None
+    if category.startswith("Z"):
+        return "a blank"
+    return "an invisible character" if category == "Cf" or character in _INVISIBLE else None
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
