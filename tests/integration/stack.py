@@ -29,7 +29,7 @@ class Stack:
         self.settings = settings
         self._codecs: dict[str, RecordCodec] = {}
         self._refused: list[KafkaError] = []
-        self.renew_producer()
+        self._producer = self._make_producer()
         self._reader = clients.reading_consumer(settings, "test")
         # It never joins its group: it only asks for what the group has committed.
         self._group = clients.group_consumer(settings, GROUP)
@@ -39,16 +39,24 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._producer.close()
         self._reader.close()
         self._group.close()
 
     def renew_producer(self) -> None:
         """Publish as a client that begins now: one that knew a topic before it was made anew may send to the old."""
-        self._producer = Producer(clients.producer_properties(self.settings) | {"on_delivery": self._note_refusal})
+        self._producer.close()
+        self._producer = self._make_producer()
 
-    def _note_refusal(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._refused.append(error)
+    def _make_producer(self) -> Producer:
+        refused = self._refused
+
+        # It must not know this object: a producer in a cycle is ended by the garbage collector, wherever that happens to run.
+        def note_refusal(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                refused.append(error)
+
+        return Producer(clients.producer_properties(self.settings) | {"on_delivery": note_refusal})
 
     def codec(self, topic: Topic) -> RecordCodec:
         if topic.name not in self._codecs:
@@ -107,10 +115,14 @@ class Stack:
     def is_empty(self, topic: Topic) -> bool:
         """Whether each partition of a topic answers, and never held a record."""
         places = [TopicPartition(topic.name, number) for number in range(self.settings.topic_partitions)]
+        # A consumer that knew the topic before it was made anew dies of this question (librdkafka, in its metadata cache).
+        newcomer = clients.reading_consumer(self.settings, "newcomer")
         try:
-            return not any(self._reader.get_watermark_offsets(place, DEADLINE_SECONDS)[1] for place in places)
+            return not any(newcomer.get_watermark_offsets(place, DEADLINE_SECONDS)[1] for place in places)
         except KafkaException:  # no leader yet
             return False
+        finally:
+            newcomer.close()
 
     def lag(self) -> int:
         """Events that the raters' group has not committed yet."""
