@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{each.name}" for each in node.names)
 
 
+def dotted(path: Path) -> str:
+    return told(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def parting(first: str, second: str) -> tuple[str, str, str]:
+    """Of two dotted names the package that holds both, and the child of it in which each lies; nothing where one holds the
+    other."""
+    ours, theirs = first.split("."), second.split(".")
+    depth = next((at for at, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other), None)
+    return ("", "", "") if not depth else (".".join(ours[:depth]), ours[depth], theirs[depth])
+
+
 def tracked_files() -> list[Path]:
     """What git has, and what it would take."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -75,6 +88,21 @@ def test_a_package_imports_only_what_the_arrows_allow(package: str) -> None:
         if name.split(".")[0] in HOUSE and not f"{name}.".startswith(allowed)
     ]
     assert strangers == []
+
+
+def test_the_modules_and_folders_of_a_room_import_each_other_one_way_only() -> None:
+    arrows: dict[str, dict[str, set[str]]] = {}
+    for path in modules(*ARROWS):
+        inside = dotted(path)
+        for name in imported(path):
+            room, ours, theirs = parting(inside, name)
+            if room and (ROOT / room.replace(".", "/")).is_dir():
+                arrows.setdefault(room, {}).setdefault(ours, set()).add(theirs)
+    for room, graph in arrows.items():
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            pytest.fail(f"{room}: {' imports '.join(reversed(error.args[1]))}")
 
 
 def test_an_outage_is_caught_by_its_name_and_a_bug_not_at_all() -> None:
