@@ -160,7 +160,10 @@ def topics_there(settings: Settings, topics: Iterable[Topic]) -> dict[str, Topic
             there[name] = answers[name].result()
         except KafkaException as failure:
             if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise UnreachableError(f"Kafka does not describe topic {name}: {failure.args[0].str()}") from failure
+                servers = f"{variable('kafka_bootstrap_servers')}: {settings.kafka_bootstrap_servers}"
+                raise UnreachableError(
+                    f"{servers} does not describe topic {name}: {failure.args[0].str()}."
+                ) from failure
     return there
 
 

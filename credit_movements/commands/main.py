@@ -292,8 +292,8 @@ def _check_embedded() -> None:
 def _work(run: Callable[[Settings, threading.Event], None]) -> None:
     """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
     from tenacity import (
+        RetryCallState,
         Retrying,
-        before_sleep_log,
         retry_if_exception_type,
         sleep_using_event,
         stop_when_event_set,
@@ -307,12 +307,17 @@ def _work(run: Callable[[Settings, threading.Event], None]) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+
+    def say_what_is_away(state: RetryCallState) -> None:
+        away = state.outcome.exception() if state.outcome else None
+        logger.warning("%s Trying again in %.1f s", away, state.upcoming_sleep)
+
     attempts = Retrying(
         retry=retry_if_exception_type(UnreachableError),
         wait=wait_exponential(multiplier=0.5, max=15),
         stop=stop_when_event_set(stop),
         sleep=sleep_using_event(stop),
-        before_sleep=before_sleep_log(logger, logging.WARNING),
+        before_sleep=say_what_is_away,
         reraise=True,
     )
     try:

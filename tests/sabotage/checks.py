@@ -23,7 +23,7 @@ from streams.pricing.rates import Rate
 from streams.pricing.rating import Limits, PriceList
 from streams.writer import AbortedError, MovementWriter
 from tests.faults import late_end
-from tests.faults.late_end import COMMIT, UNDISTURBED, LateEnd, rate_two_batches
+from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
 from tests.faults.world import World
 from tests.integration import test_sink_loop
@@ -95,7 +95,10 @@ def aborted_batch_is_rated_again(fixture: Fixture) -> None:
 def late_end_changes_nothing(fixture: Fixture) -> None:
     world: World = fixture("apache_world")
     with pytest.MonkeyPatch.context() as patch:
-        assert rate_two_batches(world, LateEnd(world, patch, COMMIT, 1)) == UNDISTURBED
+        late = LateEnd(world, patch, COMMIT, 1)
+        assert rate_two_batches(world, late) == UNDISTURBED
+    # Where Kafka took it, luck alone kept the batch whole.
+    assert late.answers == [INVALID_PRODUCER_EPOCH]
 
 
 def torn_batch_is_charged_once(fixture: Fixture) -> None:
