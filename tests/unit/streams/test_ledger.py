@@ -11,9 +11,10 @@ from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
 from kafka_io.transaction_watch import TransactionWatch
+from kafka_io.transactions import AbortedError, ended_in_time
 from schemas.dead_letters import Reason
 from streams.metrics import RaterMetrics
-from streams.writer import AbortedError, MovementWriter, ended_in_time
+from streams.writer import MovementWriter
 
 LONG_SECONDS = 30.0
 MESSAGE: Any = SimpleNamespace(
@@ -48,7 +49,7 @@ class Kafka:
     def write_a_batch(self) -> None:
         self.ledger.begin()
         self.ledger.write_dead_letter(MESSAGE, Reason.UNDECODABLE, "for the test")
-        self.ledger.commit([], CONSUMER)
+        self.ledger.commit({}, CONSUMER)
 
 
 class _Producer:
@@ -122,7 +123,7 @@ def test_a_batch_without_anything_to_write_needs_no_producer(kafka: Kafka) -> No
     kafka.sent_ends = 2
     kafka.write_a_batch()
     kafka.ledger.begin()
-    kafka.ledger.commit([], SimpleNamespace(commit=lambda **_: []))  # type: ignore[arg-type]
+    kafka.ledger.commit({}, SimpleNamespace(commit=lambda **_: []))  # type: ignore[arg-type]
     assert kafka.made == 1
 
 
