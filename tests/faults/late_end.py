@@ -75,12 +75,12 @@ class LateEnd:
     def _deliver_it_late(self, patch: pytest.MonkeyPatch, after: int) -> None:
         honest, waited = MovementWriter.write_dead_letter, []
 
-        def write_dead_letter(ledger: MovementWriter, message: Message, reason: Reason, detail: str) -> None:
-            honest(ledger, message, reason, detail)
+        def write_dead_letter(writer: MovementWriter, message: Message, reason: Reason, detail: str) -> None:
+            honest(writer, message, reason, detail)
             if self.is_held:
                 waited.append(message)
             if len(waited) == after and not self.answers:
-                ledger._transactions.producer.flush()
+                writer._transactions.producer.flush()
                 answer = self._kafka.deliver(self._strike)
                 # After the answer's length, correlation id and throttling time.
                 self.answers.append(int.from_bytes(answer[12:14], "big"))

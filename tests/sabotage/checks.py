@@ -78,12 +78,12 @@ def aborted_batch_is_rated_again(fixture: Fixture) -> None:
     world: World = fixture("world")
     honest, aborts = MovementWriter.append, []
 
-    def append(ledger: MovementWriter, movements: pl.DataFrame) -> None:
+    def append(writer: MovementWriter, movements: pl.DataFrame) -> None:
         # Once, before anything is written: Tansu shows what was written before an abort.
         if not aborts and len(movements):
             aborts.append(len(movements))
             raise AbortedError("for the test")
-        honest(ledger, movements)
+        honest(writer, movements)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MovementWriter, "append", append)

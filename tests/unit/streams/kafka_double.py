@@ -95,7 +95,7 @@ class RunningRater:
         clock = ClockWatch(lambda: kafka.now_micros, lambda: 0.0, limits.max_ahead, behind)
         self.rater = Rater(
             cast(Any, consumer),
-            cast(Any, _Ledger(kafka)),
+            cast(Any, _Writer(kafka)),
             cast(Any, _Feed()),
             cast(Any, _LogReader(kafka)),
             {topic.name: CODECS[topic.name] for topic in SOURCES},
@@ -153,7 +153,7 @@ class _Consumer:
         return 0, len(self._kafka.records.get(TopicPartition(partition.topic, partition.partition), []))
 
 
-class _Ledger:
+class _Writer:
     def __init__(self, kafka: KafkaDouble) -> None:
         self._kafka = kafka
 

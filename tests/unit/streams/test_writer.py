@@ -38,8 +38,8 @@ class Kafka:
         self.sent_ends = 1
         self.counts = CollectorRegistry()
         codec: Any = SimpleNamespace(own_id=lambda: 1)
-        self.ledger = MovementWriter(self.make_producer, codec, RaterMetrics(self.counts))
-        self.ledger.open()
+        self.writer = MovementWriter(self.make_producer, codec, RaterMetrics(self.counts))
+        self.writer.open()
 
     def make_producer(self) -> Any:
         self.made += 1
@@ -47,9 +47,9 @@ class Kafka:
         return _Producer(self, self.made, watch), watch
 
     def write_a_batch(self) -> None:
-        self.ledger.begin()
-        self.ledger.write_dead_letter(MESSAGE, Reason.UNDECODABLE, "for the test")
-        self.ledger.commit({}, CONSUMER)
+        self.writer.begin()
+        self.writer.write_dead_letter(MESSAGE, Reason.UNDECODABLE, "for the test")
+        self.writer.commit({}, CONSUMER)
 
 
 class _Producer:
@@ -122,8 +122,8 @@ def test_a_producer_that_is_slow_to_begin_is_not_changed_for_that(kafka: Kafka) 
 def test_a_batch_without_anything_to_write_needs_no_producer(kafka: Kafka) -> None:
     kafka.sent_ends = 2
     kafka.write_a_batch()
-    kafka.ledger.begin()
-    kafka.ledger.commit({}, SimpleNamespace(commit=lambda **_: []))  # type: ignore[arg-type]
+    kafka.writer.begin()
+    kafka.writer.commit({}, SimpleNamespace(commit=lambda **_: []))  # type: ignore[arg-type]
     assert kafka.made == 1
 
 
