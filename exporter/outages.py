@@ -1,19 +1,17 @@
-"""Outages are waited out: tried again with growing pauses, said in the log once a minute. Bugs are not outages."""
+"""Waiting out an outage: the attempt is made again after growing pauses, and the log says so once a minute.
+
+What is an outage is told by its type, `kafka_io.errors.Outage`. Everything else is a bug, and is raised at once.
+"""
 
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from confluent_kafka import KafkaException
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from exporter.notify.publisher import KafkaUnavailableError
-from exporter.storage.objects import StorageUnavailableError
-from schemas.codec import UnregisteredSchemaError
-from schemas.registry import RegistryUnavailableError
-from sinks.read.movements import MovementsUnavailableError
+from kafka_io.errors import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -22,21 +20,6 @@ _LONGEST_WAIT_SECONDS = 15.0
 _LOG_EVERY_SECONDS = 60.0
 
 T = TypeVar("T")
-
-
-class SinkBehindError(Exception):
-    """ClickHouse does not have all rows yet that an export must have."""
-
-
-OUTAGES = (
-    KafkaException,
-    KafkaUnavailableError,
-    MovementsUnavailableError,
-    RegistryUnavailableError,
-    SinkBehindError,
-    StorageUnavailableError,
-    UnregisteredSchemaError,
-)
 
 
 async def waited_out(
@@ -53,9 +36,9 @@ async def waited_out(
     as it likes. Without `within_seconds` it goes on until it is cancelled. `what` says in the log what cannot be done, from
     `quiet_seconds` after the first outage on.
     """
-    outage = _Outage(what, within_seconds, quiet_seconds)
+    outage = _Ongoing(what, within_seconds, quiet_seconds)
     retrying = AsyncRetrying(
-        retry=retry_if_exception_type(OUTAGES),
+        retry=retry_if_exception_type(Outage),
         wait=wait_random_exponential(_SHORTEST_WAIT_SECONDS, longest_wait_seconds),
         stop=outage.has_lasted_too_long,
         before_sleep=outage.log,
@@ -68,7 +51,9 @@ async def waited_out(
     return await retrying(attempted)
 
 
-class _Outage:
+class _Ongoing:
+    """An outage that began at the first failed attempt."""
+
     def __init__(self, what: str, within_seconds: float | None, quiet_seconds: float) -> None:
         self._what = what
         self._within_seconds = within_seconds

@@ -14,11 +14,11 @@ from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.workers import WorkerCrashedError, rater, sink
-from exporter.admission.requests_end import RequestsEnd
-from exporter.admission.unread import UnreadRequests
-from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
-from exporter.log_positions import LogPositions
+from exporter.positions.completeness import Completeness
+from exporter.positions.movements_log import MovementsLog
+from exporter.positions.requests_end import RequestsEnd
+from exporter.positions.unread import UnreadRequests
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
@@ -76,8 +76,8 @@ def export_storage(settings: Settings) -> ExportStorage:
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
     uncommitted = {"isolation.level": "read_uncommitted"}
-    positions = LogPositions(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
-    progress = RatingProgress(
+    positions = MovementsLog(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
+    progress = Completeness(
         clients.reading_consumer(settings, "export-progress", **uncommitted),
         clients.group_consumer(settings, rater.GROUP),
         positions.written_end,

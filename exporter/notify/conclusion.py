@@ -52,7 +52,7 @@ class Conclusion:
         """Record the outcome and publish it. Gives the outcome that stands: another worker's, if that one was quicker."""
         # However long it takes: without Kafka nobody can be told, and nobody can ask again.
         requests_end_offset = await waited_out(
-            lambda: in_thread(self._requests_end, accepted.request.place.partition),
+            lambda: in_thread(self._requests_end, accepted.request.position.partition),
             "it cannot be told which requests an export answers",
         )
         ours = Outcome(self._notification(accepted, result, self._now_micros() // 1000), requests_end_offset)
@@ -70,7 +70,7 @@ class Conclusion:
     async def publish(self, accepted: AcceptedRequest, outcome: Outcome) -> None:
         """Publish until it is acknowledged. The notification's own time is its Kafka timestamp."""
         headers = answered_requests(outcome)
-        await self._publish(outcome.notification, accepted.request.place.partition, headers)
+        await self._publish(outcome.notification, accepted.request.position.partition, headers)
 
     async def publish_refusal(self, asked: ExportRequest) -> None:
         """Publish that nothing comes of a request, in its account's partition, wherever the request lies."""
@@ -95,7 +95,11 @@ class Conclusion:
         def attempt() -> Outcome:
             # Accepted already, unless the storage was away then.
             standing = self._records.accept(accepted)
-            return self._records.conclude(accepted, ours) if standing.request.place == accepted.request.place else ours
+            return (
+                self._records.conclude(accepted, ours)
+                if standing.request.position == accepted.request.position
+                else ours
+            )
 
         return waited_out(lambda: in_thread(attempt), "an outcome cannot be recorded", within_seconds=within_seconds)
 

@@ -5,13 +5,10 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from exporter.foreign_outages import KafkaUnavailableError
 from schemas.dead_letters import Headers
 
 _POLL_SECONDS = 0.1
-
-
-class KafkaUnavailableError(Exception):
-    """A record was not acknowledged. It may lie in the log all the same: send the same one again."""
 
 
 class ProducerBrokenError(Exception):

@@ -13,9 +13,10 @@ from datetime import timedelta
 from aiohttp import web
 
 from exporter.file.headers import file_headers
+from exporter.storage.keys import ExportKeys
 from exporter.storage.links import Link, LinkRefusal, LinkSigner
 from exporter.storage.objects import ExportStorage, FoundFile, StorageUnavailableError
-from exporter.storage.records import ExportKeys, ExportRecords
+from exporter.storage.records import ExportRecords
 from exporter.threads import in_thread
 from exporter.web.byte_range import UnsatisfiableRangeError, byte_range
 from exporter.web.preconditions import range_applies, unmet_precondition
@@ -44,7 +45,7 @@ class DownloadPage:
         self, storage: ExportStorage, links: LinkSigner, now_micros: Callable[[], int], presigned_ttl: timedelta
     ) -> None:
         self._storage = storage
-        self._ledger = ExportRecords(storage)
+        self._records = ExportRecords(storage)
         self._links = links
         self._now_micros = now_micros
         self._presigned_ttl = presigned_ttl
@@ -75,7 +76,7 @@ class DownloadPage:
         return response
 
     def _found(self, method: str, link: Link, keys: ExportKeys) -> FoundFile | _Elsewhere | web.Response:
-        if self._ledger.files_are_deleted(keys):
+        if self._records.files_are_deleted(keys):
             return _text(410, _DELETED)
         file = self._storage.find(link.object_key)
         if file is None:

@@ -12,11 +12,11 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
-from exporter.admission.requests_end import RequestsEnd
-from exporter.admission.unread import UnreadRequests
-from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
-from exporter.log_positions import LogPositions
+from exporter.positions.completeness import Completeness
+from exporter.positions.movements_log import MovementsLog
+from exporter.positions.requests_end import RequestsEnd
+from exporter.positions.unread import UnreadRequests
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
@@ -38,10 +38,10 @@ def main(options: dict[str, Any]) -> int:
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": 50,
     }
-    positions = LogPositions(
+    positions = MovementsLog(
         Consumer({**reading, "group.id": "exporter-log-end"}), Consumer({**reading, "group.id": "sink"})
     )
-    progress = RatingProgress(
+    progress = Completeness(
         Consumer({**reading, "group.id": "exporter-progress", "isolation.level": "read_uncommitted"}),
         Consumer({**reading, "group.id": "rater"}),
         positions.written_end,

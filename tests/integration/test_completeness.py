@@ -8,8 +8,8 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as PartitionOffset
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from exporter.completeness import RatingProgress
-from exporter.log_positions import LogPositions
+from exporter.positions.completeness import Completeness
+from exporter.positions.movements_log import MovementsLog
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS
 from tests.kafka.brokers import Kafka
 
@@ -40,8 +40,8 @@ class TopicPartition:
             Consumer({**reading, "group.id": "progress", "isolation.level": "read_uncommitted"}),
             Consumer({**reading, "group.id": "rater"}),
         ]
-        self.positions = LogPositions(*self.consumers[:2])
-        self.progress = RatingProgress(*self.consumers[2:], self.positions.written_end, lambda: NOW_MICROS)
+        self.positions = MovementsLog(*self.consumers[:2])
+        self.progress = Completeness(*self.consumers[2:], self.positions.written_end, lambda: NOW_MICROS)
         self.producer = Producer({**self.servers, "linger.ms": 0})
 
     def publish(self, topic: str, count: int) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
 from credit_movements.supervision.processes import running
-from exporter.storage.records import ExportKeys
+from exporter.storage.keys import ExportKeys
 from schemas.partitioner import account_partition
 from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port

@@ -1,13 +1,13 @@
 """How far the ledger has come for the accounts of a partition: until when all events that reached Kafka are rated.
 
 1. Take the time.
-2. Ask how far the raters have committed in both source topics, and look at what comes next there: nothing, then all that came
-   before the time of step 1 is rated; a record, then all that came before it.
-3. Ask how far `credit-movements` is written, open transactions included: the movements of all that lie below. Kafka tells of
-   committed offsets before it has marked the movements of the same transaction as committed, so whoever notes the log's end
-   has to wait until a `read_committed` reader has come so far.
+2. Ask how far the raters have committed in both source topics, and look at what comes next there: if there is nothing, all that
+   came before the time of step 1 is rated; if there is a record, all that came before it is.
+3. Ask how far `credit-movements` is written, open transactions included: below that end lie the movements of all that is
+   rated. Kafka answers with committed offsets before it has marked the movements of the same transaction as committed, so
+   whoever notes the log's end has to wait until a `read_committed` reader has come so far.
 
-What cannot be told for sure is not told.
+Where an answer would not be sure, there is none.
 """
 
 import threading
@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, TopicPartition
 
+from exporter.foreign_outages import kafka_outages_named
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS)
@@ -32,8 +33,10 @@ class Rated(NamedTuple):
     log_end_offset: int
 
 
-class RatingProgress:
-    """`reader` reads `read_uncommitted`, tells of ends, is ours alone; `rater_member` has the raters' `group.id` and is only
+class Completeness:
+    """Answers how far the ledger has come.
+
+    `reader` reads `read_uncommitted`, tells of ends, is ours alone; `rater_member` has the raters' `group.id` and is only
     asked for its offsets. `written_end` is the end of a partition of `credit-movements`, open transactions included.
     """
 
@@ -50,8 +53,9 @@ class RatingProgress:
         self._now_micros = now_micros
         self._reading = threading.Lock()
 
+    @kafka_outages_named()
     def rated_until(self, partition: int) -> Rated | None:
-        """None where it cannot be told. Blocks for some seconds at most, and raises KafkaException."""
+        """None where no answer is sure. Blocks for some seconds at most, and raises KafkaUnavailableError."""
         now_micros = self._now_micros()
         asked = [TopicPartition(topic.name, partition) for topic in _SOURCES]
         instants = []
@@ -89,4 +93,4 @@ class RatingProgress:
 
 
 def unknown(_: int) -> None:
-    """How far the ledger has come, where nobody asks."""
+    """Stands in for `Completeness.rated_until` where nobody asks how far the ledger has come."""

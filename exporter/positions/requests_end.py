@@ -1,10 +1,11 @@
-"""Where `export-requests` ends: what lies below was asked for by now."""
+"""Where `export-requests` ends: every request below has been asked by now."""
 
 import threading
 
 from confluent_kafka import Consumer, TopicPartition
 
-from exporter.log_end import ANSWER_SECONDS, end_behind
+from exporter.foreign_outages import kafka_outages_named
+from exporter.positions.log_end import ANSWER_SECONDS, end_behind
 from schemas.topics import EXPORT_REQUESTS
 
 _ENOUGH_SECONDS = 0.1
@@ -17,15 +18,16 @@ class RequestsEnd:
         self._reader = reader
         self._reading = threading.Lock()
 
+    @kafka_outages_named()
     def end_offset(self, partition: int) -> int:
         """The offset after the last record of a partition, or after one that came since the call.
 
-        Blocks for some seconds at most, and raises KafkaException.
+        Blocks for some seconds at most, and raises KafkaUnavailableError.
         """
-        place = TopicPartition(EXPORT_REQUESTS.name, partition)
+        begin = TopicPartition(EXPORT_REQUESTS.name, partition)
         with self._reading:
-            _, place.offset = self._reader.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
+            _, begin.offset = self._reader.get_watermark_offsets(begin, timeout=ANSWER_SECONDS)
             try:
-                return end_behind(self._reader, place, _ENOUGH_SECONDS)
+                return end_behind(self._reader, begin, _ENOUGH_SECONDS)
             finally:
                 self._reader.unassign()

@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from exporter.admission.intake import RawRequest
-from exporter.request.requests import LogPlace
+from exporter.foreign_outages import kafka_outages_named
+from exporter.request.parsing import RawRequest
+from exporter.request.requests import RequestPosition
 from schemas.topics import EXPORT_REQUESTS
 
 _ANSWER_SECONDS = 5.0
 _READ_AT_ONCE = 1_000
 # `consume` waits this long for a full batch, also when the end is there already.
 _BATCH_SECONDS = 0.02
-# Of a longer queue the rest is not looked at: they are asked about again, by and by.
+# The rest of a longer queue is not looked at: the page asks again, and by then the queue is shorter.
 _MOST = 10_000
 _KEPT_SECONDS = 1.0
 
@@ -30,10 +31,11 @@ class UnreadRequests:
         self._reading = threading.Lock()
         self._kept: dict[int, tuple[float, list[RawRequest]]] = {}
 
+    @kafka_outages_named()
     def of_partition(self, partition: int) -> list[RawRequest]:
-        """In the order of the log, as it was a second ago at most: however many ask, Kafka is asked once.
+        """In the order of the log. The answer is a second old at most: however many ask, Kafka is asked once a second.
 
-        Blocks for some seconds at most. Raises KafkaException.
+        Blocks for some seconds at most. Raises KafkaUnavailableError.
         """
         with self._reading:
             kept = self._kept.get(partition)
@@ -42,10 +44,10 @@ class UnreadRequests:
             return kept[1]
 
     def _read(self, partition: int) -> list[RawRequest]:
-        [place] = self._member.committed([TopicPartition(EXPORT_REQUESTS.name, partition)], timeout=_ANSWER_SECONDS)
-        if place.error is not None:
-            raise KafkaException(place.error)
-        self._member.assign([TopicPartition(EXPORT_REQUESTS.name, partition, max(int(place.offset), 0))])
+        [committed] = self._member.committed([TopicPartition(EXPORT_REQUESTS.name, partition)], timeout=_ANSWER_SECONDS)
+        if committed.error is not None:
+            raise KafkaException(committed.error)
+        self._member.assign([TopicPartition(EXPORT_REQUESTS.name, partition, max(int(committed.offset), 0))])
         try:
             return self._read_to_end(partition)
         finally:
@@ -58,8 +60,8 @@ class UnreadRequests:
             for message in self._member.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS):
                 error = message.error()
                 if error is None:
-                    place = LogPlace(self._log_id, partition, int(message.offset() or 0))
-                    found.append(RawRequest(place, message.timestamp()[1], message.key(), message.value()))
+                    position = RequestPosition(self._log_id, partition, int(message.offset() or 0))
+                    found.append(RawRequest(position, message.timestamp()[1], message.key(), message.value()))
                 elif error.code() == KafkaError._PARTITION_EOF:
                     return found
                 else:

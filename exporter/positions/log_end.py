@@ -1,4 +1,4 @@
-"""Where a partition ends, found by reading on to the end: the embedded broker names an end that is too low."""
+"""Where a partition ends. It is found by reading on to the end: the embedded broker names an end that is too low."""
 
 import time
 
@@ -10,14 +10,14 @@ _READ_AT_ONCE = 10_000
 _BATCH_SECONDS = 0.02
 
 
-def end_behind(reader: Consumer, place: TopicPartition, enough_seconds: float = ANSWER_SECONDS) -> int:
-    """The end of the partition of `place`, read to from there. Afterwards `reader` still has it assigned.
+def end_behind(reader: Consumer, begin: TopicPartition, enough_seconds: float = ANSWER_SECONDS) -> int:
+    """The end of the partition of `begin`, read to from there. Afterwards `reader` still has it assigned.
 
     Where records come so quickly that no end is ever seen, it is how far the reader has come after `enough_seconds`: behind
     all that lay there at the call, and some of what came since. `reader` tells of ends (`enable.partition.eof`), and is this
     call's alone. Blocks for some seconds at most, and raises KafkaException.
     """
-    reader.assign([place])
+    reader.assign([begin])
     began_at_seconds = time.monotonic()
     read_to: int | None = None
     while (waited_seconds := time.monotonic() - began_at_seconds) < ANSWER_SECONDS:
@@ -31,5 +31,5 @@ def end_behind(reader: Consumer, place: TopicPartition, enough_seconds: float = 
             if error is not None:
                 return offset
             read_to = offset + 1
-    what = f"the end of {place.topic} {place.partition} was not reached"
+    what = f"the end of {begin.topic} {begin.partition} was not reached"
     raise KafkaException(KafkaError(KafkaError._TIMED_OUT, what))
