@@ -114,6 +114,7 @@ def test_head_tells_all_and_sends_nothing(storage: ExportStorage) -> None:
         ("bytes=2-4", b"234", "bytes 2-4/10"),
         ("bytes=-3", b"789", "bytes 7-9/10"),
         ("bytes=8-99", b"89", "bytes 8-9/10"),
+        (" bytes=1-2 ", b"12", "bytes 1-2/10"),
     ],
 )
 def test_a_part_can_be_asked_for(storage: ExportStorage, text: str, part: bytes, content_range: str) -> None:
