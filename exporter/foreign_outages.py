@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from confluent_kafka import KafkaException
 
 from kafka_io.errors import Outage
+from kafka_io.polls import OffsetOutOfRangeError
 from schemas.codec import UnregisteredSchemaError
 from schemas.registry import RegistryUnavailableError
 
@@ -20,9 +21,10 @@ class SchemasUnavailableError(Outage):
 
 @contextmanager
 def kafka_outages_named() -> Iterator[None]:
+    # Offsets are asked for anew at each attempt, so the next one may find a log that was cut or made anew.
     try:
         yield
-    except KafkaException as error:
+    except (KafkaException, OffsetOutOfRangeError) as error:
         raise KafkaUnavailableError(str(error)) from error
 
 

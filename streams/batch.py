@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 from confluent_kafka import Message
 
-from kafka_io.polls import TopicPartition
+from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec, Refusal
 from streams.events.record_times import END_OF_TIME_MICROS, RecordTimes, record_times
 from streams.events.table import POSITION_COLUMNS, events_table

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as PartitionOffset
 
 from kafka_io.missing_offsets import MissingOffsets
-from kafka_io.polls import TopicPartition
+from kafka_io.positions import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
 
 logger = logging.getLogger(__name__)

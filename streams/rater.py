@@ -44,7 +44,8 @@ from tenacity import (
 )
 
 from kafka_io.missing_offsets import MissingOffsets
-from kafka_io.polls import OutOfRangeError, TopicPartition, gone_on_to, position_of, sorted_out
+from kafka_io.polls import OffsetOutOfRangeError, offsets_after, sort_out
+from kafka_io.positions import TopicPartition, position_of
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError
 from schemas.topics import ACCOUNT_PLANS, RATES
@@ -170,19 +171,21 @@ class Rater:
 
     def _rate(self, messages: list[Message]) -> None:
         try:
-            events, ends = sorted_out(messages)
-        except OutOfRangeError as error:
-            self._begin_elsewhere({error.place: f"offset {error.offset} is to be read next, and is not there"})
+            poll = sort_out(messages)
+        except OffsetOutOfRangeError as error:
+            self._begin_elsewhere(
+                {error.topic_partition: f"offset {error.offset} is to be read next, and is not there"}
+            )
             return
         self._while_registry_is_away(self._feed.refresh)
-        self._classify_and_commit(events, ends)
+        self._classify_and_commit(poll.records, poll.ends)
 
     def _classify_and_commit(self, messages: list[Message], ends: dict[TopicPartition, int]) -> None:
         poll = self._while_registry_is_away(
             lambda: decode_batch(messages, self._codecs, self._clock.now_micros(), self._newest_at)
         )
         self._while_registry_is_away(lambda: self._clock.watch(poll.times))
-        next_offsets = gone_on_to(self._next, poll.next_offsets, ends)
+        next_offsets = offsets_after(self._next, poll.next_offsets, ends)
         bad_prices = self._bad_prices()
         if not next_offsets and not bad_prices:
             return
@@ -302,8 +305,8 @@ class Rater:
     def _catch_up(self, stores: dict[int, DedupStore]) -> dict[int, int]:
         try:
             return self._while_registry_is_away(lambda: self._log_reader.catch_up(stores, self._stop))
-        except OutOfRangeError as error:
-            folder = self._options.seen_folder / str(error.place.partition)
+        except OffsetOutOfRangeError as error:
+            folder = self._options.seen_folder / str(error.topic_partition.partition)
             raise MisplacedOffsetError(
                 f"{error}: remove {folder}, and what was seen is read from the log again"
             ) from error

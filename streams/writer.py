@@ -11,7 +11,7 @@ import polars as pl
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from tenacity import RetryCallState, Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_exponential
 
-from kafka_io.polls import position_of
+from kafka_io.positions import position_of
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers

@@ -15,13 +15,15 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException
 
 from exporter.foreign_outages import kafka_outages_named
+from kafka_io.offsets import ANSWER_SECONDS, assign, committed
+from kafka_io.polls import sort_out
+from kafka_io.positions import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS)
-_ANSWER_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.5
 
 
@@ -59,36 +61,32 @@ class Completeness:
         now_micros = self._now_micros()
         asked = [TopicPartition(topic.name, partition) for topic in _SOURCES]
         instants = []
-        for committed in self._rater_member.committed(asked, timeout=_ANSWER_SECONDS):
-            if committed.error is not None:
-                raise KafkaException(committed.error)
-            until = None if committed.offset < 0 else self._unrated_since(committed, now_micros)
+        for source, answer in committed(self._rater_member, asked).items():
+            until = None if answer is None else self._unrated_since(source, answer.offset, now_micros)
             if until is None:
                 return None
             instants.append(until)
         return Rated(min(instants), self._written_end(partition))
 
-    def _unrated_since(self, committed: TopicPartition, now_micros: int) -> int | None:
+    def _unrated_since(self, source: TopicPartition, offset: int, now_micros: int) -> int | None:
         """When the first record came that is not rated; `now_micros` if there is none, None where its time is not the broker's:
         then a later record may have an earlier time."""
         with self._reading:
-            self._reader.assign([TopicPartition(committed.topic, committed.partition, committed.offset)])
+            assign(self._reader, {source: offset})
             try:
                 return self._first_time(now_micros)
             finally:
                 self._reader.unassign()
 
     def _first_time(self, now_micros: int) -> int | None:
-        deadline_seconds = time.monotonic() + _ANSWER_SECONDS
+        deadline_seconds = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline_seconds:
-            for message in self._reader.consume(1, timeout=_POLL_SECONDS):
-                error = message.error()
-                if error is None:
-                    kind, milliseconds = message.timestamp()
-                    return min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
-                if error.code() == KafkaError._PARTITION_EOF:
-                    return now_micros
-                raise KafkaException(error)
+            poll = sort_out(self._reader.consume(1, timeout=_POLL_SECONDS))
+            for record in poll.records:
+                kind, milliseconds = record.timestamp()
+                return min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
+            if poll.ends:
+                return now_micros
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the raters' next record was not reached"))
 
 

@@ -2,10 +2,12 @@
 
 import threading
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer
 
 from exporter.foreign_outages import kafka_outages_named
-from exporter.positions.log_end import ANSWER_SECONDS, end_behind
+from kafka_io.offsets import ANSWER_SECONDS, committed, last_known_end, offset_range
+from kafka_io.positions import TopicPartition
+from kafka_io.reading import ends_from
 from schemas.topics import CREDIT_MOVEMENTS
 
 
@@ -30,10 +32,10 @@ class MovementsLog:
         the end.
         """
         with self._reading:
-            _, reported = self._reader.get_watermark_offsets(_at(partition), timeout=ANSWER_SECONDS)
+            _, reported = offset_range(self._reader, _in_log(partition), ANSWER_SECONDS)
             begin = max(reported, self.sink_position(partition))
             try:
-                return end_behind(self._reader, _at(partition, begin))
+                return self._end_from(partition, begin)
             finally:
                 self._reader.unassign()
 
@@ -43,9 +45,9 @@ class MovementsLog:
         with self._reading:
             begin = self.sink_position(partition)
             try:
-                visible = end_behind(self._reader, _at(partition, begin))
+                visible = self._end_from(partition, begin)
                 # Of the answer that brought us to the end.
-                _, written = self._reader.get_watermark_offsets(_at(partition), cached=True)
+                written = last_known_end(self._reader, _in_log(partition))
             finally:
                 self._reader.unassign()
         return max(visible, written)
@@ -53,11 +55,13 @@ class MovementsLog:
     @kafka_outages_named()
     def sink_position(self, partition: int) -> int:
         """The next offset of a partition that the sink has not yet written; 0 where it has committed nothing."""
-        [committed] = self._sink_member.committed([_at(partition)], timeout=ANSWER_SECONDS)
-        if committed.error is not None:
-            raise KafkaException(committed.error)
-        return max(int(committed.offset), 0)
+        [answer] = committed(self._sink_member, [_in_log(partition)]).values()
+        return 0 if answer is None else answer.offset
+
+    def _end_from(self, partition: int, begin: int) -> int:
+        asked = _in_log(partition)
+        return ends_from(self._reader, {asked: begin}, answer_seconds=ANSWER_SECONDS)[asked]
 
 
-def _at(partition: int, offset: int = 0) -> TopicPartition:
-    return TopicPartition(CREDIT_MOVEMENTS.name, partition, offset)
+def _in_log(partition: int) -> TopicPartition:
+    return TopicPartition(CREDIT_MOVEMENTS.name, partition)

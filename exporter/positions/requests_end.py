@@ -2,10 +2,12 @@
 
 import threading
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from exporter.foreign_outages import kafka_outages_named
-from exporter.positions.log_end import ANSWER_SECONDS, end_behind
+from kafka_io.offsets import ANSWER_SECONDS, offset_range
+from kafka_io.positions import TopicPartition
+from kafka_io.reading import ends_from
 from schemas.topics import EXPORT_REQUESTS
 
 _ENOUGH_SECONDS = 0.1
@@ -24,10 +26,10 @@ class RequestsEnd:
 
         Blocks for some seconds at most, and raises KafkaUnavailableError.
         """
-        begin = TopicPartition(EXPORT_REQUESTS.name, partition)
+        asked = TopicPartition(EXPORT_REQUESTS.name, partition)
         with self._reading:
-            _, begin.offset = self._reader.get_watermark_offsets(begin, timeout=ANSWER_SECONDS)
+            _, begin = offset_range(self._reader, asked, ANSWER_SECONDS)
             try:
-                return end_behind(self._reader, begin, _ENOUGH_SECONDS)
+                return ends_from(self._reader, {asked: begin}, _ENOUGH_SECONDS, ANSWER_SECONDS)[asked]
             finally:
                 self._reader.unassign()

@@ -4,11 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from exporter.foreign_outages import kafka_outages_named
 from exporter.request.parsing import RawRequest
 from exporter.request.requests import RequestPosition
+from kafka_io.offsets import assign, committed
+from kafka_io.polls import sort_out
+from kafka_io.positions import TopicPartition, position_of
 from schemas.topics import EXPORT_REQUESTS
 
 _ANSWER_SECONDS = 5.0
@@ -44,28 +47,28 @@ class UnreadRequests:
             return kept[1]
 
     def _read(self, partition: int) -> list[RawRequest]:
-        [committed] = self._member.committed([TopicPartition(EXPORT_REQUESTS.name, partition)], timeout=_ANSWER_SECONDS)
-        if committed.error is not None:
-            raise KafkaException(committed.error)
-        self._member.assign([TopicPartition(EXPORT_REQUESTS.name, partition, max(int(committed.offset), 0))])
+        asked = TopicPartition(EXPORT_REQUESTS.name, partition)
+        [answer] = committed(self._member, [asked], _ANSWER_SECONDS).values()
+        assign(self._member, {asked: 0 if answer is None else answer.offset})
         try:
-            return self._read_to_end(partition)
+            return self._read_to_end(asked)
         finally:
             self._member.unassign()
 
-    def _read_to_end(self, partition: int) -> list[RawRequest]:
+    def _read_to_end(self, asked: TopicPartition) -> list[RawRequest]:
         found: list[RawRequest] = []
         deadline_seconds = self._now_seconds() + _ANSWER_SECONDS
-        while len(found) < _MOST and self._now_seconds() < deadline_seconds:
-            for message in self._member.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS):
-                error = message.error()
-                if error is None:
-                    position = RequestPosition(self._log_id, partition, int(message.offset() or 0))
-                    found.append(RawRequest(position, message.timestamp()[1], message.key(), message.value()))
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    return found
-                else:
-                    raise KafkaException(error)
-        if len(found) < _MOST:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"the end of partition {partition} was not reached"))
+        while len(found) < _MOST:
+            if self._now_seconds() >= deadline_seconds:
+                what = f"the end of partition {asked.partition} was not reached"
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, what))
+            poll = sort_out(self._member.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS))
+            found += map(self._raw, poll.records)
+            if poll.ends:
+                break
         return found
+
+    def _raw(self, record: Message) -> RawRequest:
+        (_, partition), offset = position_of(record)
+        position = RequestPosition(self._log_id, partition, offset)
+        return RawRequest(position, record.timestamp()[1], record.key(), record.value())

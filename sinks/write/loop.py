@@ -191,7 +191,7 @@ class Sink:
     def _commit(self) -> None:
         error = self._places.commit(self._consumer)
         if error is None:
-            self._complaints.settle("Kafka's offsets")
+            self._complaints.withdraw("Kafka's offsets")
         elif error.fatal():
             raise KafkaException(error)
         elif error.code() in _REBALANCED:
@@ -201,7 +201,7 @@ class Sink:
             self._complaints.complain("Kafka's offsets", error.str())
 
     def _begin(self, patience: Patience, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._complaints.settle("Kafka")
+        self._complaints.withdraw("Kafka")
         self._places.begin(consumer, partitions)
         ask = partial(consumer.committed, partitions, _KAFKA_SECONDS)
         committed = patience.outlast("Kafka's offsets", ask, _is_kafka_outage)
@@ -218,7 +218,7 @@ class Sink:
             self._metrics.retried("Kafka")
             self._complaints.complain("Kafka", text)
         if poll.reached:
-            self._complaints.settle("Kafka")
+            self._complaints.withdraw("Kafka")
 
 
 def _is_registry_outage(error: BaseException) -> bool:

@@ -9,7 +9,8 @@ import polars as pl
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 from confluent_kafka import TopicPartition as PartitionOffset
 
-from kafka_io.polls import TopicPartition, position_of, sorted_out
+from kafka_io.polls import sort_out
+from kafka_io.positions import TopicPartition, position_of
 from schemas.codec import RecordCodec, UndecodableError
 from schemas.topics import CREDIT_MOVEMENTS
 from streams.dedup.fingerprints import content_hashes, id_hashes
@@ -38,9 +39,9 @@ class LogReader:
         are not to be read yet, for Kafka marks its end in one partition after the other. One of a rater that is gone
         Kafka aborts after the transaction's time-out.
 
-        Returns the end of each partition. Raises KafkaException, RegistryUnavailableError, OutOfRangeError for a store that
-        is ahead of the log, and UndecodableError for a movement that is none: the rater
-        alone writes this log, so that would be a bug.
+        Returns the end of each partition. Raises KafkaException, RegistryUnavailableError, OffsetOutOfRangeError for a store
+        that is ahead of the log, and UndecodableError for a movement that is none: the rater alone writes this log, so that
+        would be a bug.
         """
         places = [
             PartitionOffset(CREDIT_MOVEMENTS.name, number, store.reached_offset) for number, store in stores.items()
@@ -50,7 +51,8 @@ class LogReader:
         read = 0
         while len(log_ends) < len(stores) and not stop.is_set():
             messages = self._consumer.consume(_BATCH, _WAIT_SECONDS)
-            movements, ends = sorted_out(messages)
+            poll = sort_out(messages)
+            movements, ends = poll.records, poll.ends
             self._add(stores, movements)
             log_ends |= {place.partition: end for place, end in ends.items() if self._is_the_end(place, end)}
             if (read + len(movements)) // _PROGRESS_EVERY > read // _PROGRESS_EVERY:
@@ -72,7 +74,8 @@ class LogReader:
         unread = {place for place, offset in offsets.items() if offset > 0}
         self._consumer.assign([PartitionOffset(*place, OFFSET_BEGINNING) for place in unread])
         while unread and not stop.is_set():
-            records, ends = sorted_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
+            poll = sort_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
+            records, ends = poll.records, poll.ends
             for place, read_to, at in _by_partition(records, offsets, now_micros):
                 newest[place] = max(newest[place], at)
                 if read_to >= offsets[place]:

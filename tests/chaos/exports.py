@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.storage.keys import ExportKeys
-from kafka_io.polls import position_of
+from kafka_io.positions import position_of
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 from tests.chaos.judge import agree, movements

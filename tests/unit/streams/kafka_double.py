@@ -14,7 +14,7 @@ from confluent_kafka import Message
 from confluent_kafka import TopicPartition as PartitionOffset
 from prometheus_client import CollectorRegistry
 
-from kafka_io.polls import TopicPartition, position_of
+from kafka_io.positions import TopicPartition, position_of
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from streams.dedup.fingerprints import content_hashes, id_hashes
