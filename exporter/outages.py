@@ -1,6 +1,6 @@
 """Waiting out an outage: the attempt is made again after growing pauses, and the log says so once a minute.
 
-What is an outage is told by its type, `kafka_io.errors.Outage`. Everything else is a bug, and is raised at once.
+An outage is an error of the type `kafka_io.errors.Outage`. Everything else is a bug, and is raised at once.
 """
 
 import logging
@@ -12,12 +12,12 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
 from kafka_io.errors import Outage
+from kafka_io.outages import SECONDS_BETWEEN_COMPLAINTS
 
 logger = logging.getLogger(__name__)
 
 _SHORTEST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 15.0
-_LOG_EVERY_SECONDS = 60.0
 
 T = TypeVar("T")
 
@@ -32,9 +32,9 @@ async def waited_out(
 ) -> T:
     """The result of `attempt`, tried again while it meets an outage.
 
-    The outage is raised that is met `within_seconds` after the first one, or later: an attempt that works may take as long
-    as it likes. Without `within_seconds` it goes on until it is cancelled. `what` says in the log what cannot be done, from
-    `quiet_seconds` after the first outage on.
+    Raises the outage that an attempt meets `within_seconds` after the first one, or later; an attempt that works may take as
+    long as it likes. Without `within_seconds` this goes on until it is cancelled. `what` says in the log what cannot be done,
+    from `quiet_seconds` after the first outage on.
     """
     outage = _Ongoing(what, within_seconds, quiet_seconds)
     retrying = AsyncRetrying(
@@ -66,7 +66,7 @@ class _Ongoing:
     def log(self, state: RetryCallState) -> None:
         lasted_seconds = self._seconds()
         if lasted_seconds >= self._log_at_seconds:
-            self._log_at_seconds = lasted_seconds + _LOG_EVERY_SECONDS
+            self._log_at_seconds = lasted_seconds + SECONDS_BETWEEN_COMPLAINTS
             error = state.outcome.exception() if state.outcome is not None else None
             logger.warning("%s for %.0f s: %s; trying again", self._what, lasted_seconds, error)
 

@@ -57,7 +57,7 @@ class Worker:
         work = asyncio.create_task(self._work(self._raw(event), is_read))
         self._works.add(work)
         work.add_done_callback(self._ended)
-        # One by one up to here, so that the decisions on an account's requests queue up in the order of the log.
+        # Records are parsed one by one, so that the decisions on an account's requests queue up in the order of the log.
         await is_read.wait()
 
     async def abandon(self) -> None:
@@ -73,7 +73,7 @@ class Worker:
         message = event.message
         return RawRequest(
             RequestPosition(self._log_id, message.partition, message.offset),
-            # Faust gives seconds, as a float that was made of whole milliseconds, or None where the record has no time.
+            # Faust gives seconds as a float, made of whole milliseconds, or None where the record has no time.
             sent_at_ms=-1 if message.timestamp is None else round(message.timestamp * 1000),
             key=message.key,
             value=message.value,

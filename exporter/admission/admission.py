@@ -81,7 +81,7 @@ class Admission:
     async def knows(self, request: ExportRequest) -> bool:
         """Whether a request of this account and id was ever accepted. An outage is waited out, however long."""
         known = await waited_out(
-            lambda: in_thread(self._records.accepted, request), "it cannot be told whether a request was accepted"
+            lambda: in_thread(self._records.accepted, request), "the record of a request cannot be read"
         )
         return known is not None
 
@@ -94,7 +94,7 @@ class Admission:
         )
 
     def _decision_on_known(self, request: ExportRequest, known: AcceptedRequest) -> Decision:
-        # The id alone does not tell a record that is read again from a second request with the same id; its position does.
+        # A second request with the same id has another position; the same record, read again, has the same one.
         if known.request.position != request.position:
             return Repeat("its id was accepted before")
         outcome = self._records.outcome(known)

@@ -6,7 +6,7 @@
 3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key: three steps side by
    side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all, and
    whoever makes it again writes the same bytes.
-4. Upload the manifest, which says what is in the file. It too has the same bytes whoever makes it.
+4. Upload the manifest, which says what is in the file. It has the same bytes every time, too.
 
 Each step waits out an outage, up to a limit. A file that takes longer than the time limit, outages included, is given up.
 """
@@ -214,6 +214,6 @@ def _check_sums(totals: Totals, slice_totals: SliceTotals) -> None:
     """The rows that came add up to what ClickHouse itself makes of them."""
     if (slice_totals.row_count, slice_totals.nanos) != (totals.row_count, totals.nanos):
         raise MovementsUnavailableError(
-            f"ClickHouse tells of {slice_totals.row_count} rows and {slice_totals.nanos} nanos,"
+            f"ClickHouse counts {slice_totals.row_count} rows and {slice_totals.nanos} nanos,"
             f" but sent {totals.row_count} and {totals.nanos}"
         )

@@ -12,22 +12,22 @@ from schemas.partitioner import account_partition
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What ClickHouse's DateTime64(6) can hold, less the days that an export counts back.
+# ClickHouse's DateTime64(6) can hold these instants; the days that an export counts back are taken off.
 _EARLIEST_MICROS = (datetime(1900, 3, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LATEST_MICROS = (datetime(2299, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class RequestPosition:
-    """Where a request lies: the identity of the log `export-requests` (a topic that is made anew begins at 0 again), its
-    partition and offset there."""
+    """Where a request lies: a partition and an offset in the log `export-requests`. `log_id` is the identity of that log, since
+    a topic that is made anew begins at offset 0 again."""
 
     log_id: str
     partition: int
     offset: int
 
     def is_before(self, other: "RequestPosition") -> bool:
-        """Whether it lies before `other` in the same partition. Positions in two logs tell nothing of each other."""
+        """Whether it lies before `other` in the same partition. Positions in two logs have no order."""
         same = (self.log_id, self.partition) == (other.log_id, other.partition)
         return same and self.offset < other.offset
 
@@ -43,7 +43,7 @@ class ExportRequest:
     requested_by: str | None
     position: RequestPosition
     sent_at_ms: int
-    # As asked for, known or not: see `options`. Requests that were accepted before there were options have none.
+    # As asked for, known or not: see `options`. Requests that earlier versions accepted have none of these.
     csv_encoding: str | None = None
     csv_separator: str | None = None
     compression: str | None = None

@@ -26,9 +26,9 @@ _LEFTOVER_MICROS = 24 * 3600 * 1_000_000
 class AcceptedRequest:
     """A request that gets an export, with all that fixes the export's content, whoever makes it and however often.
 
-    `period` is None where it could not be told. `log_end_offset` is the end of the account's partition of `credit-movements`,
-    of the log `movements_log_id`, when the export first began: what lies there and later belongs to the next export. It is
-    None where it could not be learnt in time.
+    `period` is None where the time zone is not known. `log_end_offset` is the end of the account's partition of
+    `credit-movements`, of the log `movements_log_id`, when the export first began: what lies there and later belongs to the
+    next export. It is None where Kafka did not answer in time.
     """
 
     request: ExportRequest

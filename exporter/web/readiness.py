@@ -1,4 +1,4 @@
-"""Whether what the exporter needs is there: each check asks for real, and says in words what is missing."""
+"""Whether ClickHouse, storage and Kafka are there. Each check really uses them, and says in words what is wrong."""
 
 from collections.abc import Callable
 

@@ -68,7 +68,7 @@ class StatusSources:
 
 
 def export_status(sources: StatusSources, account_id: str, now_micros: int) -> dict[str, Any]:
-    """For JSON: always the same fields, times as ISO 8601 in UTC, null where there is nothing to tell.
+    """For JSON: always the same fields, times as ISO 8601 in UTC, null where there is nothing to say.
 
     Blocks; raises outages.
     """
@@ -85,8 +85,8 @@ def export_status(sources: StatusSources, account_id: str, now_micros: int) -> d
     known = _of_accepted(accepted)
     if outcome is not None:
         is_dead = _has_expired(outcome.notification, now_micros) or sources.records.files_are_deleted(accepted.keys)
-        told = outcome.notification | ({"download_url": None} if is_dead else {})
-        return _answer(account_id, State(told["status"]), known | told)
+        fields = outcome.notification | ({"download_url": None} if is_dead else {})
+        return _answer(account_id, State(fields["status"]), known | fields)
     if not is_running:
         return _answer(account_id, State.FAILED, known | _INTERRUPTED)
     return _answer(account_id, State.RUNNING, known | {"rows_written": sources.progress.rows_written(accepted)})

@@ -44,7 +44,7 @@ class StatusPage:
         try:
             return _json(200, await in_thread(self._status, account_id))
         except Outage as error:
-            logger.warning("the state of an export cannot be told: %s", error)
+            logger.warning("the state of an export cannot be read: %s", error)
             return _json(503, {"error": "temporarily unavailable"}, {"Retry-After": _RETRY_SECONDS})
 
 
