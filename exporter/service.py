@@ -96,10 +96,10 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
 
 async def _serve(settings: ExporterSettings, parts: ExporterParts) -> int:
     app, worker = build_app(settings, parts)
-    told_to_stop = asyncio.Event()
+    stop_signal = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    ends = [asyncio.create_task(told_to_stop.wait()), asyncio.create_task(_run_app(app))]
+        asyncio.get_running_loop().add_signal_handler(number, stop_signal.set)
+    ends = [asyncio.create_task(stop_signal.wait()), asyncio.create_task(_run_app(app))]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     logger.info("stopping")
     await worker.abandon()

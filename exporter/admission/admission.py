@@ -17,9 +17,9 @@ from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
 from exporter.threads import in_thread
 from kafka_io.errors import Outage
 
-# Together longer than a rater's transaction is open as a rule.
-_SETTLING_ATTEMPTS = 20
-_SETTLING_SECONDS = 0.1
+# Together longer than a transaction of a rater is open, as a rule.
+_OPEN_TRANSACTION_ATTEMPTS = 20
+_OPEN_TRANSACTION_WAIT_SECONDS = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Repeat:
-    """Creates nothing: no second file, no second notification."""
+    """The request gets no file and no notification of its own."""
 
     why: str
 
@@ -106,7 +106,7 @@ class Admission:
         # In this order: what is rated by then lies below the end that is noted after it.
         rated = await self._rated(request) if can_be_made else None
         log_end_offset = await self._noted_log_end(request) if can_be_made else None
-        log_end_offset, complete_until = await self._settled(request, log_end_offset, rated)
+        log_end_offset, complete_until = await self._end_and_completeness(request, log_end_offset, rated)
         accepted = AcceptedRequest(request, period, self._movements_log_id, log_end_offset, complete_until)
         standing = await self._within_limit(lambda: in_thread(self._records.accept, accepted))
         return standing if standing is accepted else self._decision_on_known(request, standing)
@@ -115,23 +115,23 @@ class Admission:
         try:
             return await in_thread(self._rated_until, request.position.partition)
         except Outage as error:
-            # Good to know, but no reason to keep a customer waiting.
+            # An export can do without the answer, so its customer does not wait for it.
             logger.warning("how far the ledger has come is not known for export %s: %s", request.request_id, error)
             return None
 
-    async def _settled(
+    async def _end_and_completeness(
         self, request: ExportRequest, log_end_offset: int | None, rated: Rated | None
     ) -> tuple[int | None, int | None]:
         """The noted end, and until when the data are complete below it.
 
         Waits for a transaction that is open at the end, but not for long: without its movements the answer is not known.
         """
-        for _ in range(_SETTLING_ATTEMPTS):
+        for _ in range(_OPEN_TRANSACTION_ATTEMPTS):
             if rated is None or log_end_offset is None:
                 return log_end_offset, None
             if log_end_offset >= rated.log_end_offset:
                 return log_end_offset, rated.until_micros
-            await asyncio.sleep(_SETTLING_SECONDS)
+            await asyncio.sleep(_OPEN_TRANSACTION_WAIT_SECONDS)
             log_end_offset = await self._noted_log_end(request)
         return log_end_offset, None
 

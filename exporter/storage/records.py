@@ -53,7 +53,7 @@ class Outcome:
 
 
 class ExportRecords:
-    """All methods block and raise StorageUnavailableError."""
+    """Reads and writes the records. All methods block and raise StorageUnavailableError."""
 
     def __init__(self, storage: ExportStorage) -> None:
         self._storage = storage
@@ -65,7 +65,7 @@ class ExportRecords:
 
     def accept(self, accepted: AcceptedRequest) -> AcceptedRequest:
         """Accept a request. Gives what stands now: `accepted`, or what another worker wrote before."""
-        # First: what is accepted must be found by the requests behind it.
+        # The position comes first: later requests must find every request that is accepted.
         self._storage.create_record(accepted.keys.position(accepted.request.position), {})
         if self._storage.create_record(accepted.keys.request, _record_of(accepted)):
             return accepted
@@ -112,8 +112,8 @@ class ExportRecords:
     def delete_files(self, account_id: str, request_id: str) -> bool:
         """Delete the files of an export that has ended, for good; False where there is no such export.
 
-        That they are deleted is written down before they are: should a worker that was asleep write one of them again, its
-        link stays dead all the same.
+        A record of the deletion is written first. Should a worker that was asleep write one of the files again, its link
+        stays dead all the same.
         """
         keys = ExportKeys.of(account_id, request_id)
         if self._storage.read_record(keys.outcome) is None:
@@ -131,8 +131,8 @@ class ExportRecords:
     def delete_expired_files(self, now_micros: int, link_ttl_micros: int) -> int:
         """Delete the files whose links have expired, and those that no outcome ever named. Gives how many.
 
-        `link_ttl_micros` is how long links last now: files younger than that are not looked at. A file is younger than its
-        outcome, which may have to wait for an outage to end: so those without one get a day at least.
+        `link_ttl_micros` is how long links last now: files younger than that are not looked at. The outcome of a file is
+        written after it, and may have to wait for the end of an outage: so a file without an outcome is kept for a day.
         """
         deleted = self._storage.delete_leftovers(now_micros - _LEFTOVER_MICROS)
         for stored in self._storage.list_objects(FILES):

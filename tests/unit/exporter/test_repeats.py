@@ -1,4 +1,4 @@
-"""Which requests get an export, as they come to the handler: told by their places in the log."""
+"""Which requests get an export, as they come to the handler: decided by their positions in the log."""
 
 import asyncio
 from dataclasses import replace
@@ -27,7 +27,7 @@ def test_requests_while_one_is_running_are_repeats() -> None:
 
 
 @pytest.mark.parametrize("clock_ms", [-(10**10), -1, 0, 1, 10**10])
-def test_places_in_the_log_decide_whatever_the_clocks_say(clock_ms: int) -> None:
+def test_positions_in_the_log_decide_whatever_the_clocks_say(clock_ms: int) -> None:
     async def scenario(office: Office) -> None:
         office.maker.may_go_on.clear()
         first = asyncio.create_task(office.handle(asked("1", 5, sent_at_ms=NOW_MS + clock_ms)))

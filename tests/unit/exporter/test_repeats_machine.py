@@ -49,7 +49,7 @@ class RepeatsMachine(RuleBasedStateMachine):
         self.logs = [Log("log 0")]
         self.running: dict[str, Running] = {}
         self.asleep: list[Running] = []
-        # What the rule says, from what was written first: places of accepted requests, and the end noted for each.
+        # What the rule says, from what was written first: positions of accepted requests, and the end noted for each.
         self.by_id: dict[tuple[str, str], RequestPosition] = {}
         self.ends: dict[RequestPosition, int] = {}
         self.decided: dict[RequestPosition, bool] = {}
