@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, TopicDescription
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
+from kafka_io.errors import Outage
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError, SubjectSchemas
@@ -39,7 +40,7 @@ _FETCH = {
 }
 
 
-class UnreachableError(Exception):
+class UnreachableError(Outage):
     """A server does not answer: one line that names the setting, the address and what would do."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka import TopicPartition as PartitionOffset
 
+from kafka_io.errors import Outage
 from kafka_io.polls import OutOfRangeError, TopicPartition, position_of, sorted_out
 
 _BATCH = 20_000
@@ -17,7 +18,7 @@ _TIMEOUT_SECONDS = 30.0
 _PATIENCE_SECONDS = 60.0
 
 
-class StuckError(Exception):
+class StuckError(Outage):
     """A log does not go on to where it is known to reach: one line."""
 
 

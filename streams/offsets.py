@@ -14,6 +14,7 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as PartitionOffset
 
+from kafka_io.errors import UserError
 from kafka_io.missing_offsets import MissingOffsets
 from kafka_io.polls import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
@@ -25,7 +26,7 @@ T = TypeVar("T")
 KAFKA_TIMEOUT_SECONDS = 10.0
 
 
-class MisplacedOffsetError(Exception):
+class MisplacedOffsetError(UserError):
     """A partition cannot be gone on with where the group left off: one line that says why, and what would do."""
 
 

@@ -43,6 +43,7 @@ from tenacity import (
     wait_exponential,
 )
 
+from kafka_io.errors import UserError
 from kafka_io.missing_offsets import MissingOffsets
 from kafka_io.polls import OutOfRangeError, TopicPartition, gone_on_to, position_of, sorted_out
 from schemas.codec import RecordCodec
@@ -92,7 +93,7 @@ class RaterOptions:
     wait_seconds: float = 0.2
 
 
-class MisassignedError(Exception):
+class MisassignedError(UserError):
     """A rater got a partition of one source topic without the other's of the same number, or one more than there were."""
 
 

@@ -13,6 +13,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
+from kafka_io.errors import Outage, UserError
+
 _CLOUDS = ("s3", "gs", "az")
 _SCHEMES = ("file", "memory", *_CLOUDS)
 # How the names of S3's directory buckets end, of which `first_behind` cannot find the first.
@@ -27,7 +29,7 @@ _READ_BYTES = 4 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class StorageUnavailableError(Exception):
+class StorageUnavailableError(Outage):
     """The storage cannot be reached, is full, or refuses us: try again later."""
 
 
@@ -35,7 +37,7 @@ class CorruptRecordError(Exception):
     """A record of ours that cannot be read: somebody must look at it. Nothing is done about it by itself."""
 
 
-class StorageUrlError(Exception):
+class StorageUrlError(UserError):
     """A URL that names no storage we know how to open."""
 
 

@@ -19,6 +19,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
+from kafka_io.errors import Outage
+
 _BLOCK_ROWS: Final = 65_536
 _SETTINGS: Final = {
     # Under FINAL, filtering before rows are merged brings superseded rows back.
@@ -83,7 +85,7 @@ ORDER BY rate_card_id, currency_code
 """
 
 
-class MovementsUnavailableError(Exception):
+class MovementsUnavailableError(Outage):
     """ClickHouse cannot be reached, refuses, or its answer was cut short: try again later."""
 
 

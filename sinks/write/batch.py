@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message
 
+from kafka_io.errors import UserError
 from sinks.write.columns import Int64s
 
 
@@ -20,7 +21,7 @@ class MovementBatch:
     complaints: list[str]
 
 
-class OutOfLogError(Exception):
+class OutOfLogError(UserError):
     """The log does not have the offset that is to be read next: one line that says where, and what would do."""
 
 
