@@ -16,6 +16,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
 from kafka_io import client_properties
+from kafka_io.errors import Outage
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError, SubjectSchemas
@@ -31,7 +32,7 @@ _ANSWER_SECONDS = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class UnreachableError(Exception):
+class UnreachableError(Outage):
     """A server does not answer: one line that names the setting, the address and what would do."""
 
 

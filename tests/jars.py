@@ -1,8 +1,11 @@
 """Servers in Java for the tests, without Docker: their jars from Maven Central, fetched once into `.cache` of the project."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,8 +24,22 @@ def fetched(pom: Path, folder: Path) -> Path:
     """`folder`, with the jars that the pom names; fetched if they are not there yet. Raises NoJarsError."""
     if shutil.which("java") is None:
         raise NoJarsError("there is no `java`: install a JVM of version 17 or newer")
-    if folder.is_dir():
-        return folder
+    with _one_at_a_time():
+        if not folder.is_dir():
+            _fetch(pom, folder)
+    return folder
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Tests run in several processes, and Maven's own cache is for one."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "fetching").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(pom: Path, folder: Path) -> None:
     if shutil.which("mvn") is None:
         raise NoJarsError("there is no `mvn` to fetch its jars: install Maven")
     new = folder.with_suffix(".new")
@@ -33,7 +50,6 @@ def fetched(pom: Path, folder: Path) -> Path:
         reason = next((line for line in done.stdout.splitlines() if "ERROR" in line), done.stderr.strip())
         raise NoJarsError(f"Maven could not fetch its jars: {reason}")
     new.rename(folder)
-    return folder
 
 
 def not_tested_on(server: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from credit_movements import clients
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings
 from exporter.notify.notifications import answered_below
+from kafka_io.errors import Outage
 from kafka_io.offsets import assign
 from kafka_io.positions import TopicPartition
 from kafka_io.reading import log_ends
@@ -22,7 +23,7 @@ from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 _POLL_SECONDS = 0.5
 
 
-class NoOutcomeError(Exception):
+class NoOutcomeError(Outage):
     """No notification came in time."""
 
 

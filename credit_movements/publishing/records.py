@@ -10,6 +10,7 @@ from confluent_kafka import Message, Producer
 
 from credit_movements import clients
 from credit_movements.settings import Settings
+from kafka_io.errors import Outage, UserError
 from schemas.avro_schemas import Schema, fields_of
 from schemas.codec import RecordCodec
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
@@ -22,11 +23,11 @@ _CHUNK = 10_000
 _FLUSH_SECONDS = 60.0
 
 
-class BadLineError(Exception):
+class BadLineError(UserError):
     """A line of a file is no record of the topic: one line that says which and why."""
 
 
-class NotDeliveredError(Exception):
+class NotDeliveredError(Outage):
     """Kafka did not take a record."""
 
 

@@ -1,0 +1,85 @@
+"""The commands `rate`, `sink` and `export`: one worker each, until SIGINT or SIGTERM."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from credit_movements.commands.output import fail
+from credit_movements.logs import set_up_logs
+from credit_movements.settings import Settings, load_settings
+from kafka_io.missing_offsets import MissingOffsets
+from sinks.write.missing_offsets import MissingOffsets as SinkMissingOffsets
+
+logger = logging.getLogger(__name__)
+
+
+def rate(
+    missing_offsets: Annotated[
+        MissingOffsets, typer.Option(help="Where to go on in a partition whose committed offset is missing or gone.")
+    ] = MissingOffsets.STOP,
+) -> None:
+    """Run a rater: usage events and top-ups in, credit movements out."""
+    from credit_movements.workers.rater import run_rater
+
+    _work(partial(run_rater, missing_offsets=missing_offsets))
+
+
+def sink(
+    missing_offsets: Annotated[
+        SinkMissingOffsets, typer.Option(help="Where to go on where the log does not have the committed offset.")
+    ] = SinkMissingOffsets.STOP,
+) -> None:
+    """Run a sink: credit movements into ClickHouse."""
+    from credit_movements.workers.sink import run_sink
+
+    _work(partial(run_sink, missing_offsets=missing_offsets))
+
+
+def export() -> None:
+    """Run an exporter: export requests in, CSV files, links and notifications out."""
+    from credit_movements.workers import WorkerCrashedError
+    from credit_movements.workers.exporter import run_exporter
+
+    try:
+        _work(run_exporter)
+    except WorkerCrashedError as crashed:
+        fail(str(crashed))
+
+
+def _work(run: Callable[[Settings, threading.Event], None]) -> None:
+    """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
+    from tenacity import (
+        Retrying,
+        before_sleep_log,
+        retry_if_exception_type,
+        sleep_using_event,
+        stop_when_event_set,
+        wait_exponential,
+    )
+
+    from credit_movements.clients import UnreachableError
+
+    settings = load_settings()
+    set_up_logs(settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    attempts = Retrying(
+        retry=retry_if_exception_type(UnreachableError),
+        wait=wait_exponential(multiplier=0.5, max=15),
+        stop=stop_when_event_set(stop),
+        sleep=sleep_using_event(stop),
+        before_sleep=before_sleep_log(logger, logging.WARNING),
+        reraise=True,
+    )
+    try:
+        attempts(run, settings, stop)
+    except UnreachableError:
+        if not stop.is_set():
+            raise
+    logger.info("ended")
