@@ -46,7 +46,7 @@ class Deliveries:
     """Which of the records that a producer was given did not arrive. Pass `note` as their `on_delivery`."""
 
     def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+        self.producer = producer
         self.failures: list[KafkaError] = []
 
     def note(self, error: KafkaError | None, _: Message) -> None:
@@ -55,7 +55,7 @@ class Deliveries:
 
     def undelivered(self, within_seconds: float) -> int:
         """Wait for the answers to all records, then say how many did not arrive, or may not have."""
-        left = self._producer.flush(within_seconds)
+        left = self.producer.flush(within_seconds)
         return int(left) + len(self.failures)
 
 
