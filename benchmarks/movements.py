@@ -2,7 +2,7 @@
 
 from clickhouse_connect.driver.client import Client
 
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.records import AcceptedRequest
 
@@ -48,6 +48,6 @@ def fill(client: Client, rows: int) -> None:
 
 def accepted_request() -> AcceptedRequest:
     """All of the account's movements, in a zone whose clock changes on the way."""
-    place = LogPlace("log", 0, 0)
-    request = ExportRequest("export", "acme", _PERIOD.to_micros, _PERIOD.time_zone, None, place, 0)
+    position = RequestPosition("log", 0, 0)
+    request = ExportRequest("export", "acme", _PERIOD.to_micros, _PERIOD.time_zone, None, position, 0)
     return AcceptedRequest(request, _PERIOD, "log", log_end_offset=2**62)

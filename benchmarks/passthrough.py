@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.settings import settings_of
+from kafka_io.producing import produce_all
 from kafka_io.transaction_watch import TransactionWatch
 
 _BATCH = 50_000
@@ -45,10 +46,8 @@ def _copy(messages: list[Any], target: str, producer: Producer, consumer: Consum
         by_partition[message.partition()].append({"key": message.key(), "value": message.value()})
         offsets[message.topic(), message.partition()] = message.offset() + 1
     for partition, waiting in by_partition.items():
-        while waiting:
-            producer.produce_batch(target, waiting, partition=partition)
-            waiting = [each for each in waiting if each.pop("_error", None) is not None]
-            producer.poll(0.1 if waiting else 0)
+        produce_all(producer, target, waiting, partition)
+        producer.poll(0)
     places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
     producer.send_offsets_to_transaction(places, consumer.consumer_group_metadata())
     producer.commit_transaction()

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from credit_movements.supervision.running_up import running_up
+from kafka_io.errors import UserError
 
 PREFIX = "CREDIT_"
 # Not for people: what the embedded servers and the tests are handed.
@@ -20,7 +21,7 @@ _INTERNAL_PREFIXES = (f"{PREFIX}EMBEDDED_", f"{PREFIX}TEST_")
 _SECRET_BYTES = 32
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting is wrong or missing: one line that names it and says what would do."""
 
 

@@ -1,5 +1,5 @@
-"""The export: a request comes, a CSV goes to object storage, a notification with its link goes out.
+"""The export: a request comes, a CSV file goes to object storage, and a notification with its link goes out.
 
-Nothing is kept in the process: what was accepted and how it ended lies in object storage (see `ledger`), the movements
-lie in ClickHouse, and the requests in the log.
+The process keeps nothing: object storage has the exporter's records and files, ClickHouse the movements, Kafka the requests.
+Clients, clock and environment are given (see `settings`). Begin with `handler`: what happens to one request, step by step.
 """

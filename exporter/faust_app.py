@@ -1,16 +1,16 @@
-"""The Faust app that the exporter is: its settings, its consumer of `export-requests`, its order of starting.
+"""The exporter as a Faust app: Faust's settings, the consumer of `export-requests`, the order of starting.
 
-What Faust 0.15 really does, and what follows from it here:
+What Faust 0.15 really does (seen), and what follows from it here:
 
-- An agent's event is acknowledged when its loop goes on, be it by an exception. So the stream is `noack()`, nothing in the loop
-  raises, and a record is acknowledged by hand when its notification is, in the order of the log (see `in_order`).
-- At a rebalance and at its end it waits until nothing is in hand, which would take as long as an export.
+- Faust acknowledges an agent's event when the agent's loop goes on, even by an exception. So the stream is `noack()`, nothing
+  in the loop raises, and we acknowledge a record when its notification is, in the order of the log (see `in_order`).
+- At a rebalance and at its end Faust waits until nothing is in hand, which would take as long as an export.
   `stream_wait_empty=False` turns that off: what was not acknowledged is read again.
-- Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. It gets an empty
+- Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. So Faust gets an empty
   environment.
-- Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `publisher`).
-- Its own pages are left out: its `/` says OK whatever is the case. Access logs, which would tell the links, it has none.
-- Its consumer fails where Kafka is not there yet. Something of ours waits before it, with the pages up already.
+- Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `notify.publisher`).
+- Its own pages are left out, since its `/` always says OK. It writes no access log, which would show the links.
+- Its consumer fails where Kafka is not there yet. So a gate of ours waits for Kafka first, with the pages up already.
 """
 
 import logging
@@ -29,7 +29,7 @@ from exporter.settings import ExporterSettings
 from schemas.topics import EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
-# Every service of Faust tells of its start and stop; we say once what matters of it.
+# Every service of Faust logs its start and stop; we log once what matters of it.
 _faust_logger = logging.getLogger("faust")
 
 GROUP_ID = "exporter"

@@ -1,31 +1,32 @@
 """What happens to one request, from the moment it is known to be well-formed until it may be acknowledged.
 
-1. Decide, one request of an account at a time, in the order of the log: is it new, known, or a repeat? One that finds an
-   earlier export of its account running here waits for its end, and is then judged by its place in the log alone: the same
-   log and records give the same decisions, whoever reads it again.
-2. New: note where the account's partition of `credit-movements` ends, and write the record that accepts the request.
+1. Wait until no export of the account is running in this process. Requests of an account are decided on one by one, in the
+   order of the log.
+2. Decide: the request is new, known, or a repeat. Its position in the log decides, never a clock, so that whoever reads the
+   same log and records again decides the same. If it is new, note where the account's partition of `credit-movements` ends,
+   and write the record that accepts the request.
 3. Make the file.
-4. Note where the partition of `export-requests` ends, and write the outcome with it: what lies below is a repeat. Where
-   another worker was quicker, its outcome stands with its end, and ours is forgotten.
+4. Note where the partition of `export-requests` ends, and write the outcome with it: requests below that end are repeats.
+   Where another worker was quicker, its outcome stands, and ours is dropped.
 5. Publish the notification, and wait for its acknowledgement.
-6. Only now may the request be acknowledged. A crash before that repeats these steps from the first; the records of steps 2
-   and 4 then lead to the same file and the same notification.
+6. Return: only now may the request be acknowledged. A crash before that repeats these steps from the first; the records of
+   steps 2 and 4 then lead to the same file and the same notification.
 """
 
 import logging
 import time
 
-from exporter.admission.decision import Acceptance, EndedBefore, Repeat
+from exporter.admission.admission import Admission, EndedBefore, Repeat
 from exporter.admission.running import RunningExports
-from exporter.file.live_progress import LiveProgress
 from exporter.file.making import ExportTooLongError, FileMaker, MadeFile
+from exporter.file.progress import Progress
 from exporter.metrics import ExporterMetrics
 from exporter.notify.conclusion import Conclusion
 from exporter.notify.notifications import Failure
-from exporter.outages import OUTAGES
 from exporter.request.csv_options import UnknownOption
 from exporter.request.requests import ExportRequest
 from exporter.storage.records import AcceptedRequest
+from kafka_io.errors import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -33,52 +34,52 @@ logger = logging.getLogger(__name__)
 class RequestHandler:
     def __init__(
         self,
-        acceptance: Acceptance,
+        admission: Admission,
         file_maker: FileMaker,
         conclusion: Conclusion,
         metrics: ExporterMetrics,
         *,
         outage_limit_seconds: float,
-        live_progress: LiveProgress | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self._acceptance = acceptance
+        self._admission = admission
         self._file_maker = file_maker
         self._conclusion = conclusion
         self._metrics = metrics
-        self._live_progress = live_progress or LiveProgress()
+        self._progress = progress or Progress(metrics)
         self._outage_limit_seconds = outage_limit_seconds
         self._running = RunningExports()
 
     async def handle(self, request: ExportRequest) -> None:
         """Do all that the request asks for. When this returns, it may be acknowledged; if it is cancelled, it may not."""
         async with self._running.deciding(request.account_id):
-            accepted = await self._decided(request)
+            # 1. From the end of an export on, its outcome is in the records, where step 2 looks.
+            await self._running.wait_until_ended(request.account_id)
+            accepted = await self._admitted(request)  # 2.
             if accepted is None:
                 return
             self._running.begin(request.account_id)
         try:
-            with self._live_progress.followed(accepted):
-                await self._export(accepted)
+            with self._progress.followed(accepted):
+                await self._export(accepted)  # 3 to 5.
         finally:
             self._running.end(request.account_id)
 
     async def refuse(self, asked: ExportRequest) -> None:
-        """Tell the account that nothing comes of a request that is not in order, unless an export with its id was accepted:
-        then it is that one sent again, and its own notification answers it. When this returns, it may be acknowledged.
+        """Tell the account that its request is not in order and gets no file. When this returns, it may be acknowledged.
 
-        The ledger learns nothing of it, so it is no earlier export that would make a later request a repeat.
+        If an export with the request's id was accepted, this is that request sent again, and its own notification answers
+        it. Nothing is recorded: a refused request is no earlier export that would make a later request a repeat.
         """
         async with self._running.deciding(asked.account_id):
-            if await self._acceptance.knows(asked):
+            if await self._admission.knows(asked):
                 logger.info("request %s is not in order, and was accepted before", asked.request_id)
                 return
         await self._conclusion.publish_refusal(asked)
 
-    async def _decided(self, request: ExportRequest) -> AcceptedRequest | None:
+    async def _admitted(self, request: ExportRequest) -> AcceptedRequest | None:
         """What to export for this request; None if there is nothing more to do."""
-        # To its end: from then on its outcome is in the ledger, where the decision looks.
-        await self._running.wait_until_ended(request.account_id)
-        decision = await self._acceptance.decide(request)
+        decision = await self._admission.decide(request)
         if isinstance(decision, Repeat):
             logger.info("request %s is a repeat: %s", request.request_id, decision.why)
             self._metrics.repeats.inc()
@@ -92,9 +93,9 @@ class RequestHandler:
     async def _export(self, accepted: AcceptedRequest) -> None:
         began_at_seconds = time.monotonic()
         with self._metrics.in_progress.track_inprogress():
-            result = await self._result(accepted)
+            result = await self._result(accepted)  # 3.
             with self._metrics.phase("conclude"):
-                standing = (await self._conclusion.conclude(accepted, result)).notification
+                standing = (await self._conclusion.conclude(accepted, result)).notification  # 4 and 5.
         duration_seconds = time.monotonic() - began_at_seconds
         self._metrics.count(standing["status"], standing["row_count"], duration_seconds)
         logger.info("export %s %s after %.1f s", accepted.request.request_id, standing["status"], duration_seconds)
@@ -112,7 +113,7 @@ class RequestHandler:
             return await self._file_maker.make(
                 accepted, accepted.period, accepted.log_end_offset, self._outage_limit_seconds
             )
-        except OUTAGES as error:
+        except Outage as error:
             logger.error("export %s is given up: %s", accepted.request.request_id, error)
             return Failure.TEMPORARILY_UNAVAILABLE
         except ExportTooLongError as error:

@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
-# In their order: wait until ClickHouse has the rows, wait for a turn, count the rows, write the file, tell of it.
+# In their order: wait until ClickHouse has the rows, wait for a slot, count the rows, write the file, conclude the export.
 PHASES = ("sink", "slot", "count", "write", "conclude")
 
 
 class ExporterMetrics:
-    """`in_progress` are exports taken up and not ended; `repeats` requests that an earlier one's export answers; what is
-    streamed counts again in every attempt at a file."""
+    """`in_progress`: exports that were taken up and have not ended. `repeats`: requests that an earlier request's export
+    answers. `streamed_...` count again in every attempt at a file."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry

@@ -1,42 +1,25 @@
-"""Outages are waited out: tried again with growing pauses, said in the log once a minute. Bugs are not outages."""
+"""Waiting out an outage: the attempt is made again after growing pauses, and the log says so once a minute.
+
+An outage is an error of the type `kafka_io.errors.Outage`. Everything else is a bug, and is raised at once.
+"""
 
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from confluent_kafka import KafkaException
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from exporter.notify.publisher import KafkaUnavailableError
-from exporter.storage.objects import StorageUnavailableError
-from schemas.codec import UnregisteredSchemaError
-from schemas.registry import RegistryUnavailableError
-from sinks.read.movements import MovementsUnavailableError
+from kafka_io.errors import Outage
+from kafka_io.outages import SECONDS_BETWEEN_COMPLAINTS
 
 logger = logging.getLogger(__name__)
 
 _SHORTEST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 15.0
-_LOG_EVERY_SECONDS = 60.0
 
 T = TypeVar("T")
-
-
-class SinkBehindError(Exception):
-    """ClickHouse does not have all rows yet that an export must have."""
-
-
-OUTAGES = (
-    KafkaException,
-    KafkaUnavailableError,
-    MovementsUnavailableError,
-    RegistryUnavailableError,
-    SinkBehindError,
-    StorageUnavailableError,
-    UnregisteredSchemaError,
-)
 
 
 async def waited_out(
@@ -49,13 +32,13 @@ async def waited_out(
 ) -> T:
     """The result of `attempt`, tried again while it meets an outage.
 
-    The outage is raised that is met `within_seconds` after the first one, or later: an attempt that works may take as long
-    as it likes. Without `within_seconds` it goes on until it is cancelled. `what` says in the log what cannot be done, from
-    `quiet_seconds` after the first outage on.
+    Raises the outage that an attempt meets `within_seconds` after the first one, or later; an attempt that works may take as
+    long as it likes. Without `within_seconds` this goes on until it is cancelled. `what` says in the log what cannot be done,
+    from `quiet_seconds` after the first outage on.
     """
-    outage = _Outage(what, within_seconds, quiet_seconds)
+    outage = _Ongoing(what, within_seconds, quiet_seconds)
     retrying = AsyncRetrying(
-        retry=retry_if_exception_type(OUTAGES),
+        retry=retry_if_exception_type(Outage),
         wait=wait_random_exponential(_SHORTEST_WAIT_SECONDS, longest_wait_seconds),
         stop=outage.has_lasted_too_long,
         before_sleep=outage.log,
@@ -68,7 +51,9 @@ async def waited_out(
     return await retrying(attempted)
 
 
-class _Outage:
+class _Ongoing:
+    """An outage that began at the first failed attempt."""
+
     def __init__(self, what: str, within_seconds: float | None, quiet_seconds: float) -> None:
         self._what = what
         self._within_seconds = within_seconds
@@ -81,7 +66,7 @@ class _Outage:
     def log(self, state: RetryCallState) -> None:
         lasted_seconds = self._seconds()
         if lasted_seconds >= self._log_at_seconds:
-            self._log_at_seconds = lasted_seconds + _LOG_EVERY_SECONDS
+            self._log_at_seconds = lasted_seconds + SECONDS_BETWEEN_COMPLAINTS
             error = state.outcome.exception() if state.outcome is not None else None
             logger.warning("%s for %.0f s: %s; trying again", self._what, lasted_seconds, error)
 

@@ -7,17 +7,18 @@ import os
 import signal
 from datetime import timedelta
 
-from exporter.admission.decision import Acceptance
-from exporter.admission.intake import Intake
+from exporter.admission.admission import Admission
 from exporter.faust_app import ExporterApp, FaustEvent
-from exporter.file.live_progress import LiveProgress
 from exporter.file.making import FileMaker
+from exporter.file.progress import Progress
 from exporter.file.slots import Slots
 from exporter.handler import RequestHandler
 from exporter.metrics import ExporterMetrics
 from exporter.notify.conclusion import Conclusion
+from exporter.notify.dead_letters import DeadLetters
 from exporter.notify.publisher import Publisher
 from exporter.outages import waited_out
+from exporter.request.parsing import RequestParser
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.links import LinkSigner
 from exporter.storage.objects import StorageUnavailableError
@@ -42,8 +43,8 @@ _THREADS_END_SECONDS = 4.0
 def run(settings: ExporterSettings, parts: ExporterParts) -> int:
     """Run until SIGTERM or SIGINT (0), or until a bug or a crash of Faust (1). Gives the status to exit with.
 
-    Exports in the middle are not acknowledged, and are resumed by the next start. Where Kafka, a query or an upload hangs even
-    then, it ends the process itself, with the same status.
+    Requests whose exports are not finished are not acknowledged: the next start takes them up again. Where Kafka, a query or
+    an upload hangs even then, this ends the process itself, with the same status.
     """
     for library in ("faust", "mode", "aiokafka"):
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -55,8 +56,13 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
     metrics = ExporterMetrics(parts.metrics)
     records = ExportRecords(parts.storage)
     links = LinkSigner(parts.link_secret, parts.link_secret_previous)
-    intake = _intake(settings, parts, metrics)
-    progress = LiveProgress()
+    publisher = Publisher(parts.producer)
+    progress = Progress(metrics)
+    parser = RequestParser(
+        RecordCodec(EXPORT_REQUESTS, parts.schemas),
+        account_partitions=settings.account_partitions,
+        tolerance=settings.request_time_tolerance,
+    )
 
     async def kafka_is_there() -> None:
         await waited_out(lambda: in_thread(parts.log_end_offset, 0), "Kafka does not answer")
@@ -68,7 +74,11 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         app.add_future(app.crash(bug))
 
     worker = Worker(
-        settings.requests_log_id, intake, _handler(settings, parts, metrics, progress, records, links), on_bug
+        settings.requests_log_id,
+        parser,
+        DeadLetters(publisher, metrics),
+        _handler(settings, parts, publisher, metrics, progress, records, links),
+        on_bug,
     )
     app = ExporterApp(settings, kafka_is_there, take)
     checks = {
@@ -78,7 +88,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         **parts.checks,
     }
     downloads = DownloadPage(parts.storage, links, parts.now_micros, settings.presigned_ttl)
-    add_pages(app.pages, downloads, _status_page(settings, parts, intake, progress, records), checks, parts.metrics)
+    add_pages(app.pages, downloads, _status_page(settings, parts, parser, progress, records), checks, parts.metrics)
     parts.add_pages(app.pages)
     _add_expiry(app, settings, parts, metrics, records)
     return app, worker
@@ -86,10 +96,10 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
 
 async def _serve(settings: ExporterSettings, parts: ExporterParts) -> int:
     app, worker = build_app(settings, parts)
-    told_to_stop = asyncio.Event()
+    stop_signal = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    ends = [asyncio.create_task(told_to_stop.wait()), asyncio.create_task(_run_app(app))]
+        asyncio.get_running_loop().add_signal_handler(number, stop_signal.set)
+    ends = [asyncio.create_task(stop_signal.wait()), asyncio.create_task(_run_app(app))]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     logger.info("stopping")
     await worker.abandon()
@@ -123,23 +133,13 @@ async def _run_app(app: ExporterApp) -> None:
     await app.wait_until_stopped()
 
 
-def _intake(settings: ExporterSettings, parts: ExporterParts, metrics: ExporterMetrics) -> Intake:
-    return Intake(
-        RecordCodec(EXPORT_REQUESTS, parts.schemas),
-        Publisher(parts.producer),
-        metrics,
-        account_partitions=settings.account_partitions,
-        tolerance=settings.request_time_tolerance,
-    )
-
-
 def _status_page(
-    settings: ExporterSettings, parts: ExporterParts, intake: Intake, progress: LiveProgress, records: ExportRecords
+    settings: ExporterSettings, parts: ExporterParts, parser: RequestParser, progress: Progress, records: ExportRecords
 ) -> StatusPage | None:
     if parts.status_token is None:
         return None
     sources = StatusSources(
-        records, parts.unread_requests, intake.checked, progress, settings.requests_log_id, settings.account_partitions
+        records, parts.unread_requests, parser.parse, progress, settings.requests_log_id, settings.account_partitions
     )
     return StatusPage(lambda account_id: export_status(sources, account_id, parts.now_micros()), parts.status_token)
 
@@ -147,15 +147,16 @@ def _status_page(
 def _handler(
     settings: ExporterSettings,
     parts: ExporterParts,
+    publisher: Publisher,
     metrics: ExporterMetrics,
-    progress: LiveProgress,
+    progress: Progress,
     records: ExportRecords,
     links: LinkSigner,
 ) -> RequestHandler:
     limit_seconds = settings.outage_limit.total_seconds()
     conclusion = Conclusion(
         records,
-        Publisher(parts.producer),
+        publisher,
         RecordCodec(EXPORT_NOTIFICATIONS, parts.schemas),
         links,
         parts.requests_end,
@@ -166,7 +167,7 @@ def _handler(
         outage_limit_seconds=limit_seconds,
     )
     return RequestHandler(
-        Acceptance(records, settings.movements_log_id, parts.log_end_offset, limit_seconds, parts.rated_until),
+        Admission(records, settings.movements_log_id, parts.log_end_offset, limit_seconds, parts.rated_until),
         FileMaker(
             parts.storage,
             parts.clickhouse,
@@ -174,12 +175,12 @@ def _handler(
             slots=Slots(settings.concurrent_exports),
             metrics=metrics,
             time_limit_seconds=settings.time_limit.total_seconds(),
-            live_progress=progress,
+            progress=progress,
         ),
         conclusion,
         metrics,
         outage_limit_seconds=limit_seconds,
-        live_progress=progress,
+        progress=progress,
     )
 
 

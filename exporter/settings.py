@@ -1,4 +1,4 @@
-"""What the exporter is told, and what it is given: the composition root makes both."""
+"""What the exporter needs from outside, its settings and its parts: the composition root makes both."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from exporter.admission.intake import RawRequest
-from exporter.completeness import Rated, unknown
+from exporter.positions.completeness import Rated, unknown
+from exporter.request.parsing import RawRequest
 from exporter.storage.objects import ExportStorage
 from exporter.web.pages import ReadinessCheck
 from schemas.registry import SubjectSchemas
@@ -51,11 +51,11 @@ class ExporterParts:
     `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives
     the end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed
     offset there, `requests_end` the end of a partition of `export-requests`, `unread_requests` the records there that are not
-    acknowledged; all four block, and raise KafkaException in an outage. `rated_until` tells how far the ledger has come for a
-    partition (see `completeness`), None where that is not known. `link_secret` signs links, `link_secret_previous` is another
-    that they may be signed with. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must be well before
-    `/readyz` says so. Who has `status_token` may ask for the state of exports; None: nobody may. `add_pages` adds pages to
-    the exporter's own.
+    acknowledged; all four block, and raise an Outage when Kafka does not answer. `rated_until` says how far the ledger has
+    come for a partition (see `positions.completeness`), None where no answer is sure. `link_secret` signs links; links that
+    `link_secret_previous` signed are valid too. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must
+    be well before `/readyz` says so. Who has `status_token` may ask for the state of exports; None: nobody may. `add_pages`
+    adds pages to the exporter's own.
     """
 
     storage: ExportStorage

@@ -16,7 +16,7 @@ _POLL_SECONDS = 0.02
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of `function`, run in a daemon thread of its own.
 
-    Unlike with asyncio's executor, nothing waits without end for a query or upload that hangs. If the caller is cancelled, the
+    Unlike with asyncio's executor, nobody waits for ever for a query or an upload that hangs. If the caller is cancelled, the
     thread runs on, and its result is dropped.
     """
     loop = asyncio.get_running_loop()
@@ -44,8 +44,8 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 async def threads_ended(within_seconds: float) -> bool:
-    """Wait for all threads of `in_thread`; False if some are still at work. The interpreter must not end under them: native
-    code that comes back to a Python that is being taken down aborts the process."""
+    """Wait for all threads of `in_thread`; False if some are still at work. The interpreter must not end while they run: native
+    code that returns to a Python that is being taken down aborts the process."""
     deadline_seconds = time.monotonic() + within_seconds
     while any(thread.name == _NAME for thread in threading.enumerate()):
         if time.monotonic() > deadline_seconds:

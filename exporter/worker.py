@@ -1,14 +1,21 @@
-"""The exporter's work on the records of its partitions: many at a time, begun and acknowledged in the order of the log."""
+"""The exporter's work on the records of its partitions: many at a time, begun and acknowledged in the order of the log.
+
+What a record needs: parse it; handle the request (see `handler`), or dead-letter the record and tell the account; then
+acknowledge it.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable
 
-from exporter.admission.intake import Intake, RawRequest
 from exporter.faust_app import FaustEvent
 from exporter.handler import RequestHandler
 from exporter.in_order import InOrderAcks
-from exporter.request.requests import BadRequest, LogPlace
+from exporter.notify.dead_letters import DeadLetters
+from exporter.outages import waited_out
+from exporter.request.parsing import RawRequest, RequestParser
+from exporter.request.requests import BadRequest, RequestPosition
+from exporter.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +24,20 @@ _MAX_REQUESTS_IN_HAND = 4096
 
 
 class Worker:
-    """`on_bug` is told of what should not have happened: it must end the process, and nothing more is acknowledged."""
+    """`log_id` is the identity of `export-requests`. `on_bug` is called with what should not have happened: it must end the
+    process, so that nothing more is acknowledged."""
 
     def __init__(
-        self, log_id: str, intake: Intake, handler: RequestHandler, on_bug: Callable[[BaseException], None]
+        self,
+        log_id: str,
+        parser: RequestParser,
+        dead_letters: DeadLetters,
+        handler: RequestHandler,
+        on_bug: Callable[[BaseException], None],
     ) -> None:
         self._log_id = log_id
-        self._intake = intake
+        self._parser = parser
+        self._dead_letters = dead_letters
         self._handler = handler
         self._on_bug = on_bug
         self._acks: InOrderAcks[FaustEvent] = InOrderAcks(lambda event: event.ack())
@@ -43,7 +57,7 @@ class Worker:
         work = asyncio.create_task(self._work(self._raw(event), is_read))
         self._works.add(work)
         work.add_done_callback(self._ended)
-        # One by one up to here, so that the decisions on an account's requests queue up in the order of the log.
+        # Records are parsed one by one, so that the decisions on an account's requests queue up in the order of the log.
         await is_read.wait()
 
     async def abandon(self) -> None:
@@ -58,8 +72,8 @@ class Worker:
     def _raw(self, event: FaustEvent) -> RawRequest:
         message = event.message
         return RawRequest(
-            LogPlace(self._log_id, message.partition, message.offset),
-            # Faust gives seconds, as a float that was made of whole milliseconds, or None where the record has no time.
+            RequestPosition(self._log_id, message.partition, message.offset),
+            # Faust gives seconds as a float, made of whole milliseconds, or None where the record has no time.
             sent_at_ms=-1 if message.timestamp is None else round(message.timestamp * 1000),
             key=message.key,
             value=message.value,
@@ -67,16 +81,19 @@ class Worker:
 
     async def _work(self, raw: RawRequest, is_read: asyncio.Event) -> None:
         try:
-            request = await self._intake.read(raw)
+            request = await waited_out(lambda: in_thread(self._parser.parse, raw), "a request cannot be read")
         finally:
             is_read.set()
         if isinstance(request, BadRequest):
-            await self._intake.write_dead_letter(raw, request)
-            if request.asked is not None:
-                await self._handler.refuse(request.asked)
+            await self._refuse(raw, request)
         else:
             await self._handler.handle(request)
-        self._acks.done(raw.place.partition, raw.place.offset)
+        self._acks.done(raw.position.partition, raw.position.offset)
+
+    async def _refuse(self, raw: RawRequest, bad: BadRequest) -> None:
+        await self._dead_letters.publish(raw, bad)
+        if bad.asked is not None:
+            await self._handler.refuse(bad.asked)
 
     def _ended(self, work: asyncio.Task[None]) -> None:
         self._works.discard(work)

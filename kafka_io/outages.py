@@ -1,13 +1,20 @@
-"""An outage is waited out: bounded back-off for ever, a log line a minute at most, and an ear for the stop signal."""
+"""An outage is waited out: with growing pauses, for ever, a log line a minute, and an end at once when asked to stop.
+
+What is an outage is told by its type: `is_outage`. This is the waiting of threads. Who waits in asyncio shares the figures,
+`is_outage` and `Complaints`.
+"""
 
 import logging
 from collections.abc import Callable
 from threading import Event
 from typing import Final, TypeVar
 
+from confluent_kafka import KafkaException
 from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception, stop_when_event_set
 from tenacity.nap import sleep_using_event
 from tenacity.wait import wait_exponential_jitter
+
+from kafka_io.errors import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -17,14 +24,20 @@ SECONDS_BETWEEN_COMPLAINTS: Final = 60.0
 
 Result = TypeVar("Result")
 MonotonicSeconds = Callable[[], float]
+IsOutage = Callable[[BaseException], bool]
 
 
 class StoppedWaitingError(Exception):
     """The stop signal came while something was still down; what was tried may or may not have happened."""
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether waiting and trying again is right: our own outages, and what Kafka's client gets over by itself."""
+    return isinstance(error, Outage) or (isinstance(error, KafkaException) and not error.args[0].fatal())
+
+
 class Complaints:
-    """What is down, said when it begins, once a minute while it lasts, and when it is over."""
+    """Says what is down: when it begins, once a minute while it lasts, and when it is over."""
 
     def __init__(self, monotonic_seconds: MonotonicSeconds) -> None:
         self._now = monotonic_seconds
@@ -45,7 +58,8 @@ class Complaints:
             self._said[about] = now
             logger.warning("waiting for %s since %.0f s, trying again: %s", about, now - since, text)
 
-    def settle(self, about: str) -> None:
+    def withdraw(self, about: str) -> None:
+        """It works again."""
         if about in self._texts:
             logger.info("%s is back after %.0f s", about, self._now() - self._since[about])
             for each in (self._since, self._said, self._texts):
@@ -53,10 +67,10 @@ class Complaints:
 
 
 class Patience:
-    """Tries again until it works or the stop signal comes."""
+    """Tries again until it works or the stop signal comes. `on_retry` hears of each try that failed."""
 
-    def __init__(self, stop: Event, complaints: Complaints, on_retry: Callable[[str], None]) -> None:
-        self._stop = stop
+    def __init__(self, stop: Event, complaints: Complaints, on_retry: Callable[[str], None] = lambda _: None) -> None:
+        self.stop = stop
         self._complaints = complaints
         self._on_retry = on_retry
 
@@ -64,7 +78,7 @@ class Patience:
         self,
         about: str,
         attempt: Callable[[], Result],
-        is_outage: Callable[[BaseException], bool],
+        is_outage: IsOutage = is_outage,
         explain: Callable[[BaseException], str] = str,
     ) -> Result:
         """What `attempt` returns in the end. Raises at once what is no outage, StoppedWaitingError at a stop signal."""
@@ -79,13 +93,13 @@ class Patience:
             wait=wait_exponential_jitter(
                 multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS
             ),
-            stop=stop_when_event_set(self._stop),
-            sleep=sleep_using_event(self._stop),
+            stop=stop_when_event_set(self.stop),
+            sleep=sleep_using_event(self.stop),
             before_sleep=note,
         )
         try:
             result = retrying(attempt)
         except RetryError as error:
             raise StoppedWaitingError(f"stopped while waiting for {about}") from error
-        self._complaints.settle(about)
+        self._complaints.withdraw(about)
         return result

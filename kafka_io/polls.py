@@ -1,70 +1,105 @@
-"""A partition of a topic, the position of a record in it, and what one poll of a consumer brought."""
+"""What one poll of a consumer brought: records, ends of partitions, and errors.
+
+This is the one place that decides what an error of a consumer means:
+
+- the end of a partition is no error;
+- an offset out of range raises OffsetOutOfRangeError: the log was cut or made anew, and somebody has to decide how to go on;
+- a fatal error raises KafkaException: this consumer will never work again;
+- any other error passes by itself: the consumer tries again, and we only say it.
+"""
 
 import logging
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from confluent_kafka import KafkaError, KafkaException, Message
+
+from kafka_io.errors import UserError
+from kafka_io.positions import RecordPosition, TopicPartition, position_of
 
 logger = logging.getLogger(__name__)
 
 
-class TopicPartition(NamedTuple):
-    """A partition of a topic."""
+class OffsetOutOfRangeError(UserError):
+    """A partition does not hold the offset that is to be read next: somebody has to decide how to go on."""
 
-    topic: str
-    partition: int
-
-
-class OutOfRangeError(Exception):
-    """A partition does not hold the offset that is to be read next."""
-
-    def __init__(self, place: TopicPartition, offset: int) -> None:
+    def __init__(self, position: RecordPosition) -> None:
+        self.topic_partition, self.offset = position
         super().__init__(
-            f"{place.topic}, partition {place.partition}: offset {offset} is to be read next, and is not there"
+            f"{self.topic_partition.topic}, partition {self.topic_partition.partition}: offset {self.offset} is to be read"
+            " next, and is not there"
         )
-        self.place = place
-        self.offset = offset
 
 
-def position_of(message: Message) -> tuple[TopicPartition, int]:
-    """Where a consumed message lies: its partition and its offset."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None
-    assert partition is not None
-    assert offset is not None
-    return TopicPartition(topic, partition), offset
+class Meaning(Enum):
+    """What an error of a consumer means to its reader."""
+
+    END_OF_PARTITION = auto()
+    OFFSET_OUT_OF_RANGE = auto()
+    FATAL = auto()
+    RETRIABLE = auto()
 
 
-def sorted_out(messages: list[Message]) -> tuple[list[Message], dict[TopicPartition, int]]:
-    """The events among what a poll brought, and the ends of partitions that it reached.
+@dataclass(frozen=True)
+class Poll:
+    """`records` in the order of each partition; `ends` is topic partition → the offset at which the reader met its end."""
 
-    Raises OutOfRangeError, and KafkaException for what the consumer cannot recover from by itself.
+    records: list[Message]
+    ends: dict[TopicPartition, int]
+
+
+def meaning_of(error: KafkaError) -> Meaning:
+    """The decision that the top of this module lists."""
+    if error.code() == KafkaError._PARTITION_EOF:
+        return Meaning.END_OF_PARTITION
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        return Meaning.OFFSET_OUT_OF_RANGE
+    return Meaning.FATAL if error.fatal() else Meaning.RETRIABLE
+
+
+def log_error(error: KafkaError) -> None:
+    """Say an error that the consumer recovers from."""
+    logger.warning("Kafka: %s", error.str())
+
+
+def sort_out(messages: list[Message], tell: Callable[[KafkaError], None] = log_error) -> Poll:
+    """Tell the records of a poll from ends and errors. `tell` hears of errors that the consumer recovers from.
+
+    Raises OffsetOutOfRangeError, and KafkaException for a fatal error.
     """
-    events = [message for message in messages if message.error() is None]
+    records = [message for message in messages if message.error() is None]
+    # Most polls hold records alone.
+    ends = {} if len(records) == len(messages) else _ends(messages, tell)
+    return Poll(records, ends)
+
+
+def _ends(messages: Iterable[Message], tell: Callable[[KafkaError], None]) -> dict[TopicPartition, int]:
     ends: dict[TopicPartition, int] = {}
-    if len(events) == len(messages):
-        return events, ends
     for message in messages:
         error = message.error()
         if error is None:
             continue
-        if error.code() == KafkaError._PARTITION_EOF:
-            place, offset = position_of(message)
-            ends[place] = offset
-        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise OutOfRangeError(*position_of(message))
-        elif error.fatal():
-            raise KafkaException(error)
-        else:
-            logger.warning("Kafka: %s", error.str())
-    return events, ends
+        match meaning_of(error):
+            case Meaning.END_OF_PARTITION:
+                topic_partition, offset = position_of(message)
+                ends[topic_partition] = offset
+            case Meaning.OFFSET_OUT_OF_RANGE:
+                raise OffsetOutOfRangeError(position_of(message))
+            case Meaning.FATAL:
+                raise KafkaException(error)
+            case Meaning.RETRIABLE:
+                tell(error)
+    return ends
 
 
-def gone_on_to(
+def offsets_after(
     before: Mapping[TopicPartition, int], read: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, int]:
-    """Where each partition goes on after a poll, of those that moved: `before` it, after the records `read`, and at the
-    `ends` that were told. An end may be told in front of records that came to the partition since."""
+    """Where a reader goes on in each partition that moved in a poll.
+
+    It stood at `before`, read records up to `read`, and met `ends`. An end lies behind the markers of transactions, which
+    are no records. It counts only where it lies ahead: records may have come to the partition since.
+    """
     read_to = {**before, **read}
-    return {**read, **{place: end for place, end in ends.items() if end > read_to[place]}}
+    return {**read, **{partition: end for partition, end in ends.items() if end > read_to[partition]}}

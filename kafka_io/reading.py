@@ -1,106 +1,135 @@
-"""Reading a partition from one place to another, on a running system."""
+"""Reads a partition from one offset to another, or to its end, on a running system.
+
+The end that a broker names is only where to begin looking for the end. Tansu names one that is too low when several requests
+of a producer were under way at once (seen: 212 for 214 messages). So whoever needs the end reads on until the consumer meets
+it.
+"""
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from confluent_kafka import Consumer, KafkaException, Message
-from confluent_kafka import TopicPartition as PartitionOffset
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from kafka_io.polls import OutOfRangeError, TopicPartition, position_of, sorted_out
+from kafka_io.errors import Outage
+from kafka_io.offsets import ANSWER_SECONDS, assign, offset_range
+from kafka_io.polls import OffsetOutOfRangeError, Poll, sort_out
+from kafka_io.positions import TopicPartition, position_of
 
 _BATCH = 20_000
-# A consumer that is asked for many waits for as many: for so long.
+# A consumer that is asked for many records waits until it has as many: for so long.
 _WAIT_SECONDS = 0.02
-_TIMEOUT_SECONDS = 30.0
-# A transaction that nobody ends is aborted by Kafka long before.
+# Kafka aborts a transaction that nobody ends long before.
 _PATIENCE_SECONDS = 60.0
 
 
-class StuckError(Exception):
+class StuckError(Outage):
     """A log does not go on to where it is known to reach: one line."""
 
 
 class StoppedError(Exception):
-    """The stop signal came in the middle of it."""
+    """The stop signal came in the middle of reading."""
 
 
 def read(
-    consumer: Consumer, place: TopicPartition, begin: int, until: int, stop: threading.Event
+    consumer: Consumer, partition: TopicPartition, begin: int, until: int, stop: threading.Event
 ) -> Iterator[list[Message]]:
-    """The records of a partition with `begin` <= offset < `until`, in order, in batches; the offsets exist already.
+    """The records of a partition with `begin` <= offset < `until`, in order, in batches. These offsets exist already.
 
-    `consumer` is assigned by hand, tells of partition ends and is this call's alone; with `read_committed` the end of a
-    transaction that is open below `until` is waited for. Raises StuckError, StoppedError, KafkaException.
+    `consumer` is assigned by hand, tells of partition ends and is this call's alone. With `read_committed` it waits for the
+    end of a transaction that is open below `until`. Raises StuckError, StoppedError, KafkaException.
     """
     if begin >= until:
         return
-    for messages, reached, _ in _batches(consumer, place, begin, until, stop):
-        if messages:
-            yield messages if reached <= until else [each for each in messages if position_of(each)[1] < until]
+    for records, reached, _ in _batches(consumer, partition, begin, until, stop):
+        if records:
+            yield records if reached <= until else [each for each in records if position_of(each).offset < until]
         if reached >= until:
             break
 
 
 def read_to_end(
-    consumer: Consumer, place: TopicPartition, begin: int, at_least: int, stop: threading.Event
+    consumer: Consumer, partition: TopicPartition, begin: int, at_least: int, stop: threading.Event
 ) -> Iterator[list[Message]]:
-    """The records of a partition from `begin` to its end, which is at or behind `at_least`; as `read` else.
-
-    That a broker names an end does not mean that nothing lies behind it: Tansu names one that is too low.
-    """
-    for messages, _, is_end in _batches(consumer, place, begin, at_least, stop):
-        if messages:
-            yield messages
+    """The records of a partition from `begin` to its end, which is not below `at_least`. Otherwise like `read`."""
+    for records, _, is_end in _batches(consumer, partition, begin, at_least, stop):
+        if records:
+            yield records
         if is_end:
             break
 
 
+def log_ends(consumer: Consumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """The offset after the last record of each partition, transaction markers included.
+
+    `consumer` is assigned by hand, tells of partition ends and is this call's alone. To one that reads `read_committed` an
+    open transaction is not there. Raises StuckError, KafkaException.
+    """
+    try:
+        return ends_from(consumer, {each: offset_range(consumer, each, ANSWER_SECONDS)[1] for each in partitions})
+    finally:
+        consumer.unassign()
+
+
+def ends_from(
+    consumer: Consumer,
+    begins: Mapping[TopicPartition, int],
+    enough_seconds: float | None = None,
+    answer_seconds: float = _PATIENCE_SECONDS,
+) -> dict[TopicPartition, int]:
+    """As `log_ends`, reading from these offsets. `consumer` stays assigned.
+
+    Where records come so quickly that the reader never meets an end, it answers after `enough_seconds` with how far it came.
+    That is behind all that lay there at the call. Raises StuckError after `answer_seconds`, KafkaException.
+    """
+    assign(consumer, begins)
+    began_at = time.monotonic()
+    reached: dict[TopicPartition, int] = {}
+    ends: dict[TopicPartition, int] = {}
+    while missing := begins.keys() - ends.keys():
+        waited_seconds = time.monotonic() - began_at
+        if enough_seconds is not None and waited_seconds >= enough_seconds and missing <= reached.keys():
+            return reached | ends
+        if waited_seconds >= answer_seconds:
+            raise KafkaException(
+                KafkaError(KafkaError._TIMED_OUT, f"the end of {_plain(min(missing))} was not reached")
+            )
+        poll = _poll(consumer)
+        for position in map(position_of, poll.records):
+            reached[position.topic_partition] = position.next_offset
+        ends |= poll.ends
+    return ends
+
+
 def _batches(
-    consumer: Consumer, place: TopicPartition, begin: int, wanted: int, stop: threading.Event
+    consumer: Consumer, partition: TopicPartition, begin: int, wanted: int, stop: threading.Event
 ) -> Iterator[tuple[list[Message], int, bool]]:
-    """What each poll brings, the offset that it reached, and whether that is the partition's end, at or behind `wanted`."""
-    consumer.assign([PartitionOffset(*place, begin)])
+    """The records of each poll, the offset that it reached, and whether that is the partition's end, not below `wanted`."""
+    assign(consumer, {partition: begin})
     reached, reached_at = begin, time.monotonic()
     while True:
         if stop.is_set():
-            raise StoppedError(f"stopped while reading {place.topic}")
-        messages, end = _poll(consumer, place)
+            raise StoppedError(f"stopped while reading {partition.topic}")
+        poll = _poll(consumer)
+        end = poll.ends.get(partition, -1)
         before = reached
-        reached = max([reached, end, *(position_of(each)[1] + 1 for each in messages[-1:])])
-        yield messages, reached, end >= max(wanted, reached)
+        reached = max([reached, end, *(position_of(each).next_offset for each in poll.records[-1:])])
+        yield poll.records, reached, end >= max(wanted, reached)
         if reached > before:
             reached_at = time.monotonic()
         elif time.monotonic() - reached_at > _PATIENCE_SECONDS:
             raise StuckError(
-                f"{place.topic}, partition {place.partition}: nothing to read between offset {reached} and {wanted}:"
+                f"{_plain(partition)}: nothing to read between offset {reached} and {wanted}:"
                 " a transaction is open, or the log was cut"
             )
 
 
-def _poll(consumer: Consumer, place: TopicPartition) -> tuple[list[Message], int]:
-    """Records, and the partition's end where it was met, else -1."""
+def _poll(consumer: Consumer) -> Poll:
     try:
-        messages, ends = sorted_out(consumer.consume(_BATCH, _WAIT_SECONDS))
-    except OutOfRangeError as error:
+        return sort_out(consumer.consume(_BATCH, _WAIT_SECONDS))
+    except OffsetOutOfRangeError as error:
         raise StuckError(f"{error}: retention has deleted it meanwhile, or the log was cut") from error
-    return messages, ends.get(place, -1)
 
 
-def committed_offsets(consumer: Consumer, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-    """The next offset to read of each partition as the consumer's group has committed it, 0 where it has not.
-
-    Waits for the end of open transactions. Raises KafkaException.
-    """
-    found = consumer.committed([PartitionOffset(*place) for place in places], _TIMEOUT_SECONDS)
-    for each in found:
-        if each.error is not None:
-            raise KafkaException(each.error)
-    return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in found}
-
-
-def offset_range(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
-    """The offset of the oldest record that retention has left, and the end that the broker names: to a consumer that reads
-    `read_uncommitted` with all that open transactions have written. Raises KafkaException."""
-    low, high = consumer.get_watermark_offsets(PartitionOffset(*place), _TIMEOUT_SECONDS)
-    return max(low, 0), max(high, 0)
+def _plain(partition: TopicPartition) -> str:
+    return f"{partition.topic}, partition {partition.partition}"

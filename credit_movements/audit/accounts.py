@@ -13,7 +13,7 @@ from credit_movements.audit.differences import Findings, Kind, place_name
 from credit_movements.audit.letters import Letters, value_hash
 from credit_movements.audit.log_partition import LogPartition, MovementAt
 from credit_movements.audit.sorted_column import repeats, spans
-from kafka_io.polls import TopicPartition
+from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
 from streams.batch import EventBatch, decode_batch

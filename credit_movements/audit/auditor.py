@@ -35,8 +35,9 @@ from credit_movements.audit.projection import LogCount, ProjectionAudit
 from credit_movements.audit.rate_history import RateHistory
 from credit_movements.settings import Settings
 from credit_movements.workers import rater, sink
-from kafka_io.polls import TopicPartition, position_of
-from kafka_io.reading import committed_offsets, offset_range, read, read_to_end
+from kafka_io.offsets import committed_offsets, offset_range
+from kafka_io.positions import TopicPartition, position_of
+from kafka_io.reading import read, read_to_end
 from schemas.topics import CREDIT_MOVEMENTS, RATES, dead_letter_topic, topic_named
 from streams.events.table import SOURCES
 

@@ -8,7 +8,7 @@ from xxhash import xxh3_64_intdigest
 
 from credit_movements.audit.differences import Findings, Kind
 from credit_movements.dead_letters.letter import Letter, letter_of
-from kafka_io.polls import TopicPartition
+from kafka_io.positions import TopicPartition
 from streams.dedup.fingerprints import Hashes
 from streams.events.sorted_keys import Ints
 

@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from credit_movements.audit import recomputed
 from credit_movements.audit.differences import Findings, Kind, place_name
 from credit_movements.audit.rate_history import RateHistory
-from kafka_io.polls import position_of
+from kafka_io.positions import position_of
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS
 from streams.dedup.fingerprints import content_hashes, id_hashes

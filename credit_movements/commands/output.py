@@ -1,4 +1,4 @@
-"""What all commands have in common: where they print, how they end, the option that finds a running `up`."""
+"""What all commands have in common: where they print, how they end, the arguments that several take."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,24 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from schemas.ids import MOST_ID_CHARACTERS
+
 console = Console()
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 USAGE_ERROR = 2
+# As a shell has it: 128 and the number of SIGINT.
+INTERRUPTED = 130
+
+
+def _account(text: str) -> str:
+    if not 1 <= len(text) <= MOST_ID_CHARACTERS:
+        raise typer.BadParameter(f"an account id has 1 to {MOST_ID_CHARACTERS} characters")
+    return text
+
+
+Account = Annotated[str, typer.Argument(help="The account.", callback=_account)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 DataDir = Annotated[
     Path | None,
@@ -22,3 +36,8 @@ def fail(line: str, status: int = 1) -> NoReturn:
     """End the command with one line that says why."""
     errors.print(f"credit-movements: {line}", markup=False)
     sys.exit(status)
+
+
+def wide_console() -> Console:
+    """For tables. Piped into a file there is no terminal to fit into, so the lines may be long."""
+    return Console(width=None if sys.stdout.isatty() else 160)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 
-from kafka_io.polls import TopicPartition, position_of
+from kafka_io.positions import TopicPartition, position_of
 
 _MICROS_PER_MILLI = 1000
 _OUR_HEADERS = "dlq."

@@ -9,9 +9,9 @@ from credit_movements import clients
 from credit_movements.dead_letters.letter import Letter, letter_of
 from credit_movements.dead_letters.selection import BadSelectionError
 from credit_movements.settings import Settings
-from kafka_io.log_ends import log_ends
-from kafka_io.polls import TopicPartition
-from kafka_io.reading import offset_range, read
+from kafka_io.offsets import offset_range
+from kafka_io.positions import TopicPartition
+from kafka_io.reading import log_ends, read
 from schemas.topics import DEAD_LETTER_SUFFIX, DEAD_LETTER_TOPICS
 
 _TIMEOUT_SECONDS = 10.0

@@ -15,17 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
-from typing import Any
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import Producer
 from xxhash import xxh3_128_digest
 
 from credit_movements import clients
 from credit_movements.dead_letters.letter import REPLAYED_FROM, Letter, without_ours
 from credit_movements.dead_letters.reading import DeadLetters
 from credit_movements.dead_letters.selection import Selection
-from credit_movements.publishing.records import NotDeliveredError
+from credit_movements.publishing.records import NotDeliveredError, why_not
 from credit_movements.settings import Settings
+from kafka_io.producing import Deliveries, produce
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason
 from schemas.partitioner import account_partition
@@ -74,7 +74,6 @@ class Replay:
         self._oldest_micros = now_micros() - settings.event_max_age // timedelta(microseconds=1)
         self._codecs: dict[str, RecordCodec] = {topic.name: clients.codec(settings, topic) for topic in SOURCES}
         self._partitions = {topic.name: clients.partition_count(settings, topic) for topic in SOURCES}
-        self._failures: list[str] = []
         self._counts: Counter[tuple[str, str, Fate]] = Counter()
         self._sent = 0
 
@@ -85,18 +84,16 @@ class Replay:
             for letter in batch:
                 key = _content(letter)
                 newest[key] = max(newest.get(key, _written(letter)), _written(letter))
-        producer = Producer(clients.producer_properties(self._settings), logger=clients.kafka_log)
+        deliveries = Deliveries(Producer(clients.producer_properties(self._settings), logger=clients.kafka_log))
         for batch in letters.read():
-            self._replay(producer, [letter for letter in batch if self._selection.takes(letter)], newest)
-        left = producer.flush(_FLUSH_SECONDS)
-        if left or self._failures:
-            why = f": {self._failures[0]}" if self._failures else ""
+            self._replay(deliveries, [letter for letter in batch if self._selection.takes(letter)], newest)
+        if left := deliveries.undelivered(_FLUSH_SECONDS):
             raise NotDeliveredError(
-                f"{left + len(self._failures)} of {self._sent} dead letters were not delivered{why}. It is safe to repeat."
+                f"{left} of {self._sent} dead letters were not delivered{why_not(deliveries)}. It is safe to repeat."
             )
         return Replayed(self._counts)
 
-    def _replay(self, producer: Producer, letters: list[Letter], newest: dict[bytes, tuple[int, int, int]]) -> None:
+    def _replay(self, deliveries: Deliveries, letters: list[Letter], newest: dict[bytes, tuple[int, int, int]]) -> None:
         if not letters:
             return
         topic = _source_topic(letters[0])
@@ -110,7 +107,7 @@ class Replay:
             if fate is Fate.SENT:
                 self._sent += 1
                 if not self._dry_run:
-                    self._send(producer, letter, topic, account_id)
+                    self._send(deliveries, letter, topic, account_id)
 
     def _fate(self, letter: Letter, is_newest: bool, occurred_at: int | None) -> Fate:
         if not is_newest:
@@ -123,31 +120,22 @@ class Replay:
             return Fate.OVER_LIMIT
         return Fate.SENT
 
-    def _send(self, producer: Producer, letter: Letter, topic: str, account_id: str | None) -> None:
+    def _send(self, deliveries: Deliveries, letter: Letter, topic: str, account_id: str | None) -> None:
         # Whose account cannot be read goes where it came from, which is the partition that its letter is in.
         partition = letter.place.partition
         if account_id is not None:
             partition = account_partition(account_id, self._partitions[topic])
         headers = [*without_ours(letter.headers), (REPLAYED_FROM, letter.name.encode())]
-        while True:
-            try:
-                producer.produce(
-                    topic,
-                    value=letter.value,
-                    key=letter.key,
-                    partition=partition,
-                    headers=headers,
-                    on_delivery=self._note,
-                )
-                producer.poll(0)
-            except BufferError:
-                producer.poll(0.1)
-            else:
-                return
-
-    def _note(self, error: Any, _: Message) -> None:
-        if error is not None:
-            self._failures.append(error.str())
+        produce(
+            deliveries.producer,
+            topic,
+            value=letter.value,
+            key=letter.key,
+            partition=partition,
+            headers=headers,
+            on_delivery=deliveries.note,
+        )
+        deliveries.producer.poll(0)
 
 
 def _source_topic(letter: Letter) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from credit_movements.dead_letters.letter import Letter
+from kafka_io.errors import UserError
 from schemas.dead_letters import Reason
 from schemas.topics import DEAD_LETTER_SUFFIX, DEAD_LETTER_TOPICS
 from streams.pricing.rates import micros_of
@@ -12,7 +13,7 @@ from streams.pricing.rates import micros_of
 SOURCE_NAMES = tuple(topic.name.removesuffix(DEAD_LETTER_SUFFIX) for topic in DEAD_LETTER_TOPICS)
 
 
-class BadSelectionError(Exception):
+class BadSelectionError(UserError):
     """An option that names no dead letters there could be: one line."""
 
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from credit_movements.demo.company import Company
 from credit_movements.settings import Settings
 from credit_movements.supervision.launch import tethered
+from kafka_io.errors import UserError
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _POLL_SECONDS = 0.25
@@ -22,7 +23,7 @@ _ANSWER_SECONDS = 5.0
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
-class DemoFailedError(Exception):
+class DemoFailedError(UserError):
     """The demo cannot go on: one line that says what did not happen."""
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import polars as pl
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Producer
 
 from credit_movements.demo.company import Company
 from credit_movements.demo.spoiled import WRONG_PARTITION, SpoiledMessage, spoil
+from kafka_io.producing import BY_KEY, Deliveries, produce_all
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
@@ -15,7 +16,6 @@ from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 # What the contract asks of every publisher. Idempotence keeps the order of one account's events over a retry.
 PRODUCER_SETTINGS: Final[dict[str, str | bool]] = {"partitioner": "murmur2_random", "enable.idempotence": True}
 _MESSAGES_A_BATCH: Final = 10_000
-_QUEUE_FULL_WAIT_SECONDS: Final = 0.05
 
 
 def publish(
@@ -59,31 +59,16 @@ class _Post:
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._errors: list[KafkaError] = []
+        self._deliveries = Deliveries(producer)
         self.sent = 0
 
-    def send(self, topic: Topic, messages: Sequence[dict[str, Any]], partition: int = -1) -> None:
+    def send(self, topic: Topic, messages: Sequence[dict[str, Any]], partition: int = BY_KEY) -> None:
         self.sent += len(messages)
-        waiting = list(messages)
-        while waiting:
-            self._producer.produce_batch(topic.name, waiting, partition, on_delivery=self._delivered)
-            waiting = [message for message in waiting if _found_no_room(message)]
-            self._producer.poll(_QUEUE_FULL_WAIT_SECONDS if waiting else 0)
+        produce_all(self._producer, topic.name, messages, partition, self._deliveries.note)
+        self._producer.poll(0)
 
     def finish(self) -> None:
         """Wait for the last delivery. Raises KafkaException if one failed."""
         self._producer.flush()
-        if self._errors:
-            raise KafkaException(self._errors[0])
-
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._errors.append(error)
-
-
-def _found_no_room(message: dict[str, Any]) -> bool:
-    """Whether the client's queue was full: then it must go before whatever comes after it."""
-    error: KafkaError | None = message.pop("_error", None)
-    if error is not None and error.code() != KafkaError._QUEUE_FULL:
-        raise KafkaException(error)
-    return error is not None
+        if self._deliveries.failures:
+            raise KafkaException(self._deliveries.failures[0])

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message
 
 from credit_movements import clients
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings
 from exporter.notify.notifications import answered_below
-from kafka_io.log_ends import log_ends
+from kafka_io.errors import Outage
+from kafka_io.offsets import assign
+from kafka_io.positions import TopicPartition
+from kafka_io.reading import log_ends
 from schemas.codec import RecordCodec, UndecodableError
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
@@ -20,7 +23,7 @@ from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 _POLL_SECONDS = 0.5
 
 
-class NoOutcomeError(Exception):
+class NoOutcomeError(Outage):
     """No notification came in time."""
 
 
@@ -76,8 +79,8 @@ def request_and_wait(
 
 
 def _begin_at_ends(consumer: Consumer, partition: int) -> None:
-    ends = log_ends(consumer, [(topic.name, partition) for topic in (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)])
-    consumer.assign([TopicPartition(*place, offset) for place, offset in ends.items()])
+    topics = (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
+    assign(consumer, log_ends(consumer, [TopicPartition(topic.name, partition) for topic in topics]))
 
 
 def _answer(

@@ -20,8 +20,9 @@ from credit_movements import clients
 from credit_movements.publishing.records import Line, NotDeliveredError, send_all
 from credit_movements.settings import Settings
 from credit_movements.setup import topics as kafka_topics
-from kafka_io.polls import TopicPartition
-from kafka_io.reading import offset_range, read_to_end
+from kafka_io.offsets import offset_range
+from kafka_io.positions import TopicPartition
+from kafka_io.reading import read_to_end
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.pricing.history import PriceHistory
 from streams.pricing.rates import AccountPlan, BadRateError, Rate

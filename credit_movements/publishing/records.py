@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any, TextIO
 
 import polars as pl
-from confluent_kafka import Message, Producer
+from confluent_kafka import Producer
 
 from credit_movements import clients
 from credit_movements.settings import Settings
+from kafka_io.errors import Outage, UserError
+from kafka_io.producing import Deliveries, produce_all
 from schemas.avro_schemas import Schema, fields_of
 from schemas.codec import RecordCodec
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
@@ -22,11 +24,11 @@ _CHUNK = 10_000
 _FLUSH_SECONDS = 60.0
 
 
-class BadLineError(Exception):
+class BadLineError(UserError):
     """A line of a file is no record of the topic: one line that says which and why."""
 
 
-class NotDeliveredError(Exception):
+class NotDeliveredError(Outage):
     """Kafka did not take a record."""
 
 
@@ -68,17 +70,17 @@ def send_all(
     on_sent: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Send records and wait until Kafka has them all. Returns how many. Raises NotDeliveredError."""
-    failures: list[str] = []
+    deliveries = Deliveries(producer)
     sent = 0
     for chunk in _chunks(list(records)):
         values = codec.encode(pl.DataFrame(chunk, schema=codec.dtypes))
-        for record, value in zip(chunk, values, strict=True):
-            _send(producer, topic.name, key_of(topic, record), value, failures)
+        keyed = [{"key": key_of(topic, each), "value": value} for each, value in zip(chunk, values, strict=True)]
+        produce_all(producer, topic.name, keyed, on_delivery=deliveries.note)
+        producer.poll(0)
         sent += len(chunk)
         on_sent(sent)
-    left = producer.flush(_FLUSH_SECONDS)
-    if left or failures:
-        raise NotDeliveredError(f"{left + len(failures)} records of {sent} were not delivered{_why(failures)}")
+    if left := deliveries.undelivered(_FLUSH_SECONDS):
+        raise NotDeliveredError(f"{left} records of {sent} were not delivered{why_not(deliveries)}")
     return sent
 
 
@@ -91,28 +93,14 @@ def key_of(topic: Topic, record: dict[str, Any]) -> str:
     return str(record["account_id"])
 
 
-def _send(producer: Producer, topic: str, key: str, value: bytes, failures: list[str]) -> None:
-    def note(error: Any, _: Message) -> None:
-        if error is not None:
-            failures.append(error.str())
-
-    while True:
-        try:
-            producer.produce(topic, key=key, value=value, on_delivery=note)
-            producer.poll(0)
-        except BufferError:
-            producer.poll(0.1)
-        else:
-            return
-
-
 def _chunks(records: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     for start in range(0, len(records), _CHUNK):
         yield records[start : start + _CHUNK]
 
 
-def _why(failures: list[str]) -> str:
-    return f": {failures[0]}" if failures else ""
+def why_not(deliveries: Deliveries) -> str:
+    """What Kafka said of the first record that failed, to be appended to a sentence; nothing where it said nothing."""
+    return f": {deliveries.failures[0].str()}" if deliveries.failures else ""
 
 
 def _record(value: Any, fields: dict[str, Schema]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from credit_movements import clients
 from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
+from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
 from schemas.registry import SubjectSchemas
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 _TOLD_WITHIN_SECONDS = 10.0
 
 
-class SetupError(Exception):
+class SetupError(UserError):
     """Something exists already and is not as the contract wants it, or may not be made: one line."""
 
 

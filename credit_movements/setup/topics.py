@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from credit_movements import clients
 from credit_movements.settings import Settings
 from credit_movements.setup.findings import Finding, TopicOnKafka, findings
+from kafka_io.errors import UserError
 from schemas.topics import Topic
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ _NOT_TOLD = {
 }
 
 
-class TopicSettingsError(Exception):
+class TopicSettingsError(UserError):
     """A topic is such that a worker could charge wrongly: one line that says what is wrong, and what to run."""
 
 

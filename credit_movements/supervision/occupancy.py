@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
 
+from kafka_io.errors import UserError
+
 logger = logging.getLogger(__name__)
 
 LOCK_FILE = "up.lock"
@@ -18,7 +20,7 @@ LOCK_FILE = "up.lock"
 _RATER_LOCK_FILE = "rater.lock"
 
 
-class OccupiedError(Exception):
+class OccupiedError(UserError):
     """A port or folder cannot be had: one line that says which, and what to do."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from credit_movements.supervision.launch import tethered
+from kafka_io.errors import UserError
 
 _POLL_SECONDS = 0.05
 _OLD_LOG_BYTES = 16 * 1024 * 1024
@@ -34,7 +35,7 @@ class Service:
     ready_seconds: float = 30.0
 
 
-class ServiceFailedError(Exception):
+class ServiceFailedError(UserError):
     """A service did not become ready, or died and cannot be started again: a text for a person, with the end of the
     service's log after its first line."""
 

@@ -11,12 +11,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from credit_movements.verify.amounts import nanos_of, text_of
 from credit_movements.verify.findings import Findings
+from kafka_io.errors import UserError
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _DAYS: Final = timedelta(days=30)
 
 
-class NoManifestError(Exception):
+class NoManifestError(UserError):
     """There is nothing to hold the file against: one line that says why."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from credit_movements.verify.findings import Findings
+from kafka_io.errors import UserError
 
 _MOST_CHARACTERS: Final = 256 * 1024
 _BUFFER_BYTES: Final = 1024 * 1024
@@ -16,7 +17,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 BYTE_ORDER_MARK: Final = "\ufeff"
 
 
-class UnreadableFileError(Exception):
+class UnreadableFileError(UserError):
     """The file cannot be opened or read: one line that says why."""
 
 

@@ -14,11 +14,11 @@ from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.workers import WorkerCrashedError, rater, sink
-from exporter.admission.requests_end import RequestsEnd
-from exporter.admission.unread import UnreadRequests
-from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
-from exporter.log_positions import LogPositions
+from exporter.positions.completeness import Completeness
+from exporter.positions.movements_log import MovementsLog
+from exporter.positions.requests_end import RequestsEnd
+from exporter.positions.unread import UnreadRequests
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
@@ -76,11 +76,11 @@ def export_storage(settings: Settings) -> ExportStorage:
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
     uncommitted = {"isolation.level": "read_uncommitted"}
-    positions = LogPositions(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
-    progress = RatingProgress(
+    movements = MovementsLog(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
+    completeness = Completeness(
         clients.reading_consumer(settings, "export-progress", **uncommitted),
         clients.group_consumer(settings, rater.GROUP),
-        positions.written_end,
+        movements.written_end,
         _now_micros,
     )
     previous = settings.export_link_secret_previous
@@ -93,14 +93,14 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
             {**clients.producer_properties(settings), "message.timeout.ms": _ATTEMPT_MS}, logger=clients.kafka_log
         ),
         schemas=SubjectSchemas(clients.registry(settings)),
-        log_end_offset=positions.end_offset,
-        sink_position=positions.sink_position,
+        log_end_offset=movements.end_offset,
+        sink_position=movements.sink_position,
         requests_end=RequestsEnd(clients.reading_consumer(settings, "export-requests", **uncommitted)).end_offset,
         link_secret=required(settings, "export_link_secret").encode(),
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
         now_micros=_now_micros,
         metrics=CollectorRegistry(),
-        rated_until=progress.rated_until,
+        rated_until=completeness.rated_until,
         status_token=None if token is None else token.get_secret_value().encode(),
         unread_requests=unread.of_partition,
         add_pages=partial(add_dashboard, settings) if os.environ.get(DASHBOARD_VARIABLE) else lambda _: None,

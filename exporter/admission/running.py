@@ -1,4 +1,4 @@
-"""The exports that this process is making: at most one for an account, and how others of the account wait for its end."""
+"""The exports that this process is making. An account has at most one; its other requests wait here for the end of it."""
 
 import asyncio
 from weakref import WeakValueDictionary

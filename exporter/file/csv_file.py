@@ -1,7 +1,7 @@
-"""The CSV of an export: blocks of movements in, bytes out, exactly as the contract's section 5 has them. Pure.
+"""The CSV of an export: blocks of movements in, bytes out, exactly as the contract describes the file. Pure.
 
-RFC 4180: CRLF, quotes only around a field that holds the separator, a quote, CR or LF. UTF-8; what may come around it, a
-byte-order mark and gzip, is `packing`'s.
+It is the CSV of RFC 4180: lines end with CRLF, and only a field that holds the separator, a quote, CR or LF is quoted. The
+text is UTF-8. `packing` puts a byte-order mark before it and gzip over it, where those are asked for.
 """
 
 from collections.abc import Callable, Generator, Iterable
@@ -16,8 +16,8 @@ from exporter.request.window import Period, utc_offsets
 
 HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
 
-# What a spreadsheet may take for a formula when it opens the file. Seen in LibreOffice: NULs are dropped before it looks, and
-# nothing else is. Signs at full width are among those that OWASP warns of.
+# How a text begins that a spreadsheet may run as a formula when it opens the file. LibreOffice drops NULs before it looks, and
+# nothing else (seen). OWASP warns of the signs at full width too.
 _FORMULA = r"^\x00*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _TO_QUOTE = {separator: f'["{separator}\\r\\n]' for separator in ",;"}
 _MONEY = pa.decimal128(38, 9)
@@ -53,7 +53,7 @@ def _lines(cells: pl.DataFrame, separator: str) -> bytes:
 def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]], options: CsvOptions) -> pl.DataFrame:
     text = partial(_text, to_quote=_TO_QUOTE[options.separator])
     decimal = partial(_decimal, mark=options.decimal_mark)
-    # Told apart by the unit, never by the description: `top-up` may be the name of a usage type too.
+    # The unit says what a movement is, never the description: a usage type may be called `top-up` too.
     is_usage = pl.col("unit") != ""
     return block.select(
         _local_time(block["occurred_at_micros"], offsets),
@@ -67,14 +67,16 @@ def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]], options: CsvOpti
 
 
 def _each_once(values: pl.Series, cells: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The cells of `values`, of which there are few: descriptions, units and prices come back."""
+    """The cells of `values`. Each distinct value is worked out once, since the same descriptions and units come again and
+    again."""
     known = values.unique()
     texts = cells(known)
     return values if texts.equals(known) else values.replace_strict(known, texts)
 
 
 def _local_time(instants: pl.Series, offsets: list[tuple[int, int]]) -> pl.Series:
-    """By the offsets that also made the period: Polars has a time-zone database of its own, which may be another version."""
+    """Local times by the offsets that also made the period. Polars has a time-zone database of its own, which may be of
+    another version."""
     (_, offset), *changes = offsets
     shift: pl.Expr = pl.lit(offset, dtype=pl.Int64)
     for changed_at, changed_offset in changes:
@@ -108,7 +110,7 @@ def _quoted(texts: pl.Series, to_quote: str) -> pl.Series:
 
 
 def _values_per_unit(prices: pl.DataFrame, mark: str) -> pl.Series:
-    """The value per unit of each price, of which there are few."""
+    """The value per unit of each price. Each distinct price is worked out once: there are few."""
     known = prices.unique()
     texts = [_value_per_unit(price, units).replace(".", mark) for price, units in known.iter_rows()]
     return prices.join(
@@ -117,7 +119,7 @@ def _values_per_unit(prices: pl.DataFrame, mark: str) -> pl.Series:
 
 
 def _value_per_unit(price_nanos: int, price_units: int) -> str:
-    """The contract's rule 3.3: exactly where it ends within 18 decimals, else with 18, rounded up."""
+    """The exact value where it ends within 18 decimals; else 18 decimals, rounded up."""
     attos = -(-price_nanos * _ATTOS_OF_A_NANO // price_units)
     digits = f"{attos:0{_VALUE_DECIMALS + 1}d}"
     return f"{digits[:-_VALUE_DECIMALS]}.{digits[-_VALUE_DECIMALS:]}".rstrip("0").rstrip(".")

@@ -1,13 +1,13 @@
-"""What a browser is told about a file: its type, its name, and to keep no copy. Pure.
+"""The HTTP headers of a file: its type, its name, and that no copy may be kept. Pure.
 
-With cloud storage these are stored with the object, so that a short-lived URL of the storage answers as our own page does.
+In a cloud they are stored with the object, so that a URL of the storage answers as our own page does.
 """
 
 import string
 from urllib.parse import quote
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_.")
-# A .csv.gz is a gzip file, not a CSV on a gzipped way: nobody is to unpack it in passing.
+# A .csv.gz is a gzip file, not a CSV with a content encoding: a browser must not unpack it.
 _TYPES = {".csv": "text/csv; charset=utf-8", ".json": "application/json", ".gz": "application/gzip"}
 _UNKNOWN_TYPE = "application/octet-stream"
 

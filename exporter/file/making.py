@@ -1,13 +1,14 @@
 """Making the file of one accepted request: wait for the sink, add up, wait for a slot, read and write.
 
 1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
-2. Add up its rows: cheap, and it tells how much work it is (see `slots`), how far it has come, and whether a stream was whole.
+2. Let ClickHouse add up its rows. That is cheap, and says how much work the file is (see `slots`), how far it has come, and
+   whether a stream of rows was whole.
 3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key: three steps side by
-   side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all; made
-   again, by whomever, it has the same bytes.
-4. Upload the manifest, which says what is in the file. The same holds for it.
+   side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all, and
+   whoever makes it again writes the same bytes.
+4. Upload the manifest, which says what is in the file. It has the same bytes every time, too.
 
-An outage is waited out in each step, for so long. A file that takes longer than the time limit, outages and all, is given up.
+Each step waits out an outage, up to a limit. A file that takes longer than the time limit, outages included, is given up.
 """
 
 import asyncio
@@ -20,7 +21,6 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from exporter.file.csv_file import csv_chunks
 from exporter.file.headers import file_headers
-from exporter.file.live_progress import LiveProgress
 from exporter.file.manifest import manifest_bytes, manifest_name
 from exporter.file.packing import packed
 from exporter.file.progress import Progress
@@ -28,12 +28,13 @@ from exporter.file.read_ahead import read_ahead
 from exporter.file.slots import Slots
 from exporter.file.totals import Totals
 from exporter.metrics import ExporterMetrics
-from exporter.outages import SinkBehindError, waited_out
+from exporter.outages import waited_out
 from exporter.request.csv_options import CsvOptions
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage, StoredFile
 from exporter.storage.records import AcceptedRequest
 from exporter.threads import in_thread
+from kafka_io.errors import Outage
 from sinks.read.movements import MovementsSlice, MovementsUnavailableError, SliceTotals, read_totals, stream_movements
 
 # The sink is nearly always a second behind, and an export should not take longer for it; a longer wait is worth a word.
@@ -45,12 +46,16 @@ _ASKING_AT_ONCE = 4
 _BLOCKS_AHEAD = 2
 
 
+class SinkBehindError(Outage):
+    """ClickHouse does not have all rows yet that an export must have."""
+
+
 class ExportTooLongError(Exception):
     """The time limit of an export has passed."""
 
 
 class ExportAbandonedError(Exception):
-    """Nobody waits for this file any more: its upload ends without a file."""
+    """The work was cancelled, so nobody waits for this file: its upload must end without a file."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class FileMaker:
         slots: Slots,
         metrics: ExporterMetrics,
         time_limit_seconds: float,
-        live_progress: LiveProgress | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._storage = storage
         self._clickhouse = clickhouse
@@ -83,7 +88,7 @@ class FileMaker:
         self._slots = slots
         self._metrics = metrics
         self._time_limit_seconds = time_limit_seconds
-        self._live_progress = live_progress or LiveProgress()
+        self._progress = progress or Progress(metrics)
         self._asking = asyncio.Semaphore(_ASKING_AT_ONCE)
 
     async def make(
@@ -92,7 +97,7 @@ class FileMaker:
         """Raises the outage that a step could not outlast `within_seconds`, and ExportTooLongError."""
         with self._metrics.phase("sink"):
             await waited_out(
-                lambda: self._check_sink(accepted.request.place.partition, log_end_offset),
+                lambda: self._check_sink(accepted.request.position.partition, log_end_offset),
                 "an export waits for the sink",
                 within_seconds=within_seconds,
                 longest_wait_seconds=_LONGEST_SINK_WAIT_SECONDS,
@@ -100,11 +105,11 @@ class FileMaker:
             )
         wanted = wanted_movements(accepted, period, log_end_offset)
         async with self._slots.one(self._metrics):
-            beside = await self._added_up(wanted, within_seconds)
-            if not self._slots.is_large(beside.row_count):
-                return await self._written(accepted, period, wanted, beside, within_seconds)
+            slice_totals = await self._added_up(wanted, within_seconds)
+            if not self._slots.is_large(slice_totals.row_count):
+                return await self._written(accepted, period, wanted, slice_totals, within_seconds)
         async with self._slots.one_for_large(self._metrics):
-            return await self._written(accepted, period, wanted, beside, within_seconds)
+            return await self._written(accepted, period, wanted, slice_totals, within_seconds)
 
     async def _check_sink(self, partition: int, log_end_offset: int) -> None:
         async with self._asking:
@@ -127,30 +132,30 @@ class FileMaker:
         accepted: AcceptedRequest,
         period: Period,
         wanted: MovementsSlice,
-        beside: SliceTotals,
+        slice_totals: SliceTotals,
         within_seconds: float,
     ) -> MadeFile:
         try:
             with self._metrics.phase("write"):
                 async with asyncio.timeout(self._time_limit_seconds):
                     return await waited_out(
-                        lambda: self._attempt(accepted, period, wanted, beside),
+                        lambda: self._attempt(accepted, period, wanted, slice_totals),
                         "an export's file cannot be made",
                         within_seconds=within_seconds,
                     )
         except TimeoutError as error:
             raise ExportTooLongError(
-                f"its {beside.row_count:,} rows took longer than {self._time_limit_seconds:.0f} s"
+                f"its {slice_totals.row_count:,} rows took longer than {self._time_limit_seconds:.0f} s"
             ) from error
 
     async def _attempt(
-        self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, beside: SliceTotals
+        self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, slice_totals: SliceTotals
     ) -> MadeFile:
         abandoned = threading.Event()
         try:
-            return await in_thread(self._write, accepted, period, wanted, beside, abandoned)
+            return await in_thread(self._write, accepted, period, wanted, slice_totals, abandoned)
         finally:
-            # No more than a word to the thread that is finished; the end of one whose caller was cancelled.
+            # This ends the thread if we were cancelled. If it has finished, it is of no effect.
             abandoned.set()
 
     def _write(
@@ -158,27 +163,22 @@ class FileMaker:
         accepted: AcceptedRequest,
         period: Period,
         wanted: MovementsSlice,
-        beside: SliceTotals,
+        slice_totals: SliceTotals,
         abandoned: threading.Event,
     ) -> MadeFile:
-        progress = Progress(
-            accepted.request.request_id,
-            beside.row_count,
-            self._metrics,
-            lambda rows: self._live_progress.wrote(accepted, rows),
-        )
+        progress = self._progress.attempt(accepted, slice_totals.row_count)
         options = accepted.request.options
         assert isinstance(options, CsvOptions), "no file is made of an unknown option"
         name, totals = options.file_name(period.file_name), Totals()
         with (
             self._connected() as client,
-            read_ahead(stream_movements(client, wanted, beside.row_count), _BLOCKS_AHEAD) as blocks,
+            read_ahead(stream_movements(client, wanted, slice_totals.row_count), _BLOCKS_AHEAD) as blocks,
             read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), _BLOCKS_AHEAD) as chunks,
         ):
             packed_chunks = progress.chunks(packed(_until_abandoned(chunks, abandoned), options))
             file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(name))
-        _check_sums(totals, beside)
-        manifest = manifest_bytes(accepted, period, wanted.log_end_offset, options, file, name, totals, beside)
+        _check_sums(totals, slice_totals)
+        manifest = manifest_bytes(accepted, period, wanted.log_end_offset, options, file, name, totals, slice_totals)
         self._storage.put_stream(accepted.keys.manifest, [manifest], file_headers(manifest_name(name)))
         return MadeFile(file, name, totals.row_count)
 
@@ -190,14 +190,14 @@ class FileMaker:
 
 
 def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:
-    """The rows of an export: its period and its place in the log fix them for ever."""
-    place = accepted.request.place
+    """The rows of an export: its period and the noted end of the log fix them for ever."""
+    position = accepted.request.position
     return MovementsSlice(
         account_id=accepted.request.account_id,
         from_micros=period.from_micros,
         to_micros=period.to_micros,
         log_id=accepted.movements_log_id,
-        log_partition=place.partition,
+        log_partition=position.partition,
         log_end_offset=log_end_offset,
     )
 
@@ -210,10 +210,10 @@ def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Ite
             raise ExportAbandonedError
 
 
-def _check_sums(totals: Totals, beside: SliceTotals) -> None:
+def _check_sums(totals: Totals, slice_totals: SliceTotals) -> None:
     """The rows that came add up to what ClickHouse itself makes of them."""
-    if (beside.row_count, beside.nanos) != (totals.row_count, totals.nanos):
+    if (slice_totals.row_count, slice_totals.nanos) != (totals.row_count, totals.nanos):
         raise MovementsUnavailableError(
-            f"ClickHouse tells of {beside.row_count} rows and {beside.nanos} nanos,"
+            f"ClickHouse counts {slice_totals.row_count} rows and {slice_totals.nanos} nanos,"
             f" but sent {totals.row_count} and {totals.nanos}"
         )

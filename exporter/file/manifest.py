@@ -1,7 +1,8 @@
 """The manifest beside a file: what the file holds and adds up to, as JSON that people and programs read. Pure.
 
-Money is a text of a plain decimal, a time is ISO 8601 in UTC. Nothing in it tells who made the file, or when: made again, it
-has the same bytes. `manifest_sha256` is over the rest of it (see `sealed`): it shows a slip or damage, not a forgery.
+Money is a text of a plain decimal, a time is ISO 8601 in UTC. It does not say who made the file, or when, so
+that whoever makes it again writes the same bytes. `manifest_sha256` is over the rest of it (see `sealed`): it shows a slip or
+damage, not a forgery.
 `credit-movements verify` holds a file against it.
 """
 
@@ -35,9 +36,9 @@ def manifest_bytes(
     file: StoredFile,
     file_name: str,
     totals: Totals,
-    beside: SliceTotals,
+    slice_totals: SliceTotals,
 ) -> bytes:
-    """The manifest of `file`, whose rows add up to `totals`."""
+    """The manifest of `file`, whose rows add up to `totals`; ClickHouse's own sums are `slice_totals`."""
     request, complete_until = accepted.request, accepted.data_complete_until_micros
     manifest = {
         "manifest_version": _VERSION,
@@ -55,10 +56,10 @@ def manifest_bytes(
         "time_zone": period.time_zone,
         "data_complete_until": None if complete_until is None else _time(complete_until),
         "row_count": totals.row_count,
-        "opening_balance": _money(beside.opening_nanos),
+        "opening_balance": _money(slice_totals.opening_nanos),
         "charges": _money(totals.charges_nanos),
         "top_ups": _money(totals.top_ups_nanos),
-        "closing_balance": _money(beside.opening_nanos + totals.nanos),
+        "closing_balance": _money(slice_totals.opening_nanos + totals.nanos),
         "by_description": [
             {
                 "description": description,
@@ -76,11 +77,11 @@ def manifest_bytes(
                 "row_count": card.row_count,
                 "credit_movement": _money(card.nanos),
             }
-            for card in beside.by_card
+            for card in slice_totals.by_card
         ],
         "ledger_position": {
             "log_id": accepted.movements_log_id,
-            "partition": request.place.partition,
+            "partition": request.position.partition,
             "end_offset": log_end_offset,
         },
     }

@@ -1,12 +1,14 @@
-"""How far the writing of one file has come: in the metrics at once, in the log every so often."""
+"""How far the exports of this process have come: for metrics, log and state page. No decision depends on it."""
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import polars as pl
 
 from exporter.metrics import ExporterMetrics
+from exporter.storage.records import AcceptedRequest
 
 logger = logging.getLogger(__name__)
 
@@ -14,21 +16,54 @@ _MEGABYTE = 1_000_000
 
 
 class Progress:
-    """Of one attempt at the export `export_id`, which is to have `expected_rows`. Its two methods may run in two threads.
-    `tell` hears how many rows there are so far."""
+    """The rows written of each export. Another worker's exports are not known here."""
+
+    def __init__(self, metrics: ExporterMetrics, log_every_seconds: float = 10.0) -> None:
+        self._metrics = metrics
+        self._log_every_seconds = log_every_seconds
+        self._rows: dict[str, int] = {}
+
+    @contextmanager
+    def followed(self, accepted: AcceptedRequest) -> Iterator[None]:
+        """Around the making of an export, waiting for its turn included."""
+        name = accepted.keys.export_hash
+        self._rows[name] = 0
+        try:
+            yield
+        finally:
+            del self._rows[name]
+
+    def attempt(self, accepted: AcceptedRequest, expected_rows: int) -> "Attempt":
+        """An attempt at the file of an export, which is to have `expected_rows`. Its rows are counted from 0."""
+        name = accepted.keys.export_hash
+
+        def note(row_count: int) -> None:
+            if name in self._rows:
+                self._rows[name] = row_count
+
+        return Attempt(accepted.request.request_id, expected_rows, note, self._metrics, self._log_every_seconds)
+
+    def rows_written(self, accepted: AcceptedRequest) -> int | None:
+        """None where this process is not making the export."""
+        return self._rows.get(accepted.keys.export_hash)
+
+
+class Attempt:
+    """Counts what passes: at once in the metrics and for `note`, every so often in the log. Its two methods may run in two
+    threads."""
 
     def __init__(
         self,
         export_id: str,
         expected_rows: int,
+        note: Callable[[int], None],
         metrics: ExporterMetrics,
-        tell: Callable[[int], None] = lambda _: None,
-        log_every_seconds: float = 10.0,
+        log_every_seconds: float,
     ) -> None:
         self._export_id = export_id
         self._expected_rows = expected_rows
+        self._note = note
         self._metrics = metrics
-        self._tell = tell
         self._log_every_seconds = log_every_seconds
         self._began_at_seconds = time.monotonic()
         self._log_at_seconds = self._began_at_seconds + log_every_seconds
@@ -40,7 +75,7 @@ class Progress:
         for block in blocks:
             self.rows += len(block)
             self._metrics.streamed_rows.inc(len(block))
-            self._tell(self.rows)
+            self._note(self.rows)
             yield block
 
     def chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Steps of one work side by side: each in a thread of its own, a few items ahead of the step that takes them."""
+"""Runs the steps of one work side by side: each in a thread of its own, a few items ahead of the step after it."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -11,10 +11,11 @@ T = TypeVar("T")
 
 @contextmanager
 def read_ahead(items: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
-    """`items`, made by a thread that is never more than `depth` of them ahead; what they raise is raised where it belongs.
+    """`items`, made by a thread that is never more than `depth` of them ahead. What they raise is raised to whoever takes the
+    next item.
 
-    At the end of the block, however it ends, `items` is closed and its thread has ended: that takes as long as the one item
-    in the making.
+    At the end of the block, however it ends, `items` is closed and its thread has ended. That takes as long as the item that
+    is being made.
     """
     ahead = _Ahead(items, depth)
     thread = threading.Thread(target=ahead.make, name="exporter-ahead", daemon=True)

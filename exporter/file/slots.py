@@ -1,4 +1,4 @@
-"""Which exports are made side by side: so many at once, and never large ones alone."""
+"""How many exports are made side by side, and that large ones never take all slots."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,9 +11,9 @@ LARGE_ROWS = 1_000_000
 
 
 class Slots:
-    """`count` exports at once, large ones in all of these but one, so that small ones never wait for large ones alone.
+    """`count` exports at once. Large ones may use all slots but one, so that a small one never waits for large ones alone.
 
-    With a `count` of 1 there is none to spare, and they take turns.
+    With a `count` of 1 there is no slot to spare: large and small ones take turns.
     """
 
     def __init__(self, count: int, large_rows: int = LARGE_ROWS) -> None:
@@ -36,7 +36,7 @@ class Slots:
 
     @asynccontextmanager
     async def one_for_large(self, metrics: ExporterMetrics) -> AsyncIterator[None]:
-        """A slot that may be kept for long. Whoever waits for it has none in his hands."""
+        """A slot for a long work. Whoever waits for it must hold no other slot."""
         with metrics.phase("slot"):
             await self._for_large.acquire()
         try:

@@ -1,10 +1,11 @@
-"""How an export ends: its outcome is recorded, then its notification is published."""
+"""How an export ends: record its outcome, then publish its notification."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from exporter.file.making import MadeFile
 from exporter.file.manifest import manifest_name
+from exporter.foreign_outages import schema_outages_named
 from exporter.notify.notifications import Failure, answered_requests, completed, failed, refused
 from exporter.notify.publisher import Outgoing, Publisher
 from exporter.outages import waited_out
@@ -50,18 +51,18 @@ class Conclusion:
 
     async def conclude(self, accepted: AcceptedRequest, result: MadeFile | Failure) -> Outcome:
         """Record the outcome and publish it. Gives the outcome that stands: another worker's, if that one was quicker."""
-        # However long it takes: without Kafka nobody can be told, and nobody can ask again.
+        # However long it takes: without Kafka no notification can be sent, and nobody can ask again.
         requests_end_offset = await waited_out(
-            lambda: in_thread(self._requests_end, accepted.request.place.partition),
-            "it cannot be told which requests an export answers",
+            lambda: in_thread(self._requests_end, accepted.request.position.partition),
+            "the end of the requests that an export answers cannot be read",
         )
         ours = Outcome(self._notification(accepted, result, self._now_micros() // 1000), requests_end_offset)
-        # A failure has been waited for long enough.
+        # The customer of a failed export has waited long enough already.
         limit_seconds = 0.0 if isinstance(result, Failure) else self._outage_limit_seconds
         try:
             standing = await self._recorded(accepted, ours, limit_seconds)
         except StorageUnavailableError:
-            # The customer is told in time; the records follow when the storage is back.
+            # The customer gets the notification in time; the records follow when the storage is back.
             await self.publish(accepted, ours)
             return await self._recorded(accepted, ours, None)
         await self.publish(accepted, standing)
@@ -70,20 +71,22 @@ class Conclusion:
     async def publish(self, accepted: AcceptedRequest, outcome: Outcome) -> None:
         """Publish until it is acknowledged. The notification's own time is its Kafka timestamp."""
         headers = answered_requests(outcome)
-        await self._publish(outcome.notification, accepted.request.place.partition, headers)
+        await self._publish(outcome.notification, accepted.request.position.partition, headers)
 
     async def publish_refusal(self, asked: ExportRequest) -> None:
-        """Publish that nothing comes of a request, in its account's partition, wherever the request lies."""
+        """Publish that a request gets no file. The notification goes to the account's partition, wherever the request lies."""
         await self._publish(refused(asked), account_partition(asked.account_id, self._account_partitions), [])
 
     async def _publish(self, notification: Notification, partition: int, headers: Headers) -> None:
         def attempt() -> None:
+            with schema_outages_named():
+                value = self._codec.encode_one(notification)
             self._publisher.publish(
                 Outgoing(
                     EXPORT_NOTIFICATIONS.name,
                     partition,
                     key=notification["account_id"].encode(),
-                    value=self._codec.encode_one(notification),
+                    value=value,
                     headers=headers,
                     timestamp_ms=notification["notified_at"] // 1000,
                 )
@@ -93,9 +96,13 @@ class Conclusion:
 
     def _recorded(self, accepted: AcceptedRequest, ours: Outcome, within_seconds: float | None) -> Awaitable[Outcome]:
         def attempt() -> Outcome:
-            # Accepted already, unless the storage was away then.
+            # The request is accepted already, unless the storage was away then.
             standing = self._records.accept(accepted)
-            return self._records.conclude(accepted, ours) if standing.request.place == accepted.request.place else ours
+            return (
+                self._records.conclude(accepted, ours)
+                if standing.request.position == accepted.request.position
+                else ours
+            )
 
         return waited_out(lambda: in_thread(attempt), "an outcome cannot be recorded", within_seconds=within_seconds)
 

@@ -10,7 +10,7 @@ from exporter.request.requests import ExportRequest
 from exporter.storage.records import AcceptedRequest, Notification, Outcome
 from schemas.dead_letters import Headers
 
-# Made once, at random; what makes our ids ours.
+# Made once, at random, so that no other program makes the same ids.
 _NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
 _MAX_ZONE_CHARACTERS = 128
 _TRY_AGAIN = "Please wait a few minutes and try again from the Dashboard"
@@ -57,13 +57,16 @@ def notification_id(account_id: str, request_id: str) -> str:
 
 
 def refusal_id(account_id: str, request_id: str) -> str:
-    """Of a request that was refused, the same on every retry. Another one than of an export: should the request come again
-    and be in order, readers must not take the notification of its export for one that they have seen."""
+    """The id of the notification of a refused request, the same on every retry.
+
+    It differs from that of an export. Should the request come again and be in order, readers must not take the notification
+    of its export for one that they have seen.
+    """
     return str(uuid5(_NAMESPACE, f"refused {len(account_id)}:{account_id}{request_id}"))
 
 
 def answered_requests(outcome: Outcome) -> Headers:
-    """The notification's header that tells which requests of its account it answers: those in the same partition of
+    """The notification's header that says which requests of its account it answers: those in the same partition of
     `export-requests`, below this offset."""
     return [(_ANSWERED_BELOW, str(outcome.requests_end_offset).encode())]
 
@@ -105,7 +108,7 @@ def failed(accepted: AcceptedRequest, failure: Failure, *, notified_at_ms: int) 
 
 
 def refused(asked: ExportRequest) -> Notification:
-    """Of a request that cannot be used. A function of its record alone: read again, it says the same."""
+    """The notification of a request that cannot be used. It depends on the record alone, so that every retry is the same."""
     accepted = AcceptedRequest(asked, period=None, movements_log_id="", log_end_offset=None)
     return {
         **failed(accepted, Failure.INVALID_REQUEST, notified_at_ms=max(asked.sent_at_ms, 0)),

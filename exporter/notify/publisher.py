@@ -1,17 +1,15 @@
-"""Records to Kafka, each acknowledged before anything that relies on it."""
+"""Sends single records to Kafka, and waits until each is acknowledged."""
 
 import threading
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from exporter.foreign_outages import KafkaUnavailableError, kafka_outages_named
+from kafka_io.producing import produce
 from schemas.dead_letters import Headers
 
 _POLL_SECONDS = 0.1
-
-
-class KafkaUnavailableError(Exception):
-    """A record was not acknowledged. It may lie in the log all the same: send the same one again."""
 
 
 class ProducerBrokenError(Exception):
@@ -49,16 +47,18 @@ class Publisher:
                 errors.append(error)
             answered.set()
 
-        self._producer.produce(
-            record.topic,
-            value=record.value,
-            key=record.key,
-            partition=record.partition,
-            headers=[*record.headers],
-            timestamp=record.timestamp_ms,
-            on_delivery=on_delivery,
-        )
-        # Whichever thread polls gets the answers of all: wait for one's own, not for what one's own poll brings.
+        with kafka_outages_named():
+            produce(
+                self._producer,
+                record.topic,
+                value=record.value,
+                key=record.key,
+                partition=record.partition,
+                headers=[*record.headers],
+                timestamp=record.timestamp_ms,
+                on_delivery=on_delivery,
+            )
+        # A poll by any thread delivers the answers to all threads. So wait for our own answer, not for what our poll brings.
         while not answered.is_set():
             self._producer.poll(_POLL_SECONDS)
         if errors:

@@ -1,4 +1,4 @@
-"""How an account wants its file written: what a request may say, and what follows from it. Pure."""
+"""How an account wants its file written: encoding, separator and compression. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +10,8 @@ _COMPRESSIONS: Final = {None: False, "gzip": True}
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """`has_byte_order_mark`: U+FEFF comes first, by which Excel tells UTF-8. `separator`: `,`, or `;` with decimal commas, as
-    spreadsheets of most of Europe expect. `is_gzip`: the file is a .csv.gz."""
+    """`has_byte_order_mark`: U+FEFF comes first, by which Excel recognizes UTF-8. `separator`: `,`, or `;` with decimal commas,
+    as spreadsheets of most of Europe expect. `is_gzip`: the file is a .csv.gz."""
 
     has_byte_order_mark: bool = False
     separator: str = ","
@@ -28,7 +28,7 @@ class CsvOptions:
 
 @dataclass(frozen=True)
 class UnknownOption:
-    """No file: nobody knows this value."""
+    """An option has a value that is not known, so there is no file."""
 
     name: str
 

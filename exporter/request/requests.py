@@ -1,4 +1,4 @@
-"""What an export request is, when it is refused, and when it is a repeat. Pure: records and places in, decisions out."""
+"""What an export request is, and what is wrong with a record that is none. Pure: a decoded record in, a request out."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,22 +12,22 @@ from schemas.partitioner import account_partition
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What ClickHouse's DateTime64(6) can hold, less the days that an export counts back.
+# ClickHouse's DateTime64(6) can hold these instants; the days that an export counts back are taken off.
 _EARLIEST_MICROS = (datetime(1900, 3, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LATEST_MICROS = (datetime(2299, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class LogPlace:
-    """Where a request lies: the identity of the log `export-requests` (a topic that is made anew begins at 0 again), its
-    partition and offset there."""
+class RequestPosition:
+    """Where a request lies: a partition and an offset in the log `export-requests`. `log_id` is the identity of that log, since
+    a topic that is made anew begins at offset 0 again."""
 
     log_id: str
     partition: int
     offset: int
 
-    def is_before(self, other: "LogPlace") -> bool:
-        """Whether it lies before `other` in the same partition. Places of two logs tell nothing of each other."""
+    def is_before(self, other: "RequestPosition") -> bool:
+        """Whether it lies before `other` in the same partition. Positions in two logs have no order."""
         same = (self.log_id, self.partition) == (other.log_id, other.partition)
         return same and self.offset < other.offset
 
@@ -41,9 +41,9 @@ class ExportRequest:
     requested_at_micros: int
     time_zone: str | None
     requested_by: str | None
-    place: LogPlace
+    position: RequestPosition
     sent_at_ms: int
-    # As asked for, known or not: see `options`. Requests that were accepted before there were options have none.
+    # As asked for, known or not: see `options`. Requests that earlier versions accepted have none of these.
     csv_encoding: str | None = None
     csv_separator: str | None = None
     compression: str | None = None
@@ -55,9 +55,10 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class BadRequest:
-    """A record that no export can be made of: for the dead letters.
+    """A record that no export can be made of: it goes to the dead letters.
 
-    `asked` is who asked and for what, where both ids can be told; their account is told that nothing comes of it.
+    `asked` has who asked and for what, where both ids are usable: then a notification tells the account that there will be
+    no file.
     """
 
     reason: Reason
@@ -65,16 +66,8 @@ class BadRequest:
     asked: ExportRequest | None = None
 
 
-@dataclass(frozen=True)
-class Ended:
-    """An export that has its outcome: where its request lies, and where that partition ended by then."""
-
-    place: LogPlace
-    requests_end_offset: int
-
-
 def checked_request(
-    record: dict[str, Any], place: LogPlace, sent_at_ms: int, *, partitions: int, tolerance: timedelta
+    record: dict[str, Any], position: RequestPosition, sent_at_ms: int, *, partitions: int, tolerance: timedelta
 ) -> ExportRequest | BadRequest:
     """The request in a decoded ExportRequest record; `tolerance` is how far `requested_at` may lie from `sent_at_ms`."""
     request = ExportRequest(
@@ -83,7 +76,7 @@ def checked_request(
         requested_at_micros=record["requested_at"],
         time_zone=record["time_zone"],
         requested_by=record["requested_by"],
-        place=place,
+        position=position,
         sent_at_ms=sent_at_ms,
         csv_encoding=record["csv_encoding"],
         csv_separator=record["csv_separator"],
@@ -93,21 +86,10 @@ def checked_request(
     if wrong is not None:
         return BadRequest(Reason.INVALID_EVENT, wrong, _as_far_as_usable(request))
     home = account_partition(request.account_id, partitions)
-    if home != place.partition:
-        wrong = f"lies in partition {place.partition}, its account's is {home}"
+    if home != position.partition:
+        wrong = f"lies in partition {position.partition}, its account's is {home}"
         return BadRequest(Reason.WRONG_PARTITION, wrong, _as_far_as_usable(request))
     return request
-
-
-def is_repeat(request: ExportRequest, earlier: Ended | None) -> bool:
-    """Whether the request lay in the log when an earlier export of its account ended: then that one answers it too.
-
-    `earlier` is the last one that was accepted before it, None if none was. No clock decides: a request's time is its
-    sender's, its place is the log's.
-    """
-    if earlier is None or not earlier.place.is_before(request.place):
-        return False
-    return request.place.offset < earlier.requests_end_offset
 
 
 def _as_far_as_usable(request: ExportRequest) -> ExportRequest | None:

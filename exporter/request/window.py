@@ -16,7 +16,7 @@ _HOUR_MICROS = 3600 * _SECOND_MICROS
 
 @dataclass(frozen=True)
 class Period:
-    """The instants `from_micros <= t < to_micros`, told in the IANA zone `time_zone`."""
+    """The instants `from_micros <= t < to_micros`, whose local times are those of the IANA zone `time_zone`."""
 
     from_micros: int
     to_micros: int
@@ -51,7 +51,7 @@ def export_period(requested_at_micros: int, time_zone: str | None) -> Period | U
 
 @cache
 def known_time_zones() -> frozenset[str]:
-    """The IANA names, exactly as written there. `localtime` is not one: it is whatever the machine's owner chose."""
+    """The IANA names, exactly as written there. `localtime` is not one: it is the zone that the machine's owner chose."""
     return frozenset(available_timezones() - {"localtime"})
 
 

@@ -1,8 +1,7 @@
-"""Links to exported files: whoever has one can read that file until it expires, and nothing else.
+"""Links to exported files: whoever has a link can read that one file until the link expires, and nothing else.
 
-A link is `/downloads/<token>/<file name>`. The token carries object, account, export, file name and expiry, signed together,
-so nothing of it can be changed; verifying needs no memory of what was signed. Signatures are compared by itsdangerous, in
-constant time, and nowhere else.
+A link is `/downloads/<token>/<file name>`. The token carries object, account, export, file name and expiry, signed together:
+nothing of it can be changed, and no list of links is kept. Only itsdangerous compares signatures, in constant time.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Object storage: the CSV files, and the small records that are the exporter's memory. Local disk or a cloud, by URL."""
+"""Object storage, on a local disk or in a cloud: files of any length, and small records that are written once."""
 
 import hashlib
 import json
@@ -12,6 +12,8 @@ from typing import Any, Literal
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
+
+from kafka_io.errors import Outage, UserError
 
 _CLOUDS = ("s3", "gs", "az")
 _SCHEMES = ("file", "memory", *_CLOUDS)
@@ -27,15 +29,15 @@ _READ_BYTES = 4 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class StorageUnavailableError(Exception):
+class StorageUnavailableError(Outage):
     """The storage cannot be reached, is full, or refuses us: try again later."""
 
 
 class CorruptRecordError(Exception):
-    """A record of ours that cannot be read: somebody must look at it. Nothing is done about it by itself."""
+    """A record of ours that cannot be read. A person must look at it: trying again is no help."""
 
 
-class StorageUrlError(Exception):
+class StorageUrlError(UserError):
     """A URL that names no storage we know how to open."""
 
 
@@ -169,7 +171,7 @@ class ExportStorage:
     def first_behind(self, key: str) -> str | None:
         """The first name behind `key` in the folder of `key`, in the order of names; None where there is none.
 
-        Clouds list names in their order and begin where they are told to, so they are asked once, however many lie there.
+        Clouds list names in their order and begin at the one asked for: one request is enough, however many lie there.
         """
         with _outages_named():
             listed = obstore.list(self._store, key.rpartition("/")[0], offset=key, chunk_size=1)
@@ -240,7 +242,7 @@ def _outages_named() -> Iterator[None]:
 
 
 def _strong(etag: str | None) -> str | None:
-    """An entity tag with its quotes, which a local disk leaves out. A weak one does not tell that the bytes are the same."""
+    """An entity tag with its quotes, which a local disk leaves out. A weak one does not mean that the bytes are the same."""
     return None if etag is None or etag.startswith("W/") else '"' + etag.strip('"') + '"'
 
 

@@ -1,24 +1,25 @@
 """The page behind a link: GET and HEAD `/downloads/<token>/<file name>`. The token is a key to the file: never log it.
 
-Nothing of a request ever names an object: what is read is what was signed, and it must be a file of the account and export
-that were signed with it. A file on disk is sent from here. One in a cloud is not: each click is redirected to a URL of the
-storage that is signed then, and lives for minutes. So a link lives as long as it was promised to, whatever signed it.
+Nothing of a request ever names an object. What is read is the object that was signed, and it must be a file of the account
+and export that were signed with it. A file on disk is sent from here. For one in a cloud, each click is redirected to a URL
+of the storage, which is signed then and works for minutes. So a link works as long as was promised, however short-lived the
+storage's own credentials are.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from aiohttp import web
 
 from exporter.file.headers import file_headers
+from exporter.storage.keys import ExportKeys
 from exporter.storage.links import Link, LinkRefusal, LinkSigner
 from exporter.storage.objects import ExportStorage, FoundFile, StorageUnavailableError
-from exporter.storage.records import ExportKeys, ExportRecords
+from exporter.storage.records import ExportRecords
 from exporter.threads import in_thread
-from exporter.web.byte_range import UnsatisfiableRangeError, byte_range
-from exporter.web.preconditions import range_applies, unmet_precondition
+from exporter.web.conditions import UnsatisfiableRangeError, asked_part, unmet_precondition
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class DownloadPage:
         self, storage: ExportStorage, links: LinkSigner, now_micros: Callable[[], int], presigned_ttl: timedelta
     ) -> None:
         self._storage = storage
-        self._ledger = ExportRecords(storage)
+        self._records = ExportRecords(storage)
         self._links = links
         self._now_micros = now_micros
         self._presigned_ttl = presigned_ttl
@@ -75,7 +76,7 @@ class DownloadPage:
         return response
 
     def _found(self, method: str, link: Link, keys: ExportKeys) -> FoundFile | _Elsewhere | web.Response:
-        if self._ledger.files_are_deleted(keys):
+        if self._records.files_are_deleted(keys):
             return _text(410, _DELETED)
         file = self._storage.find(link.object_key)
         if file is None:
@@ -94,10 +95,10 @@ class DownloadPage:
         headers = {**_ALWAYS, **file_headers(link.file_name), "Accept-Ranges": "bytes"}
         if file.etag is not None:
             headers["ETag"] = file.etag
-            if (status := unmet_precondition(request.headers, file.etag)) is not None:
+            if (status := unmet_precondition(request, file.etag)) is not None:
                 return web.Response(status=status, headers={**_ALWAYS, "ETag": file.etag})
         try:
-            part = byte_range(_range_header(request.method, request.headers, file), file.size_bytes)
+            part = asked_part(request, file.etag, file.size_bytes)
         except UnsatisfiableRangeError:
             return _text(416, "The file has no such part.", {"Content-Range": f"bytes */{file.size_bytes}"})
         start, end = part or (0, file.size_bytes)
@@ -133,12 +134,6 @@ def _break_off(request: web.Request) -> None:
     """Close the connection in the middle: the reader sees that it did not get all that was announced."""
     if request.transport is not None:
         request.transport.abort()
-
-
-def _range_header(method: str, headers: Mapping[str, str], file: FoundFile) -> str | None:
-    """The Range header where it counts: parts are of GET alone, says the RFC, and of a file that is still the same."""
-    applies = range_applies(headers, file.etag) if file.etag is not None else "If-Range" not in headers
-    return headers.get("Range") if method == "GET" and applies else None
 
 
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -1,4 +1,4 @@
-"""The web pages beside the downloads: is the process alive, is it ready to work, what has it counted."""
+"""All pages of the exporter: health, readiness, metrics, downloads, and the state of exports."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ ReadinessCheck = Callable[[], str | None]
 
 
 class Readiness:
-    """Asks all checks at once, and each of them one at a time: one that hangs is not asked again until it has answered."""
+    """Asks all checks at once. A check that hangs is not asked again until it has answered."""
 
     def __init__(self, checks: Mapping[str, ReadinessCheck]) -> None:
         self._checks = checks

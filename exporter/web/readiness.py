@@ -1,14 +1,14 @@
-"""Whether what the exporter needs is there: each check asks for real, and says in words what is missing."""
+"""Whether ClickHouse, storage and Kafka are there. Each check really uses them, and says in words what is wrong."""
 
 from collections.abc import Callable
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import KafkaException
 from urllib3.exceptions import HTTPError
 
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
 from exporter.web.pages import ReadinessCheck
+from kafka_io.errors import Outage
 
 
 def clickhouse_check(clickhouse: Callable[[], Client]) -> ReadinessCheck:
@@ -45,8 +45,8 @@ def kafka_check(sink_position: Callable[[int], int], has_joined: Callable[[], bo
             return "the consumer group has not assigned partitions yet"
         try:
             sink_position(0)
-        except KafkaException as error:
-            return str(error.args[0])
+        except Outage as error:
+            return str(error)
         return None
 
     return check

@@ -1,7 +1,7 @@
-"""The state of an account's last export, told from storage and log alone: any worker gives the same answer.
+"""The state of an account's last export, from storage and log alone, so that any worker gives the same answer.
 
 - `waiting`: a request lies in `export-requests` that no worker has decided on yet, and that no earlier export answers.
-- `running`: accepted, and without an outcome. How many rows are written knows only the worker that writes them.
+- `running`: accepted, and without an outcome. Only the worker that makes the file knows how many rows are written.
 - `completed`, `failed`: as its notification says.
 - `none`: this account never asked.
 """
@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from exporter.admission.intake import RawRequest
-from exporter.file.live_progress import LiveProgress
-from exporter.request.requests import BadRequest, Ended, ExportRequest, is_repeat
+from exporter.file.progress import Progress
+from exporter.request.parsing import RawRequest
+from exporter.request.repeats import Ended, is_repeat
+from exporter.request.requests import BadRequest, ExportRequest
 from exporter.storage.records import AcceptedRequest, ExportRecords, Notification, Outcome
 from schemas.partitioner import account_partition
 
@@ -36,9 +37,9 @@ _NOTHING: dict[str, Any] = dict.fromkeys(
         *_TIMES,
     )
 )
-# Said in other words, or of no use to a dashboard.
-_NOT_TOLD = {"account_id", "status", "notification_id"}
-# Its topic is gone with the requests in it, so nobody will ever end it: an embedded broker forgets.
+# Fields of a notification that this answer says in other words, or that are of no use to a dashboard.
+_LEFT_OUT = {"account_id", "status", "notification_id"}
+# The topic is gone with the request in it, as after a restart of an embedded broker: nobody will ever end this export.
 _INTERRUPTED = {
     "error_code": "interrupted",
     "error_message": "The export was interrupted. Please wait a few minutes and try again from the Dashboard.",
@@ -56,52 +57,54 @@ class State(Enum):
 @dataclass(frozen=True)
 class StatusSources:
     """Where the answer comes from. `unread` gives the records of a partition of `export-requests` that are not acknowledged;
-    `checked` makes requests of them. `requests_log_id`: the log `export-requests` that this exporter works on."""
+    `parse` makes requests of them. `requests_log_id`: the log `export-requests` that this exporter works on."""
 
     records: ExportRecords
     unread: Callable[[int], Iterable[RawRequest]]
-    checked: Callable[[RawRequest], ExportRequest | BadRequest]
-    progress: LiveProgress
+    parse: Callable[[RawRequest], ExportRequest | BadRequest]
+    progress: Progress
     requests_log_id: str
     account_partitions: int
 
 
 def export_status(sources: StatusSources, account_id: str, now_micros: int) -> dict[str, Any]:
-    """For JSON: always the same fields, times as ISO 8601 in UTC, null where there is nothing to tell.
+    """For JSON: always the same fields, times as ISO 8601 in UTC, null where there is nothing to say.
 
-    Blocks. Raises StorageUnavailableError, KafkaException and RegistryUnavailableError.
+    Blocks; raises outages.
     """
     partition = account_partition(account_id, sources.account_partitions)
     accepted = sources.records.newest(account_id, sources.requests_log_id, partition)
     outcome = None if accepted is None else sources.records.outcome(accepted)
-    is_running = accepted is not None and outcome is None and accepted.request.place.log_id == sources.requests_log_id
+    is_running = (
+        accepted is not None and outcome is None and accepted.request.position.log_id == sources.requests_log_id
+    )
     if not is_running and (waiting := _waiting(sources, account_id, accepted, outcome)) is not None:
-        return _told(account_id, State.WAITING, _of_request(waiting))
+        return _answer(account_id, State.WAITING, _of_request(waiting))
     if accepted is None:
-        return _told(account_id, State.NONE, {})
+        return _answer(account_id, State.NONE, {})
     known = _of_accepted(accepted)
     if outcome is not None:
         is_dead = _has_expired(outcome.notification, now_micros) or sources.records.files_are_deleted(accepted.keys)
-        told = outcome.notification | ({"download_url": None} if is_dead else {})
-        return _told(account_id, State(told["status"]), known | told)
+        fields = outcome.notification | ({"download_url": None} if is_dead else {})
+        return _answer(account_id, State(fields["status"]), known | fields)
     if not is_running:
-        return _told(account_id, State.FAILED, known | _INTERRUPTED)
-    return _told(account_id, State.RUNNING, known | {"rows_written": sources.progress.rows_written(accepted)})
+        return _answer(account_id, State.FAILED, known | _INTERRUPTED)
+    return _answer(account_id, State.RUNNING, known | {"rows_written": sources.progress.rows_written(accepted)})
 
 
 def _waiting(
     sources: StatusSources, account_id: str, accepted: AcceptedRequest | None, outcome: Outcome | None
 ) -> ExportRequest | None:
-    """The first unread request that will become an export, by the rules of `acceptance`.
+    """The first unread request that will become an export, by the rules of `admission`.
 
     An account's requests are decided on in the order of the log: those before the last one that was accepted are.
     """
-    ended = Ended(accepted.request.place, outcome.requests_end_offset) if accepted and outcome else None
+    ended = Ended(accepted.request.position, outcome.requests_end_offset) if accepted and outcome else None
     for raw in sources.unread(account_partition(account_id, sources.account_partitions)):
-        request = sources.checked(raw)
+        request = sources.parse(raw)
         if isinstance(request, BadRequest) or request.account_id != account_id:
             continue
-        is_decided = accepted is not None and request.place.is_before(accepted.request.place)
+        is_decided = accepted is not None and request.position.is_before(accepted.request.position)
         if is_decided or is_repeat(request, ended) or sources.records.accepted(request) is not None:
             continue
         return request
@@ -128,8 +131,8 @@ def _has_expired(outcome: Notification, now_micros: int) -> bool:
     return expires_at is not None and expires_at <= now_micros
 
 
-def _told(account_id: str, state: State, found: dict[str, Any]) -> dict[str, Any]:
-    fields = _NOTHING | {name: value for name, value in found.items() if name not in _NOT_TOLD}
+def _answer(account_id: str, state: State, found: dict[str, Any]) -> dict[str, Any]:
+    fields = _NOTHING | {name: value for name, value in found.items() if name not in _LEFT_OUT}
     return {"account_id": account_id, "state": state.value, **fields, **{name: _iso(fields[name]) for name in _TIMES}}
 
 

@@ -12,12 +12,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
-from confluent_kafka import KafkaException
 
-from exporter.storage.objects import StorageUnavailableError
 from exporter.threads import in_thread
+from kafka_io.errors import Outage
 from schemas.ids import MOST_ID_CHARACTERS
-from schemas.registry import RegistryUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +43,8 @@ class StatusPage:
             return _json(400, {"error": "one account id of 1 to 128 characters, percent-encoded UTF-8, is needed"})
         try:
             return _json(200, await in_thread(self._status, account_id))
-        except (StorageUnavailableError, KafkaException, RegistryUnavailableError) as error:
-            logger.warning("the state of an export cannot be told: %s", error)
+        except Outage as error:
+            logger.warning("the state of an export cannot be read: %s", error)
             return _json(503, {"error": "temporarily unavailable"}, {"Retry-After": _RETRY_SECONDS})
 
 

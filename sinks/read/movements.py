@@ -1,6 +1,6 @@
 """One account's movements out of ClickHouse, in the order of the CSV, in blocks: what the exporter reads.
 
-The rows of one question are fixed by the log: its period and its place there bound them, so asking again yields the same.
+The rows of one question are fixed by the log: its period and the end of the log bound them, so asking again yields the same.
 
 ClickHouse sends a result while it still computes it, and a stream that ends early (a killed server, a limit met half-way)
 need not look broken to the client. Buffering on the server (`wait_end_of_query=1`) would show it, but keeps the whole result
@@ -18,6 +18,8 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
+
+from kafka_io.errors import Outage
 
 _BLOCK_ROWS: Final = 65_536
 _SETTINGS: Final = {
@@ -83,7 +85,7 @@ ORDER BY rate_card_id, currency_code
 """
 
 
-class MovementsUnavailableError(Exception):
+class MovementsUnavailableError(Outage):
     """ClickHouse cannot be reached, refuses, or its answer was cut short: try again later."""
 
 
@@ -116,8 +118,8 @@ class CardTotal:
 
 @dataclass(frozen=True)
 class SliceTotals:
-    """Beside the rows of a slice: `opening_nanos`, the sum of all the account's movements before it and below the same place
-    in the log; and the slice's own sums, as ClickHouse has them."""
+    """Beside the rows of a slice: `opening_nanos`, the sum of all the account's movements before it and below the same end
+    of the log; and the slice's own sums, as ClickHouse has them."""
 
     opening_nanos: int
     by_card: list[CardTotal]
@@ -164,16 +166,16 @@ def stream_movements(
 def _check(block: pl.DataFrame, wanted: MovementsSlice) -> None:
     """Hold the rows themselves against what was asked for, whatever the question has become on its way."""
     at, is_in_log = pl.col("occurred_at_micros"), pl.col("log_partition") == wanted.log_partition
-    of_account, in_period, below_place = block.select(
+    of_account, in_period, below_end = block.select(
         (pl.col("account_id") == wanted.account_id).all(),
         ((at >= wanted.from_micros) & (at < wanted.to_micros)).all().alias("in_period"),
         ((pl.col("is_of_another_log") != 0) | (is_in_log & (pl.col("log_offset") < wanted.log_end_offset)))
         .all()
-        .alias("below_place"),
+        .alias("below_end"),
     ).row(0)
     if not of_account:
         raise ForeignMovementError(f"movements of another account among those of {wanted.account_id!r}")
-    if not (in_period and below_place):
+    if not (in_period and below_end):
         raise ForeignMovementError(f"movements that {wanted} does not have among those of {wanted.account_id!r}")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kafka_io.errors import UserError
 from schemas.ids import MOST_ID_CHARACTERS
 
 TIME_UNITS = frozenset({"seconds", "minutes"})
@@ -37,7 +38,7 @@ EARLIEST_MICROS = micros_of(datetime(1900, 1, 1, tzinfo=UTC))
 LATEST_MICROS = micros_of(datetime(2299, 1, 1, tzinfo=UTC))
 
 
-class BadRateError(ValueError):
+class BadRateError(UserError, ValueError):
     """A rate or plan that breaks a rule of the contract. `faults`: (field, what is wrong with it), at least one."""
 
     def __init__(self, faults: list[tuple[str, str]]) -> None:

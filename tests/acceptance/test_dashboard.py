@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from credit_movements.settings import load_settings
-from exporter.storage.records import ExportKeys
+from exporter.storage.keys import ExportKeys
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 from tests.acceptance.command import RunningUp, run, running_up
 from tests.browser.chromium import NARROW, WIDE, NoChromiumError, chromium, resize, without_chromium

@@ -9,8 +9,8 @@ from decimal import ROUND_UP, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
-from exporter.storage.records import ExportKeys
-from kafka_io.polls import position_of
+from exporter.storage.keys import ExportKeys
+from kafka_io.positions import position_of
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 from tests.chaos.judge import agree, movements

@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from kafka_io.polls import TopicPartition, position_of
+from kafka_io.positions import TopicPartition, position_of
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
 from tests.chaos import load
 from tests.chaos.world import PARTITIONS, World

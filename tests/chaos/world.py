@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition as PartitionOffset
 from credit_movements import clients
 from credit_movements.settings import Settings
 from credit_movements.setup.provision import make_topics
-from kafka_io.polls import TopicPartition
+from kafka_io.positions import TopicPartition
 from schemas.partitioner import account_partition
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, EXPORT_REQUESTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from sinks.write.migrations import apply_migrations

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from exporter.file.making import FileMaker, MadeFile
 from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest
@@ -41,8 +41,8 @@ class Exports:
             storage, partial(clickhouse_connect.get_client, dsn=dsn), lambda _: ROWS,
             slots=Slots(4), metrics=ExporterMetrics(CollectorRegistry()), time_limit_seconds=60.0,
         )  # fmt: skip
-        place = LogPlace("log", 0, 0)
-        request = ExportRequest(str(uuid.uuid4()), "acme", PERIOD.to_micros, None, None, place, 0)
+        position = RequestPosition("log", 0, 0)
+        request = ExportRequest(str(uuid.uuid4()), "acme", PERIOD.to_micros, None, None, position, 0)
         self._accepted = AcceptedRequest(request, PERIOD, "log", ROWS)
 
     def make(self, within_seconds: float = 30.0) -> MadeFile:

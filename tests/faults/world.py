@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from credit_movements import clients
 from credit_movements.workers import sink
 from credit_movements.workers.rater import make_rater
-from kafka_io.log_ends import log_ends
+from kafka_io.reading import log_ends
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from tests.faults.proxy import Proxy
 from tests.integration.records import event, rate, top_up

@@ -12,8 +12,8 @@ from confluent_kafka import Message, Producer, TopicPartition
 from credit_movements import clients
 from credit_movements.audit.auditor import Audit, Auditor
 from credit_movements.workers import rater, sink
-from kafka_io.log_ends import log_ends
-from kafka_io.polls import position_of
+from kafka_io.positions import position_of
+from kafka_io.reading import log_ends
 from schemas.topics import CREDIT_MOVEMENTS, USAGE_EVENTS, Topic
 from sinks.write.columns import movement_columns
 from sinks.write.insert import insert_movements

@@ -12,11 +12,11 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
-from exporter.admission.requests_end import RequestsEnd
-from exporter.admission.unread import UnreadRequests
-from exporter.completeness import RatingProgress
 from exporter.faust_app import GROUP_ID
-from exporter.log_positions import LogPositions
+from exporter.positions.completeness import Completeness
+from exporter.positions.movements_log import MovementsLog
+from exporter.positions.requests_end import RequestsEnd
+from exporter.positions.unread import UnreadRequests
 from exporter.service import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
@@ -38,13 +38,13 @@ def main(options: dict[str, Any]) -> int:
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": 50,
     }
-    positions = LogPositions(
+    movements = MovementsLog(
         Consumer({**reading, "group.id": "exporter-log-end"}), Consumer({**reading, "group.id": "sink"})
     )
-    progress = RatingProgress(
+    completeness = Completeness(
         Consumer({**reading, "group.id": "exporter-progress", "isolation.level": "read_uncommitted"}),
         Consumer({**reading, "group.id": "rater"}),
-        positions.written_end,
+        movements.written_end,
         now_micros,
     )
     settings = ExporterSettings(
@@ -70,8 +70,8 @@ def main(options: dict[str, Any]) -> int:
             {"bootstrap.servers": options["broker"], "enable.idempotence": True, "message.timeout.ms": 10_000}
         ),
         schemas=SubjectSchemas(SchemaRegistryClient({"url": options["registry"], "timeout": 3})),
-        log_end_offset=positions.end_offset,
-        sink_position=positions.sink_position,
+        log_end_offset=movements.end_offset,
+        sink_position=movements.sink_position,
         requests_end=RequestsEnd(
             Consumer({**reading, "group.id": "exporter-requests-end", "isolation.level": "read_uncommitted"})
         ).end_offset,
@@ -79,7 +79,7 @@ def main(options: dict[str, Any]) -> int:
         link_secret_previous=options["link_secret_previous"] and options["link_secret_previous"].encode(),
         now_micros=now_micros,
         metrics=CollectorRegistry(),
-        rated_until=progress.rated_until,
+        rated_until=completeness.rated_until,
         status_token=options["status_token"].encode(),
         unread_requests=UnreadRequests(
             Consumer({**reading, "group.id": GROUP_ID}), options["requests_log_id"]

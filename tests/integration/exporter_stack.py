@@ -133,7 +133,7 @@ class Stack:
             connection.close()
 
     def movements(self, account_id: str, movements: list[dict[str, Any]]) -> None:
-        """What rater and sink would do: records in the log, rows in ClickHouse, the sink's place after them."""
+        """What rater and sink would do: records in the log, rows in ClickHouse, the sink's offset after them."""
         partition = account_partition(account_id, PARTITIONS)
         first = self.log_ends[partition]
         self.append_to_log(partition, len(movements))
@@ -178,8 +178,8 @@ class Stack:
 
     def commit_sink(self, partition: int) -> None:
         sink = Consumer({"bootstrap.servers": self.broker, "group.id": "sink"})
-        place = TopicPartition(CREDIT_MOVEMENTS.name, partition, self.log_ends[partition])
-        sink.commit(offsets=[place], asynchronous=False)
+        committed = TopicPartition(CREDIT_MOVEMENTS.name, partition, self.log_ends[partition])
+        sink.commit(offsets=[committed], asynchronous=False)
         sink.close()
 
     def ask(self, account_id: str, *, clock_minutes: int = 0, **fields: Any) -> dict[str, Any]:

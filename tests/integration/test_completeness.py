@@ -8,8 +8,8 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as PartitionOffset
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from exporter.completeness import RatingProgress
-from exporter.log_positions import LogPositions
+from exporter.positions.completeness import Completeness
+from exporter.positions.movements_log import MovementsLog
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS
 from tests.kafka.brokers import Kafka
 
@@ -17,7 +17,7 @@ PARTITION = 1
 NOW_MICROS = 1_900_000_000_000_000
 
 
-class TopicPartition:
+class Broker:
     """A broker, and the questions that an exporter asks it."""
 
     def __init__(self, kafka: Kafka, timestamps: str = "LogAppendTime") -> None:
@@ -40,8 +40,8 @@ class TopicPartition:
             Consumer({**reading, "group.id": "progress", "isolation.level": "read_uncommitted"}),
             Consumer({**reading, "group.id": "rater"}),
         ]
-        self.positions = LogPositions(*self.consumers[:2])
-        self.progress = RatingProgress(*self.consumers[2:], self.positions.written_end, lambda: NOW_MICROS)
+        self.positions = MovementsLog(*self.consumers[:2])
+        self.completeness = Completeness(*self.consumers[2:], self.positions.written_end, lambda: NOW_MICROS)
         self.producer = Producer({**self.servers, "linger.ms": 0})
 
     def publish(self, topic: str, count: int) -> None:
@@ -65,62 +65,62 @@ class TopicPartition:
 
 
 @pytest.fixture
-def place(kafka: Kafka) -> Iterator[TopicPartition]:
-    place = TopicPartition(kafka)
-    yield place
-    for consumer in place.consumers:
+def broker(kafka: Kafka) -> Iterator[Broker]:
+    broker = Broker(kafka)
+    yield broker
+    for consumer in broker.consumers:
         consumer.close()
 
 
-def test_before_anything_was_ever_rated_nothing_is_known(place: TopicPartition) -> None:
-    place.publish(USAGE_EVENTS.name, 1)
-    assert place.progress.rated_until(PARTITION) is None
+def test_before_anything_was_ever_rated_nothing_is_known(broker: Broker) -> None:
+    broker.publish(USAGE_EVENTS.name, 1)
+    assert broker.completeness.rated_until(PARTITION) is None
 
 
-def test_where_all_is_rated_it_is_complete_until_the_question_was_asked(place: TopicPartition) -> None:
-    place.publish(USAGE_EVENTS.name, 3)
-    place.publish(CREDIT_MOVEMENTS.name, 3)
-    place.rate(3, 0)
-    assert place.progress.rated_until(PARTITION) == (NOW_MICROS, 3)
+def test_where_all_is_rated_it_is_complete_until_the_question_was_asked(broker: Broker) -> None:
+    broker.publish(USAGE_EVENTS.name, 3)
+    broker.publish(CREDIT_MOVEMENTS.name, 3)
+    broker.rate(3, 0)
+    assert broker.completeness.rated_until(PARTITION) == (NOW_MICROS, 3)
 
 
 @pytest.mark.usefixtures("not_on_tansu")  # whose records have their publishers' times
-def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_waits(place: TopicPartition) -> None:
-    place.publish(TOP_UP_EVENTS.name, 3)
-    place.publish(USAGE_EVENTS.name, 4)
-    place.publish(CREDIT_MOVEMENTS.name, 2)
-    place.rate(2, 3)
-    assert place.progress.rated_until(PARTITION) == (place.time_of(USAGE_EVENTS.name, 2), 2)
-    place.rate(2, 1)
-    older = place.time_of(TOP_UP_EVENTS.name, 1)
-    assert older < place.time_of(USAGE_EVENTS.name, 2)
-    assert place.progress.rated_until(PARTITION) == (older, 2)
+def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_waits(broker: Broker) -> None:
+    broker.publish(TOP_UP_EVENTS.name, 3)
+    broker.publish(USAGE_EVENTS.name, 4)
+    broker.publish(CREDIT_MOVEMENTS.name, 2)
+    broker.rate(2, 3)
+    assert broker.completeness.rated_until(PARTITION) == (broker.time_of(USAGE_EVENTS.name, 2), 2)
+    broker.rate(2, 1)
+    older = broker.time_of(TOP_UP_EVENTS.name, 1)
+    assert older < broker.time_of(USAGE_EVENTS.name, 2)
+    assert broker.completeness.rated_until(PARTITION) == (older, 2)
 
 
 def test_times_that_a_publisher_made_tell_nothing(kafka: Kafka) -> None:
-    place = TopicPartition(kafka, timestamps="CreateTime")
-    place.publish(USAGE_EVENTS.name, 2)
-    place.rate(1, 0)
-    assert place.progress.rated_until(PARTITION) is None
-    place.rate(2, 0)
-    assert place.progress.rated_until(PARTITION) == (NOW_MICROS, 0)
-    for consumer in place.consumers:
+    broker = Broker(kafka, timestamps="CreateTime")
+    broker.publish(USAGE_EVENTS.name, 2)
+    broker.rate(1, 0)
+    assert broker.completeness.rated_until(PARTITION) is None
+    broker.rate(2, 0)
+    assert broker.completeness.rated_until(PARTITION) == (NOW_MICROS, 0)
+    for consumer in broker.consumers:
         consumer.close()
 
 
-def test_movements_of_an_open_transaction_are_waited_for(place: TopicPartition) -> None:
-    place.publish(USAGE_EVENTS.name, 1)
-    place.rate(1, 0)
-    rater = Producer({**place.servers, "transactional.id": "rater-1"})
+def test_movements_of_an_open_transaction_are_waited_for(broker: Broker) -> None:
+    broker.publish(USAGE_EVENTS.name, 1)
+    broker.rate(1, 0)
+    rater = Producer({**broker.servers, "transactional.id": "rater-1"})
     rater.init_transactions(10)
     rater.begin_transaction()
     rater.produce(CREDIT_MOVEMENTS.name, b"x", partition=PARTITION)
     rater.flush(10)
-    rated = place.progress.rated_until(PARTITION)
+    rated = broker.completeness.rated_until(PARTITION)
     assert rated is not None
     if (
-        place.positions.end_offset(PARTITION) == 0
+        broker.positions.end_offset(PARTITION) == 0
     ):  # Tansu may show what is not committed yet: then nothing is to be waited for
         assert rated.log_end_offset >= 1
     rater.commit_transaction(10)
-    assert place.positions.end_offset(PARTITION) >= rated.log_end_offset
+    assert broker.positions.end_offset(PARTITION) >= rated.log_end_offset

@@ -21,7 +21,7 @@ from credit_movements.verify.verification import manifest_beside, verified
 from exporter.file.making import FileMaker
 from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period, export_period
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest
@@ -63,12 +63,12 @@ def test_a_downloaded_file_is_what_its_manifest_says(
 
 def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, account: str, tmp_path: Path) -> None:
     stack.movements(account, [{"interaction_id": f"call-{number}"} for number in range(100)])
-    place = LogPlace("log-1", account_partition(account, PARTITIONS), 9)
+    position = RequestPosition("log-1", account_partition(account, PARTITIONS), 9)
     now = now_micros()
-    request = ExportRequest(str(uuid.uuid4()), account, now, None, None, place, now // 1000, compression="gzip")
+    request = ExportRequest(str(uuid.uuid4()), account, now, None, None, position, now // 1000, compression="gzip")
     period = export_period(now, None)
     assert isinstance(period, Period)
-    end = stack.log_ends[place.partition]
+    end = stack.log_ends[position.partition]
     accepted = AcceptedRequest(request, period, "log-1", end, now)
     made = []
     for worker in ("one", "another"):

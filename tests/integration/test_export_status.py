@@ -16,8 +16,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.settings import Settings
-from exporter.admission.unread import UnreadRequests
 from exporter.faust_app import GROUP_ID
+from exporter.positions.unread import UnreadRequests
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_REQUESTS
 from tests.acceptance.command import COMMAND, clean_environment
@@ -205,7 +205,7 @@ def test_unread_requests_are_those_from_the_committed_offset_to_the_end(
     def offsets() -> list[int]:
         nonlocal waited_seconds
         waited_seconds += 2
-        return [each.place.offset for each in unread.of_partition(partition)]
+        return [each.position.offset for each in unread.of_partition(partition)]
 
     try:
         assert offsets() == [0, 1, 2]

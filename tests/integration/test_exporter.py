@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.storage.records import ExportKeys
+from exporter.storage.keys import ExportKeys
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 from tests.integration.exporter_stack import (

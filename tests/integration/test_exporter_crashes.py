@@ -16,7 +16,7 @@ import pytest
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
 from credit_movements.supervision.processes import running
-from exporter.storage.records import ExportKeys
+from exporter.storage.keys import ExportKeys
 from schemas.partitioner import account_partition
 from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port
@@ -258,7 +258,7 @@ def test_a_bug_ends_the_process_with_status_1_and_acknowledges_nothing(stack: St
 
 
 @pytest.mark.parametrize(
-    "condition", ["account_id = {account_id:String}", "log_offset < {log_end_offset:Int64}"], ids=["account", "place"]
+    "condition", ["account_id = {account_id:String}", "log_offset < {log_end_offset:Int64}"], ids=["account", "end"]
 )
 def test_a_row_that_is_none_of_the_accounts_business_ends_the_process_and_there_is_no_file(
     stack: Stack, account: str, condition: str

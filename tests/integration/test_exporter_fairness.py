@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from exporter.file.making import ExportTooLongError, FileMaker, MadeFile
 from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage, StoredFile
 from exporter.storage.records import AcceptedRequest
@@ -58,7 +58,9 @@ class Exports:
         )  # fmt: skip
 
     def make(self, account_id: str) -> "asyncio.Task[MadeFile]":
-        request = ExportRequest(str(uuid.uuid4()), account_id, PERIOD.to_micros, None, None, LogPlace("log", 0, 0), 0)
+        request = ExportRequest(
+            str(uuid.uuid4()), account_id, PERIOD.to_micros, None, None, RequestPosition("log", 0, 0), 0
+        )
         return asyncio.create_task(self._maker.make(AcceptedRequest(request, PERIOD, "log", 10**6), PERIOD, 10**6, 0.0))
 
     def in_phase(self, phase: str) -> float | None:

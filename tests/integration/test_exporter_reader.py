@@ -155,7 +155,7 @@ def test_a_row_written_twice_counts_once(client: Client) -> None:
     assert len(read(client, wanted())) == 5
 
 
-def test_what_came_into_the_log_after_the_noted_place_belongs_to_the_next_export(client: Client) -> None:
+def test_what_came_into_the_log_after_the_noted_end_belongs_to_the_next_export(client: Client) -> None:
     insert(client, [movement(interaction_id=str(n)) for n in range(10)])
     assert {row["interaction_id"] for row in read(client, wanted(log_end_offset=7))} == set(map(str, range(7)))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.storage.records import ExportKeys
+from exporter.storage.keys import ExportKeys
 from schemas.partitioner import account_partition
 from tests.conftest import free_port
 from tests.integration.exporter_stack import PARTITIONS, Stack, exporter_stack, now_micros, wait_for

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from exporter.storage.records import ExportKeys
+from exporter.storage.keys import ExportKeys
 from tests.acceptance.command import run
 from tests.integration.exporter_stack import HEADER, Stack, exporter_stack, target_of
 from tests.s3.server import S3Server

@@ -7,7 +7,7 @@ import pytest
 
 from credit_movements import clients
 from credit_movements.settings import Settings
-from exporter.admission.requests_end import RequestsEnd
+from exporter.positions.requests_end import RequestsEnd
 from schemas.topics import EXPORT_REQUESTS
 from tests.integration.stack import Stack
 

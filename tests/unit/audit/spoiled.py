@@ -12,7 +12,7 @@ from credit_movements.audit.differences import Findings
 from credit_movements.audit.letters import LetterAudit
 from credit_movements.audit.log_partition import LogAudit
 from credit_movements.audit.rate_history import RateHistory
-from kafka_io.polls import TopicPartition
+from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.topics import CREDIT_MOVEMENTS, RATES, USAGE_EVENTS

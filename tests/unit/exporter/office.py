@@ -1,4 +1,4 @@
-"""A request handler with a real ledger, and hands that can be held or fail."""
+"""A request handler with real records, and hands that can be held or fail."""
 
 import asyncio
 import threading
@@ -9,13 +9,14 @@ from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from exporter.admission.decision import Acceptance
+from exporter.admission.admission import Admission
 from exporter.file.making import FileMaker, MadeFile
+from exporter.foreign_outages import KafkaUnavailableError
 from exporter.handler import RequestHandler
 from exporter.metrics import ExporterMetrics
 from exporter.notify.conclusion import Conclusion
-from exporter.notify.publisher import KafkaUnavailableError, Outgoing, Publisher
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.notify.publisher import Outgoing, Publisher
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.links import LinkSigner
 from exporter.storage.objects import ExportStorage
@@ -83,7 +84,7 @@ class Office:
 
     def __init__(self, storage: ExportStorage, log_end: Callable[[int], int] = lambda _: 11) -> None:
         self.storage = storage
-        self.ledger = ExportRecords(storage)
+        self.records = ExportRecords(storage)
         self.post = Post()
         self.maker = Maker(storage)
         self.now_ms = NOW_MS
@@ -91,7 +92,7 @@ class Office:
         self.kafka_is_away = threading.Event()
         self.metrics = CollectorRegistry()
         conclusion = Conclusion(
-            self.ledger,
+            self.records,
             cast(Publisher, self.post),
             cast(RecordCodec, Codec()),
             LinkSigner(b"x" * 32),
@@ -103,7 +104,7 @@ class Office:
             outage_limit_seconds=0.3,
         )
         self.handler = RequestHandler(
-            Acceptance(self.ledger, "movements", log_end, outage_limit_seconds=0.3),
+            Admission(self.records, "movements", log_end, outage_limit_seconds=0.3),
             cast(FileMaker, self.maker),
             conclusion,
             ExporterMetrics(self.metrics),
@@ -112,7 +113,7 @@ class Office:
 
     async def handle(self, *requests: ExportRequest) -> None:
         """They lie in the log by now, and nothing behind them."""
-        self.requests_end = max(self.requests_end, *(each.place.offset + 1 for each in requests))
+        self.requests_end = max(self.requests_end, *(each.position.offset + 1 for each in requests))
         await asyncio.gather(*(self.handler.handle(request) for request in requests))
 
     def _requests_end(self, _: int) -> int:
@@ -131,7 +132,7 @@ def asked(
     return ExportRequest(
         request_id=request_id,
         account_id=account_id,
-        place=LogPlace("log", 3, offset),
+        position=RequestPosition("log", 3, offset),
         sent_at_ms=sent_at_ms,
         **everything,
     )

@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
 
-from exporter.admission.decision import Acceptance
-from exporter.completeness import Rated
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.admission.admission import Admission
+from exporter.foreign_outages import KafkaUnavailableError
+from exporter.positions.completeness import Rated
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest, ExportRecords
 
 NOW_MICROS = 1_793_000_000_000_000
-REQUEST = ExportRequest("id-1", "acme", NOW_MICROS, None, None, LogPlace("log", 3, 5), NOW_MICROS // 1000)
+REQUEST = ExportRequest("id-1", "acme", NOW_MICROS, None, None, RequestPosition("log", 3, 5), NOW_MICROS // 1000)
 
 
 def decided(
     storage: ExportStorage, log_end: Callable[[int], int], rated: Callable[[int], Rated | None]
 ) -> AcceptedRequest:
-    decision = asyncio.run(Acceptance(ExportRecords(storage), "movements", log_end, 0.3, rated).decide(REQUEST))
+    decision = asyncio.run(Admission(ExportRecords(storage), "movements", log_end, 0.3, rated).decide(REQUEST))
     assert isinstance(decision, AcceptedRequest)
     return decision
 
@@ -63,7 +63,7 @@ def test_an_end_that_is_not_reached_makes_no_claim(storage: ExportStorage) -> No
 
 def test_what_cannot_be_asked_is_not_known_and_holds_nobody_up(storage: ExportStorage) -> None:
     def away(_: int) -> None:
-        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        raise KafkaUnavailableError("no answer")
 
     accepted = decided(storage, lambda _: 7, away)
     assert (accepted.log_end_offset, accepted.data_complete_until_micros) == (7, None)

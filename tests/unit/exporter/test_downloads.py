@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from exporter.storage.keys import ExportKeys
 from exporter.storage.links import Link, LinkSigner
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
-from exporter.storage.records import ExportKeys, ExportRecords
+from exporter.storage.records import ExportRecords
 from exporter.web.downloads import DownloadPage
 from exporter.web.pages import add_pages
 
@@ -113,6 +114,7 @@ def test_head_tells_all_and_sends_nothing(storage: ExportStorage) -> None:
         ("bytes=2-4", b"234", "bytes 2-4/10"),
         ("bytes=-3", b"789", "bytes 7-9/10"),
         ("bytes=8-99", b"89", "bytes 8-9/10"),
+        (" bytes=1-2 ", b"12", "bytes 1-2/10"),
     ],
 )
 def test_a_part_can_be_asked_for(storage: ExportStorage, text: str, part: bytes, content_range: str) -> None:
@@ -139,16 +141,16 @@ def test_an_expired_link_is_gone(storage: ExportStorage) -> None:
 
 
 def test_a_deleted_export_is_gone_for_good_even_if_a_worker_writes_its_file_again(storage: ExportStorage) -> None:
-    ledger = ExportRecords(storage)
+    records = ExportRecords(storage)
     storage.create_record(KEYS.outcome, {"notification": {}})
     storage.put_stream(KEYS.file.replace(".csv", ".manifest.json"), [b"{}"])
-    assert ledger.delete_files(ACCOUNT, EXPORT)
+    assert records.delete_files(ACCOUNT, EXPORT)
     assert list(storage.list_objects("files")) == []
     assert get(storage, link())[0] == 410
     storage.put_stream(KEYS.file, [CONTENT])
     assert get(storage, link())[0] == 410
     assert get(storage, link(), "HEAD")[0] == 410
-    assert ledger.delete_files(ACCOUNT, EXPORT)
+    assert records.delete_files(ACCOUNT, EXPORT)
 
 
 def test_only_what_is_there_can_be_deleted(storage: ExportStorage) -> None:

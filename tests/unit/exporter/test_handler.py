@@ -1,4 +1,4 @@
-"""One request from its decision to its notification: with a real ledger, and hands that can be held or fail."""
+"""One request from its decision to its notification: with real records, and hands that can be held or fail."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.file.making import ExportTooLongError
-from exporter.notify.publisher import KafkaUnavailableError
+from exporter.foreign_outages import KafkaUnavailableError
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
 from schemas.topics import EXPORT_NOTIFICATIONS
 from sinks.read.movements import MovementsUnavailableError
@@ -172,9 +172,9 @@ def test_a_storage_that_is_away_makes_a_failure_in_time_and_its_records_follow(m
         assert not work.done()
         is_away.clear()
         await work
-        accepted = office.ledger.accepted(asked("1", 5))
+        accepted = office.records.accepted(asked("1", 5))
         assert accepted is not None
-        outcome = office.ledger.outcome(accepted)
+        outcome = office.records.outcome(accepted)
         assert outcome is not None
         assert outcome.notification == office.post.notifications[0]
         assert len(office.post.sent) == 1

@@ -5,9 +5,14 @@ import logging
 import time
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
+from exporter.foreign_outages import kafka_outages_named, schema_outages_named
 from exporter.outages import waited_out
 from exporter.storage.objects import StorageUnavailableError
+from kafka_io.errors import Outage
+from schemas.codec import UnregisteredSchemaError
+from schemas.registry import RegistryUnavailableError
 
 
 class Flaky:
@@ -65,3 +70,14 @@ def test_a_bug_is_raised_at_once() -> None:
 
     with pytest.raises(KeyError, match="bug"):
         asyncio.run(waited_out(bug, "nothing works"))
+
+
+@pytest.mark.parametrize("error", [RegistryUnavailableError("away"), UnregisteredSchemaError("not there yet")])
+def test_a_registry_that_does_not_help_is_an_outage(error: Exception) -> None:
+    with pytest.raises(Outage, match=str(error)), schema_outages_named():
+        raise error
+
+
+def test_what_the_client_of_kafka_says_of_an_outage_is_one() -> None:
+    with pytest.raises(Outage, match="_TIMED_OUT"), kafka_outages_named():
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))

@@ -8,11 +8,16 @@ from prometheus_client import CollectorRegistry
 
 from exporter.file.progress import Progress
 from exporter.metrics import ExporterMetrics
+from exporter.request.requests import ExportRequest, RequestPosition
+from exporter.storage.records import AcceptedRequest
+
+REQUEST = ExportRequest("export-1", "acme", 0, None, None, RequestPosition("log", 3, 5), 0)
+EXPORT = AcceptedRequest(REQUEST, None, "movements", 7)
 
 
 def test_rows_and_bytes_are_counted_as_they_pass() -> None:
     registry = CollectorRegistry()
-    progress = Progress("export-1", 5, ExporterMetrics(registry))
+    progress = Progress(ExporterMetrics(registry)).attempt(EXPORT, 5)
     blocks = [pl.DataFrame({"a": [1, 2, 3]}), pl.DataFrame({"a": [4, 5]})]
     assert list(progress.blocks(blocks)) == blocks
     assert list(progress.chunks([b"abc", b"", b"de"])) == [b"abc", b"", b"de"]
@@ -22,7 +27,7 @@ def test_rows_and_bytes_are_counted_as_they_pass() -> None:
 
 
 def test_the_log_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    progress = Progress("export-1", 2_000_000, ExporterMetrics(CollectorRegistry()), log_every_seconds=0.0)
+    progress = Progress(ExporterMetrics(CollectorRegistry()), log_every_seconds=0.0).attempt(EXPORT, 2_000_000)
     list(progress.blocks([pl.DataFrame({"a": range(1234)})]))
     with caplog.at_level(logging.INFO):
         list(progress.chunks([b"x" * 3_000_000]))
@@ -31,5 +36,5 @@ def test_the_log_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_short_export_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        list(Progress("export-1", 1, ExporterMetrics(CollectorRegistry())).chunks([b"x"]))
+        list(Progress(ExporterMetrics(CollectorRegistry())).attempt(EXPORT, 1).chunks([b"x"]))
     assert caplog.messages == []

@@ -17,7 +17,7 @@ def test_a_refused_request_is_told_the_same_whenever_it_is_read_and_in_its_accou
         assert (refusal["status"], refusal["error_code"]) == ("failed", "invalid_request")
         assert (refusal["export_id"], refusal["account_id"], refusal["requested_by"]) == ("1", "acme", "user-1")
         assert refusal["notified_at"] == NOW_MS * 1000
-        assert office.post.sent[0].partition == account_partition("acme", 12) != asked("1", 5).place.partition
+        assert office.post.sent[0].partition == account_partition("acme", 12) != asked("1", 5).position.partition
         assert list(office.storage.list_objects("requests")) == []
 
     run(scenario)

@@ -1,11 +1,11 @@
-"""Which requests get an export, as they come to the handler: told by their places in the log."""
+"""Which requests get an export, as they come to the handler: decided by their positions in the log."""
 
 import asyncio
 from dataclasses import replace
 
 import pytest
 
-from exporter.request.requests import LogPlace
+from exporter.request.requests import RequestPosition
 from exporter.storage.records import AcceptedRequest
 from tests.unit.exporter.office import NOW_MS, Office, asked, run
 
@@ -21,13 +21,13 @@ def test_requests_while_one_is_running_are_repeats() -> None:
         await asyncio.gather(first, others)
         assert [each["export_id"] for each in office.post.notifications] == ["1"]
         assert office.count("credit_export_repeats_total") == 2
-        assert office.ledger.accepted(asked("2", 6)) is None
+        assert office.records.accepted(asked("2", 6)) is None
 
     run(scenario)
 
 
 @pytest.mark.parametrize("clock_ms", [-(10**10), -1, 0, 1, 10**10])
-def test_places_in_the_log_decide_whatever_the_clocks_say(clock_ms: int) -> None:
+def test_positions_in_the_log_decide_whatever_the_clocks_say(clock_ms: int) -> None:
     async def scenario(office: Office) -> None:
         office.maker.may_go_on.clear()
         first = asyncio.create_task(office.handle(asked("1", 5, sent_at_ms=NOW_MS + clock_ms)))
@@ -73,7 +73,7 @@ def test_a_log_that_begins_anew_begins_with_a_new_export() -> None:
     async def scenario(office: Office) -> None:
         office.requests_end = 100
         await office.handle(asked("1", 5))
-        anew = replace(asked("2", 6), place=LogPlace("another log", 3, 6))
+        anew = replace(asked("2", 6), position=RequestPosition("another log", 3, 6))
         await office.handle(anew)
         assert [each["export_id"] for each in office.post.notifications] == ["1", "2"]
 
@@ -92,7 +92,7 @@ def test_another_record_with_the_same_id_creates_nothing() -> None:
 
 def test_what_was_accepted_and_never_read_again_does_not_lock_its_account() -> None:
     async def scenario(office: Office) -> None:
-        office.ledger.accept(AcceptedRequest(asked("lost", 3), None, "movements", None))
+        office.records.accept(AcceptedRequest(asked("lost", 3), None, "movements", None))
         await office.handle(asked("1", 5))
         assert [each["export_id"] for each in office.post.notifications] == ["1"]
 

@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from exporter.admission.decision import Acceptance, EndedBefore, Repeat
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.admission.admission import Admission, EndedBefore, Repeat
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
 
@@ -44,15 +44,15 @@ class Log:
 class RepeatsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = ExportRecords(ExportStorage.open("memory:///"))
-        self.acceptance = Acceptance(self.ledger, "movements", lambda _: 1, 0.1)
+        self.records = ExportRecords(ExportStorage.open("memory:///"))
+        self.admission = Admission(self.records, "movements", lambda _: 1, 0.1)
         self.logs = [Log("log 0")]
         self.running: dict[str, Running] = {}
         self.asleep: list[Running] = []
-        # What the rule says, from what was written first: places of accepted requests, and the end noted for each.
-        self.by_id: dict[tuple[str, str], LogPlace] = {}
-        self.ends: dict[LogPlace, int] = {}
-        self.decided: dict[LogPlace, bool] = {}
+        # What the rule says, from what was written first: positions of accepted requests, and the end noted for each.
+        self.by_id: dict[tuple[str, str], RequestPosition] = {}
+        self.ends: dict[RequestPosition, int] = {}
+        self.decided: dict[RequestPosition, bool] = {}
 
     @property
     def log(self) -> Log:
@@ -61,9 +61,9 @@ class RepeatsMachine(RuleBasedStateMachine):
     @rule(requests=st.lists(st.tuples(ACCOUNTS, IDS, TIMES_MS), min_size=1, max_size=6))
     def ask(self, requests: list[tuple[str, str, int]]) -> None:
         for account_id, request_id, sent_at_ms in requests:
-            place = LogPlace(self.log.log_id, 3, len(self.log.records))
+            position = RequestPosition(self.log.log_id, 3, len(self.log.records))
             # A fixed instant: what a request asks for is no matter here.
-            request = ExportRequest(request_id, account_id, 1_793_000_000_000_000, None, None, place, sent_at_ms)
+            request = ExportRequest(request_id, account_id, 1_793_000_000_000_000, None, None, position, sent_at_ms)
             self.log.records.append(request)
 
     @rule(account_id=ACCOUNTS)
@@ -73,30 +73,31 @@ class RepeatsMachine(RuleBasedStateMachine):
         if not mine or account_id in self.running:
             return
         request = mine[0]
-        self.log.read[account_id] = request.place.offset + 1
-        decision = asyncio.run(self.acceptance.decide(request))
+        self.log.read[account_id] = request.position.offset + 1
+        decision = asyncio.run(self.admission.decide(request))
         is_repeat = isinstance(decision, Repeat)
         assert is_repeat == self.is_repeat_by_the_rule(request)
-        assert self.decided.setdefault(request.place, is_repeat) == is_repeat
+        assert self.decided.setdefault(request.position, is_repeat) == is_repeat
         if is_repeat:
-            self.log.done.add(request.place.offset)
+            self.log.done.add(request.position.offset)
             return
-        self.by_id[account_id, request.request_id] = request.place
+        self.by_id[account_id, request.request_id] = request.position
         if isinstance(decision, EndedBefore):
-            assert decision.outcome.requests_end_offset == self.ends[request.place]
-            self.log.done.add(request.place.offset)
+            assert decision.outcome.requests_end_offset == self.ends[request.position]
+            self.log.done.add(request.position.offset)
         else:
             assert isinstance(decision, AcceptedRequest)
-            assert request.place not in self.ends
+            assert request.position not in self.ends
             self.running[account_id] = Running(decision)
 
     def is_repeat_by_the_rule(self, request: ExportRequest) -> bool:
-        place = request.place
-        if self.by_id.get((request.account_id, request.request_id), place) != place:
+        position = request.position
+        if self.by_id.get((request.account_id, request.request_id), position) != position:
             return True
         earlier = [each for (account_id, _), each in self.by_id.items() if account_id == request.account_id]
         return any(
-            each.log_id == place.log_id and each.offset < place.offset < self.ends.get(each, 0) for each in earlier
+            each.log_id == position.log_id and each.offset < position.offset < self.ends.get(each, 0)
+            for each in earlier
         )
 
     @precondition(lambda self: self.running)
@@ -111,12 +112,14 @@ class RepeatsMachine(RuleBasedStateMachine):
         running = self.running.get(account_id)
         if running is not None and running.noted_end is not None:
             self.write_outcome(self.running.pop(account_id))
-            self.log.done.add(running.accepted.request.place.offset)
+            self.log.done.add(running.accepted.request.position.offset)
 
     def write_outcome(self, running: Running) -> None:
         assert running.noted_end is not None
-        standing = self.ledger.conclude(running.accepted, Outcome({"status": "completed"}, running.noted_end))
-        assert standing.requests_end_offset == self.ends.setdefault(running.accepted.request.place, running.noted_end)
+        standing = self.records.conclude(running.accepted, Outcome({"status": "completed"}, running.noted_end))
+        assert standing.requests_end_offset == self.ends.setdefault(
+            running.accepted.request.position, running.noted_end
+        )
 
     @rule(account_id=ACCOUNTS, how_many=st.integers(1, 4))
     def do_the_next(self, account_id: str, how_many: int) -> None:
@@ -171,8 +174,8 @@ class RepeatsMachine(RuleBasedStateMachine):
             self.wake_up_and_end()
         for log in self.logs:
             for request in log.records:
-                if request.place in self.decided:
-                    assert self.decided[request.place] == self.is_repeat_by_the_rule(request)
+                if request.position in self.decided:
+                    assert self.decided[request.position] == self.is_repeat_by_the_rule(request)
 
 
 TestRepeats = RepeatsMachine.TestCase

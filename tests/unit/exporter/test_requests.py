@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.request.requests import BadRequest, Ended, ExportRequest, LogPlace, checked_request, is_repeat
+from exporter.request.repeats import Ended, is_repeat
+from exporter.request.requests import BadRequest, ExportRequest, RequestPosition, checked_request
 from schemas.dead_letters import Reason
 from schemas.partitioner import account_partition
 
@@ -33,8 +34,8 @@ def checked(
     fields: dict[str, Any], sent_at_ms: int = NOW_MS, partition: int | None = None
 ) -> ExportRequest | BadRequest:
     home = account_partition(fields["account_id"], PARTITIONS)
-    place = LogPlace("log", home if partition is None else partition, 7)
-    return checked_request(fields, place, sent_at_ms, partitions=PARTITIONS, tolerance=timedelta(minutes=5))
+    position = RequestPosition("log", home if partition is None else partition, 7)
+    return checked_request(fields, position, sent_at_ms, partitions=PARTITIONS, tolerance=timedelta(minutes=5))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_request_in_form_is_taken(fields: dict[str, Any]) -> None:
     request = checked(record(**fields))
     assert isinstance(request, ExportRequest)
     assert request.account_id == record(**fields)["account_id"]
-    assert request.place.offset == 7
+    assert request.position.offset == 7
 
 
 @pytest.mark.parametrize(
@@ -120,11 +121,11 @@ def test_who_asked_can_be_told_where_both_ids_can() -> None:
 
 
 def request_at(offset: int, *, log_id: str = "log", partition: int = 3, sent_at_ms: int = NOW_MS) -> ExportRequest:
-    return ExportRequest("id", "acme", 0, None, None, LogPlace(log_id, partition, offset), sent_at_ms)
+    return ExportRequest("id", "acme", 0, None, None, RequestPosition(log_id, partition, offset), sent_at_ms)
 
 
 def test_a_request_that_lay_in_the_log_when_an_earlier_export_ended_is_a_repeat() -> None:
-    ended = Ended(LogPlace("log", 3, 4), requests_end_offset=7)
+    ended = Ended(RequestPosition("log", 3, 4), requests_end_offset=7)
     assert is_repeat(request_at(5), ended)
     assert is_repeat(request_at(6), ended)
     assert not is_repeat(request_at(7), ended)
@@ -133,19 +134,19 @@ def test_a_request_that_lay_in_the_log_when_an_earlier_export_ended_is_a_repeat(
 
 @given(st.integers(-(2**62), 2**62))
 def test_no_timestamp_makes_a_repeat_or_unmakes_one(sent_at_ms: int) -> None:
-    ended = Ended(LogPlace("log", 3, 4), requests_end_offset=7)
+    ended = Ended(RequestPosition("log", 3, 4), requests_end_offset=7)
     assert is_repeat(request_at(6, sent_at_ms=sent_at_ms), ended)
     assert not is_repeat(request_at(7, sent_at_ms=sent_at_ms), ended)
 
 
 def test_a_later_request_never_makes_an_earlier_one_a_repeat_nor_itself() -> None:
-    ended = Ended(LogPlace("log", 3, 6), requests_end_offset=9)
+    ended = Ended(RequestPosition("log", 3, 6), requests_end_offset=9)
     assert not is_repeat(request_at(5), ended)
     assert not is_repeat(request_at(6), ended)
 
 
 def test_what_ended_in_a_log_that_is_gone_makes_no_repeats() -> None:
-    ended = Ended(LogPlace("log before", 3, 4), requests_end_offset=7)
+    ended = Ended(RequestPosition("log before", 3, 4), requests_end_offset=7)
     assert not is_repeat(request_at(5), ended)
     assert is_repeat(request_at(5, log_id="log before"), ended)
     assert not is_repeat(request_at(5, log_id="log before", partition=2), ended)

@@ -4,12 +4,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from prometheus_client import CollectorRegistry
 
-from exporter.admission.intake import RawRequest
-from exporter.file.live_progress import LiveProgress
-from exporter.request.requests import BadRequest, ExportRequest, LogPlace
+from exporter.file.progress import Progress
+from exporter.foreign_outages import KafkaUnavailableError
+from exporter.metrics import ExporterMetrics
+from exporter.request.parsing import RawRequest
+from exporter.request.requests import BadRequest, ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
@@ -22,8 +25,8 @@ LOG = "log"
 
 
 def asked(request_id: str, offset: int, sent_at_ms: int = NOW_MS, account_id: str = "acme", log_id: str = LOG) -> Any:
-    place = LogPlace(log_id, account_partition(account_id, 12), offset)
-    return ExportRequest(request_id, account_id, sent_at_ms * 1000, None, "user-1", place, sent_at_ms)
+    position = RequestPosition(log_id, account_partition(account_id, 12), offset)
+    return ExportRequest(request_id, account_id, sent_at_ms * 1000, None, "user-1", position, sent_at_ms)
 
 
 def accepted(request: ExportRequest) -> AcceptedRequest:
@@ -46,16 +49,16 @@ class World:
 
     def __init__(self, storage: ExportStorage) -> None:
         self.storage = storage
-        self.ledger = ExportRecords(storage)
+        self.records = ExportRecords(storage)
         self.unread: list[ExportRequest | BadRequest] = []
-        self.progress = LiveProgress()
+        self.progress = Progress(ExporterMetrics(CollectorRegistry()))
 
     def status(self, account_id: str = "acme", now_ms: int = NOW_MS + 20, **sources: Any) -> dict[str, Any]:
-        raw = [RawRequest(LogPlace(LOG, 3, number), NOW_MS, None, None) for number in range(len(self.unread))]
+        raw = [RawRequest(RequestPosition(LOG, 3, number), NOW_MS, None, None) for number in range(len(self.unread))]
         everything: dict[str, Any] = {
-            "records": self.ledger,
+            "records": self.records,
             "unread": lambda _: raw,
-            "checked": lambda each: self.unread[each.place.offset],
+            "parse": lambda each: self.unread[each.position.offset],
             "progress": self.progress,
             "requests_log_id": LOG,
             "account_partitions": 12,
@@ -63,9 +66,9 @@ class World:
         return export_status(StatusSources(**everything | sources), account_id, now_ms * 1000)
 
     def end(self, request: ExportRequest, requests_end_offset: int | None = None, **fields: Any) -> None:
-        end = request.place.offset + 1 if requests_end_offset is None else requests_end_offset
-        self.ledger.accept(accepted(request))
-        self.ledger.conclude(accepted(request), Outcome(ended(request, **fields), end))
+        end = request.position.offset + 1 if requests_end_offset is None else requests_end_offset
+        self.records.accept(accepted(request))
+        self.records.conclude(accepted(request), Outcome(ended(request, **fields), end))
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -90,12 +93,12 @@ def test_a_request_that_nobody_has_read_yet_is_waiting(world: World) -> None:
 
 def test_accepted_and_not_ended_is_running_on_every_worker_and_rows_are_known_to_one(world: World) -> None:
     export = accepted(asked("1", 5))
-    world.ledger.accept(export)
+    world.records.accept(export)
     world.unread = [asked("1", 5), asked("2", 6)]
     with world.progress.followed(export):
-        world.progress.wrote(export, 4_000)
+        list(world.progress.attempt(export, 9_000).blocks([pl.DataFrame({"a": range(4_000)})]))
         assert (world.status()["state"], world.status()["rows_written"]) == ("running", 4_000)
-        elsewhere = world.status(progress=LiveProgress())
+        elsewhere = world.status(progress=Progress(ExporterMetrics(CollectorRegistry())))
         assert (elsewhere["state"], elsewhere["rows_written"]) == ("running", None)
     assert world.status()["rows_written"] is None
 
@@ -145,7 +148,7 @@ def test_the_last_export_of_a_log_that_is_gone_is_told_until_there_is_one_of_thi
 
 
 def test_an_export_whose_log_is_gone_is_not_running_for_ever(world: World) -> None:
-    world.ledger.accept(accepted(asked("1", 5, log_id="a log of yesterday")))
+    world.records.accept(accepted(asked("1", 5, log_id="a log of yesterday")))
     status = world.status()
     assert (status["state"], status["error_code"]) == ("failed", "interrupted")
 
@@ -153,14 +156,14 @@ def test_an_export_whose_log_is_gone_is_not_running_for_ever(world: World) -> No
 def test_the_last_export_is_the_one_that_lies_last_in_the_log(world: World) -> None:
     for number in (7, 9, 8, 6):
         world.end(asked(str(number), number))
-    newest = world.ledger.newest("acme", LOG, account_partition("acme", 12))
+    newest = world.records.newest("acme", LOG, account_partition("acme", 12))
     assert newest is not None
     assert newest.request.request_id == "9"
 
 
 def test_of_thousands_of_exports_a_few_records_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(300):
-        world.ledger.accept(accepted(asked(str(number), number)))
+        world.records.accept(accepted(asked(str(number), number)))
     read: list[str] = []
     original = world.storage.read_record
     monkeypatch.setattr(world.storage, "read_record", lambda key: (read.append(key), original(key))[1])
@@ -179,7 +182,7 @@ def test_one_account_never_sees_another_ones(world: World, account_id: str) -> N
 
 def test_an_outage_of_kafka_is_no_answer(world: World) -> None:
     def away(_: int) -> list[RawRequest]:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        raise KafkaUnavailableError("no answer")
 
-    with pytest.raises(KafkaException):
+    with pytest.raises(KafkaUnavailableError):
         world.status(unread=away)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
+from exporter.foreign_outages import KafkaUnavailableError
 from exporter.storage.links import LinkSigner
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
 from exporter.web.downloads import DownloadPage
@@ -22,7 +22,7 @@ from exporter.web.status_page import StatusPage
 from tests.conftest import free_port
 
 TOKEN = b"a token of at least thirty-two bytes"
-OUTAGES = {"no storage": StorageUnavailableError("away"), "no kafka": KafkaException(KafkaError(KafkaError._TIMED_OUT))}
+OUTAGES = {"no storage": StorageUnavailableError("away"), "no kafka": KafkaUnavailableError("no answer")}
 
 
 def status(account_id: str) -> dict[str, Any]:

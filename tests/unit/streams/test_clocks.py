@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from kafka_io.polls import TopicPartition
+from kafka_io.positions import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 from streams.pricing.rating import Limits
 from streams.watches.clock import ClockBehindError
@@ -155,7 +155,7 @@ def test_what_an_hour_ago_could_be_refused_for_its_age_may_not_come_in_when_the_
     running = kafka.rater()
     running.catch_up()
     running.save()
-    assert running.rater._stores[0].forgotten_before > NOW - 40 * DAY
+    assert running.rater._assignment.stores[0].forgotten_before > NOW - 40 * DAY
     kafka.publish(USAGE_EVENTS, event(1, occurred_at=NOW - 40 * DAY), NOW)
     kafka.publish(USAGE_EVENTS, event(5, occurred_at=NOW - 40 * DAY), NOW)
     kafka.rater(limits=Limits(max_age=timedelta(days=60))).catch_up()

@@ -13,7 +13,7 @@ from exporter.file.manifest import manifest_bytes, manifest_name
 from exporter.file.packing import packed
 from exporter.file.totals import Totals
 from exporter.request.csv_options import CsvOptions
-from exporter.request.requests import ExportRequest, LogPlace
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period, export_period
 from exporter.storage.objects import StoredFile
 from exporter.storage.records import AcceptedRequest
@@ -93,7 +93,9 @@ def written(
     for block in blocks:
         totals.add(block)
     cards["default"] = [totals.row_count, totals.nanos]
-    request = ExportRequest("id-1", "acme", REQUESTED_AT, zone, None, LogPlace("log", 3, 9), REQUESTED_AT // 1000)
+    request = ExportRequest(
+        "id-1", "acme", REQUESTED_AT, zone, None, RequestPosition("log", 3, 9), REQUESTED_AT // 1000
+    )
     beside = SliceTotals(opening_nanos, [CardTotal(name, "EUR", *total) for name, total in cards.items()])
     manifest = manifest_bytes(
         AcceptedRequest(request, period, "log-1", 77),

@@ -1,13 +1,13 @@
 """How far the ledger has come for the accounts of a partition: until when all events that reached Kafka are rated.
 
 1. Take the time.
-2. Ask how far the raters have committed in both source topics, and look at what comes next there: nothing, then all that came
-   before the time of step 1 is rated; a record, then all that came before it.
-3. Ask how far `credit-movements` is written, open transactions included: the movements of all that lie below. Kafka tells of
-   committed offsets before it has marked the movements of the same transaction as committed, so whoever notes the log's end
-   has to wait until a `read_committed` reader has come so far.
+2. Ask how far the raters have committed in both source topics, and look at what comes next there: if there is nothing, all that
+   came before the time of step 1 is rated; if there is a record, all that came before it is.
+3. Ask how far `credit-movements` is written, open transactions included: below that end lie the movements of all that is
+   rated. Kafka answers with committed offsets before it has marked the movements of the same transaction as committed, so
+   whoever notes the log's end has to wait until a `read_committed` reader has come so far.
 
-What cannot be told for sure is not told.
+Where an answer would not be sure, there is none.
 """
 
 import threading
@@ -15,12 +15,15 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException
 
+from exporter.foreign_outages import kafka_outages_named
+from kafka_io.offsets import ANSWER_SECONDS, assign, committed
+from kafka_io.polls import sort_out
+from kafka_io.positions import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS)
-_ANSWER_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.5
 
 
@@ -32,8 +35,10 @@ class Rated(NamedTuple):
     log_end_offset: int
 
 
-class RatingProgress:
-    """`reader` reads `read_uncommitted`, tells of ends, is ours alone; `rater_member` has the raters' `group.id` and is only
+class Completeness:
+    """Answers how far the ledger has come.
+
+    `reader` reads `read_uncommitted`, tells of ends, is ours alone; `rater_member` has the raters' `group.id` and is only
     asked for its offsets. `written_end` is the end of a partition of `credit-movements`, open transactions included.
     """
 
@@ -50,43 +55,40 @@ class RatingProgress:
         self._now_micros = now_micros
         self._reading = threading.Lock()
 
+    @kafka_outages_named()
     def rated_until(self, partition: int) -> Rated | None:
-        """None where it cannot be told. Blocks for some seconds at most, and raises KafkaException."""
+        """None where no answer is sure. Blocks for some seconds at most, and raises KafkaUnavailableError."""
         now_micros = self._now_micros()
         asked = [TopicPartition(topic.name, partition) for topic in _SOURCES]
         instants = []
-        for committed in self._rater_member.committed(asked, timeout=_ANSWER_SECONDS):
-            if committed.error is not None:
-                raise KafkaException(committed.error)
-            until = None if committed.offset < 0 else self._unrated_since(committed, now_micros)
+        for source, answer in committed(self._rater_member, asked).items():
+            until = None if answer is None else self._unrated_since(source, answer.offset, now_micros)
             if until is None:
                 return None
             instants.append(until)
         return Rated(min(instants), self._written_end(partition))
 
-    def _unrated_since(self, committed: TopicPartition, now_micros: int) -> int | None:
+    def _unrated_since(self, source: TopicPartition, offset: int, now_micros: int) -> int | None:
         """When the first record came that is not rated; `now_micros` if there is none, None where its time is not the broker's:
         then a later record may have an earlier time."""
         with self._reading:
-            self._reader.assign([TopicPartition(committed.topic, committed.partition, committed.offset)])
+            assign(self._reader, {source: offset})
             try:
                 return self._first_time(now_micros)
             finally:
                 self._reader.unassign()
 
     def _first_time(self, now_micros: int) -> int | None:
-        deadline_seconds = time.monotonic() + _ANSWER_SECONDS
+        deadline_seconds = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline_seconds:
-            for message in self._reader.consume(1, timeout=_POLL_SECONDS):
-                error = message.error()
-                if error is None:
-                    kind, milliseconds = message.timestamp()
-                    return min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
-                if error.code() == KafkaError._PARTITION_EOF:
-                    return now_micros
-                raise KafkaException(error)
+            poll = sort_out(self._reader.consume(1, timeout=_POLL_SECONDS))
+            for record in poll.records:
+                kind, milliseconds = record.timestamp()
+                return min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
+            if poll.ends:
+                return now_micros
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the raters' next record was not reached"))
 
 
 def unknown(_: int) -> None:
-    """How far the ledger has come, where nobody asks."""
+    """Stands in for `Completeness.rated_until` where nobody asks how far the ledger has come."""

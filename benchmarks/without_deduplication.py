@@ -1,4 +1,4 @@
-"""The rater without its memory: what knowing duplicates costs is what this one is faster by.
+"""The rater without deduplication: what knowing duplicates costs is what this one is faster by.
 
 It neither hashes events nor looks them up nor remembers them, and so charges duplicates twice: for measuring alone.
 """
@@ -12,6 +12,7 @@ import polars as pl
 from credit_movements.settings import load_settings
 from credit_movements.workers.rater import run_rater
 from streams import rater
+from streams.dedup import stores
 from streams.dedup.store import DedupStore
 
 Hashes = npt.NDArray[np.uint64]
@@ -21,7 +22,7 @@ def _all_different(events: pl.DataFrame) -> Hashes:
     return np.arange(len(events), dtype=np.uint64)
 
 
-class _Forgetful(DedupStore):
+class _WithoutDeduplication(DedupStore):
     def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
         return np.zeros(len(ids), dtype=bool), np.zeros(len(ids), dtype=np.uint64)
 
@@ -31,5 +32,5 @@ class _Forgetful(DedupStore):
 
 if __name__ == "__main__":
     rater.id_hashes = rater.content_hashes = _all_different  # type: ignore[attr-defined]
-    rater.DedupStore = _Forgetful  # type: ignore[attr-defined]
+    stores.DedupStore = _WithoutDeduplication  # type: ignore[attr-defined]
     run_rater(load_settings(), threading.Event())

@@ -1,4 +1,4 @@
-"""Whether a request gets an export: new, known, or a repeat of an earlier one of its account."""
+"""Whether a request gets an export: it is new, known, or a repeat of an earlier one of its account."""
 
 import asyncio
 import logging
@@ -6,18 +6,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from exporter.completeness import Rated, unknown
-from exporter.outages import OUTAGES, waited_out
+from exporter.outages import waited_out
+from exporter.positions.completeness import Rated, unknown
 from exporter.request.csv_options import CsvOptions
-from exporter.request.requests import ExportRequest, is_repeat
+from exporter.request.repeats import is_repeat
+from exporter.request.requests import ExportRequest
 from exporter.request.window import Period, UnknownTimeZone, export_period
 from exporter.storage.objects import StorageUnavailableError
 from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
 from exporter.threads import in_thread
+from kafka_io.errors import Outage
 
-# Together longer than a rater's transaction is open as a rule.
-_SETTLING_ATTEMPTS = 20
-_SETTLING_SECONDS = 0.1
+# Together longer than a transaction of a rater is open, as a rule.
+_OPEN_TRANSACTION_ATTEMPTS = 20
+_OPEN_TRANSACTION_WAIT_SECONDS = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +28,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Repeat:
-    """Creates nothing: no second file, no second notification."""
+    """The request gets no file and no notification of its own."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class EndedBefore:
-    """The same record of the log, read again after a crash: its export has ended, its notification may be missing."""
+    """The same record of the log, read again after a crash. Its export has ended; its notification may be missing."""
 
     accepted: AcceptedRequest
     outcome: Outcome
@@ -42,9 +44,12 @@ class EndedBefore:
 Decision = AcceptedRequest | EndedBefore | Repeat
 
 
-class Acceptance:
-    """`log_end_offset` gives the end of a partition of `credit-movements` (whose identity is `movements_log_id`), `rated_until`
-    how far the ledger has come for it; both block, and may raise outages."""
+class Admission:
+    """Decides on requests, and records those that it accepts.
+
+    `log_end_offset` gives the end of a partition of `credit-movements` (whose identity is `movements_log_id`), `rated_until`
+    how far the ledger has come for it; both block, and may raise outages.
+    """
 
     def __init__(
         self,
@@ -61,11 +66,11 @@ class Acceptance:
         self._outage_limit_seconds = outage_limit_seconds
 
     async def decide(self, request: ExportRequest) -> Decision:
-        """Decide, and write down what was accepted.
+        """Decide, and record the request if it is accepted.
 
         Must not be called while another export of the account is running in this process, nor twice at a time for one
-        account. Where storage stays away beyond the limit, the request is taken as accepted without a record and without a
-        `log_end_offset`: it is to fail.
+        account. Where the storage is away for longer than the limit, the request counts as accepted, without a record and
+        without a `log_end_offset`: its export fails.
         """
         try:
             return await self._within_limit(lambda: in_thread(self._looked_up, request)) or await self._accept(request)
@@ -76,7 +81,7 @@ class Acceptance:
     async def knows(self, request: ExportRequest) -> bool:
         """Whether a request of this account and id was ever accepted. An outage is waited out, however long."""
         known = await waited_out(
-            lambda: in_thread(self._records.accepted, request), "it cannot be told whether a request was accepted"
+            lambda: in_thread(self._records.accepted, request), "the record of a request cannot be read"
         )
         return known is not None
 
@@ -89,8 +94,8 @@ class Acceptance:
         )
 
     def _decision_on_known(self, request: ExportRequest, known: AcceptedRequest) -> Decision:
-        # The id alone does not tell a record that is read again from a second request with the same id; its place does.
-        if known.request.place != request.place:
+        # A second request with the same id has another position; the same record, read again, has the same one.
+        if known.request.position != request.position:
             return Repeat("its id was accepted before")
         outcome = self._records.outcome(known)
         return known if outcome is None else EndedBefore(known, outcome)
@@ -101,37 +106,39 @@ class Acceptance:
         # In this order: what is rated by then lies below the end that is noted after it.
         rated = await self._rated(request) if can_be_made else None
         log_end_offset = await self._noted_log_end(request) if can_be_made else None
-        log_end_offset, complete_until = await self._settled(request, log_end_offset, rated)
+        log_end_offset, complete_until = await self._end_and_completeness(request, log_end_offset, rated)
         accepted = AcceptedRequest(request, period, self._movements_log_id, log_end_offset, complete_until)
         standing = await self._within_limit(lambda: in_thread(self._records.accept, accepted))
         return standing if standing is accepted else self._decision_on_known(request, standing)
 
     async def _rated(self, request: ExportRequest) -> Rated | None:
         try:
-            return await in_thread(self._rated_until, request.place.partition)
-        except OUTAGES as error:
-            # Good to know, but no reason to keep a customer waiting.
+            return await in_thread(self._rated_until, request.position.partition)
+        except Outage as error:
+            # An export can do without the answer, so its customer does not wait for it.
             logger.warning("how far the ledger has come is not known for export %s: %s", request.request_id, error)
             return None
 
-    async def _settled(
+    async def _end_and_completeness(
         self, request: ExportRequest, log_end_offset: int | None, rated: Rated | None
     ) -> tuple[int | None, int | None]:
-        """The noted end, and until when the data are complete below it. A transaction that is open at the end is waited for,
-        but not for long: without its movements nothing can be said of completeness."""
-        for _ in range(_SETTLING_ATTEMPTS):
+        """The noted end, and until when the data are complete below it.
+
+        Waits for a transaction that is open at the end, but not for long: without its movements the answer is not known.
+        """
+        for _ in range(_OPEN_TRANSACTION_ATTEMPTS):
             if rated is None or log_end_offset is None:
                 return log_end_offset, None
             if log_end_offset >= rated.log_end_offset:
                 return log_end_offset, rated.until_micros
-            await asyncio.sleep(_SETTLING_SECONDS)
+            await asyncio.sleep(_OPEN_TRANSACTION_WAIT_SECONDS)
             log_end_offset = await self._noted_log_end(request)
         return log_end_offset, None
 
     async def _noted_log_end(self, request: ExportRequest) -> int | None:
         try:
-            return await self._within_limit(lambda: in_thread(self._log_end_offset, request.place.partition))
-        except OUTAGES as error:
+            return await self._within_limit(lambda: in_thread(self._log_end_offset, request.position.partition))
+        except Outage as error:
             logger.error("export %s is given up before it began: %s", request.request_id, error)
             return None
 

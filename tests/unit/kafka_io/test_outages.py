@@ -74,8 +74,8 @@ def test_an_outage_is_said_at_once_then_once_a_minute_then_when_it_is_over(caplo
             clock.seconds = float(second)
             complaints.complain("ClickHouse", "connection refused")
         clock.seconds = 131.0
-        complaints.settle("ClickHouse")
-        complaints.settle("ClickHouse")
+        complaints.withdraw("ClickHouse")
+        complaints.withdraw("ClickHouse")
     assert [record.getMessage() for record in caplog.records] == [
         "waiting for ClickHouse since 0 s, trying again: connection refused",
         "waiting for ClickHouse since 60 s, trying again: connection refused",
@@ -88,5 +88,5 @@ def test_what_is_down_can_be_asked_while_it_is() -> None:
     complaints = Complaints(Clock())
     complaints.complain("ClickHouse", "connection refused")
     assert complaints.open == {"ClickHouse": "connection refused"}
-    complaints.settle("ClickHouse")
+    complaints.withdraw("ClickHouse")
     assert complaints.open == {}

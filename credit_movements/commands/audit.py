@@ -1,0 +1,51 @@
+"""The command `audit`: every event is accounted for exactly once, or what is not."""
+
+import json
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from credit_movements.commands.output import AsJson, DataDir, errors, fail, wide_console
+from credit_movements.logs import set_up_logs
+from credit_movements.settings import load_settings
+
+
+def audit(
+    as_json: AsJson = False,
+    partitions: Annotated[bool, typer.Option("--partitions", help="Show each partition.")] = False,
+    every: Annotated[float | None, typer.Option(help="Go on, an audit every so many seconds.", min=1)] = None,
+    http_port: Annotated[int, typer.Option(help="With --every: port of /metrics; 0: any.", min=0, max=65535)] = 18084,
+    data_dir: DataDir = None,
+) -> None:
+    """Prove that nothing is lost, doubled or altered: events = movements + duplicates + dead letters = ClickHouse."""
+    from credit_movements.audit.auditor import Auditor
+    from credit_movements.audit.report import as_json as json_of
+    from credit_movements.audit.report import show
+    from credit_movements.audit.watch import watch
+    from kafka_io.reading import StoppedError
+
+    settings = load_settings(data_dir)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if every is not None:
+        set_up_logs(settings.log_level)
+        watch(settings, every, http_port, stop)
+        return
+    auditor = Auditor(settings, stop)
+    try:
+        with errors.status("Auditing …") as status:
+            found = auditor.audit(lambda done, of: status.update(f"Auditing partition {done + 1} of {of} …"))
+    except StoppedError as stopped:
+        fail(str(stopped))
+    finally:
+        auditor.close()
+    if as_json:
+        sys.stdout.write(json.dumps(json_of(found), indent=2, ensure_ascii=False) + "\n")
+    else:
+        show(found, partitions, wide_console(), errors)
+    if not found.holds:
+        raise typer.Exit(1)

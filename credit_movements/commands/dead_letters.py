@@ -1,0 +1,103 @@
+"""The commands `dead-letters list` and `dead-letters replay`."""
+
+import json
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from credit_movements.commands.output import AsJson, DataDir, wide_console
+from credit_movements.settings import load_settings
+from schemas.dead_letters import Reason
+from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
+
+dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
+
+Reasons = Annotated[list[str] | None, typer.Option("--reason", help=f"One of {', '.join(Reason)}; may be repeated.")]
+Topics = Annotated[list[str] | None, typer.Option("--topic", help="Source topic; may be repeated.")]
+Since = Annotated[str | None, typer.Option(help="Written at or after, as 2026-01-31T12:00:00Z.")]
+Until = Annotated[str | None, typer.Option(help="Written before.")]
+
+
+@dead_letters_app.command("list")
+def list_letters(
+    reason: Reasons = None,
+    topic: Topics = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(help="How many of the newest to show.", min=0)] = 10,
+    show: Annotated[
+        str | None, typer.Option(help="Decode this one as far as it can be: usage-events.dlq/PARTITION@OFFSET.")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Count dead letters by topic and reason, and show the newest, or one of them decoded."""
+    from credit_movements.clients import registry
+    from credit_movements.dead_letters import report
+    from credit_movements.dead_letters.decoding import deciphered
+    from credit_movements.dead_letters.listing import listed
+    from credit_movements.dead_letters.reading import DeadLetters
+    from credit_movements.dead_letters.selection import selection
+    from schemas.registry import SubjectSchemas
+
+    wanted = selection(topic or (), reason or (), since, until)
+    settings = load_settings(data_dir)
+    letters = DeadLetters(settings, wanted.topics)
+    console = wide_console()
+    try:
+        if show is None:
+            listing = listed(letters.read(), wanted, limit)
+            if as_json:
+                sys.stdout.write(json.dumps(report.listing_json(listing), indent=2, ensure_ascii=False) + "\n")
+            else:
+                report.show_listing(listing, console)
+            return
+        letter = letters.at(show)
+    finally:
+        letters.close()
+    source = topic_named(letter.place.topic.removesuffix(DEAD_LETTER_SUFFIX))
+    found = deciphered(letter.value, source, SubjectSchemas(registry(settings)))
+    if as_json:
+        sys.stdout.write(json.dumps(report.letter_json(letter, found), indent=2, ensure_ascii=False) + "\n")
+    else:
+        report.show_letter(letter, found, console)
+
+
+@dead_letters_app.command("replay")
+def replay_letters(
+    reason: Reasons = None,
+    topic: Topics = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int | None, typer.Option(help="Send at most so many.", min=1)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing, say what would be sent.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Send refused usage events and top-ups once more: after a missing rate was published, say. Safe to repeat."""
+    from credit_movements.dead_letters.reading import DeadLetters
+    from credit_movements.dead_letters.replay import REPLAYABLE, Replay
+    from credit_movements.dead_letters.report import show_replay
+    from credit_movements.dead_letters.selection import selection
+
+    _check_replayable(topic or [], REPLAYABLE)
+    wanted = selection(topic or (), reason or (), since, until, REPLAYABLE)
+    settings = load_settings(data_dir)
+    letters = DeadLetters(settings, wanted.topics)
+    try:
+        replayed = Replay(settings, wanted, limit, dry_run, lambda: time.time_ns() // 1000).run(letters)
+    finally:
+        letters.close()
+    show_replay(replayed, dry_run, f"{settings.event_max_age.total_seconds() / 86_400:g} days", wide_console())
+
+
+def _check_replayable(topics: list[str], replayable: tuple[str, ...]) -> None:
+    from credit_movements.dead_letters.selection import SOURCE_NAMES, BadSelectionError
+
+    for name in topics:
+        source = name.removesuffix(DEAD_LETTER_SUFFIX)
+        if source in SOURCE_NAMES and source not in replayable:
+            raise BadSelectionError(
+                f"--topic {name}: only {' and '.join(replayable)} are replayed; publish a mended record instead"
+            )

@@ -1,0 +1,69 @@
+"""The commands of one export: `request-export` and `delete-export`."""
+
+from typing import Annotated
+
+import typer
+
+from credit_movements.commands.output import INTERRUPTED, Account, DataDir, console, fail, wide_console
+from credit_movements.settings import load_settings
+from kafka_io.errors import UserError
+
+
+class NoSuchExportError(UserError):
+    """There is nothing to delete."""
+
+
+def request_export(
+    account: Account,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome, with its progress, and show it.")] = False,
+    time_zone: Annotated[str | None, typer.Option(help="IANA name, for the period and the printed times.")] = None,
+    requested_by: Annotated[str | None, typer.Option(help="Id of the user who asks.")] = None,
+    csv_encoding: Annotated[
+        str | None, typer.Option(help="utf-8, or utf-8-sig: with a byte-order mark.  [default: utf-8]")
+    ] = None,
+    csv_separator: Annotated[
+        str | None, typer.Option(help="A comma, or ; with decimal commas, for European Excel.  [default: ,]")
+    ] = None,
+    compression: Annotated[str | None, typer.Option(help="gzip, for a .csv.gz.")] = None,
+    wait_seconds: Annotated[
+        float, typer.Option("--wait-seconds", "--timeout", help="How long to wait.", min=0)
+    ] = 900.0,
+    data_dir: DataDir = None,
+) -> None:
+    """Ask for an export of an account's movements, as the dashboard does."""
+    from credit_movements.exports.progress import export_progress, show_outcome
+    from credit_movements.exports.request import request, request_and_wait
+
+    settings = load_settings(data_dir)
+    options = {"csv_encoding": csv_encoding, "csv_separator": csv_separator, "compression": compression}
+    if not wait:
+        record = request(settings, account, time_zone, requested_by, **options)
+        console.print(f"Export {record['request_id']} requested.")
+        return
+    try:
+        with export_progress(settings, account, console) as progress:
+            outcome = request_and_wait(
+                settings, account, time_zone, requested_by, wait_seconds, progress.wait, **options
+            )
+    except KeyboardInterrupt:
+        fail("no longer waiting; the export, once requested, goes on and ends with a notification.", INTERRUPTED)
+    ended = outcome.notification
+    if outcome.is_of_earlier:
+        console.print("This is the export that was already being processed: a repeat makes no second one.")
+    if ended["status"] != "completed":
+        fail(f"The export failed ({ended['error_code']}): {ended['error_message']}")
+    show_outcome(ended, console)
+
+
+def delete_export(
+    account: Annotated[str, typer.Argument(help="The account.")],
+    export_id: Annotated[str, typer.Argument(help="The export's id, as its notification tells it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Delete the files of a finished export before their time: its links are dead from now on, and stay so."""
+    from credit_movements.workers.exporter import export_storage
+    from exporter.storage.records import ExportRecords
+
+    if not ExportRecords(export_storage(load_settings(data_dir))).delete_files(account, export_id):
+        raise NoSuchExportError(f"account {account!r} has no finished export {export_id!r}")
+    wide_console().print(f"export {export_id} of account {account!r} is deleted", markup=False, soft_wrap=True)

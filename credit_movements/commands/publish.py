@@ -1,0 +1,29 @@
+"""The command `publish`: records of a file to a topic."""
+
+from typing import Annotated
+
+import typer
+
+from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail
+from credit_movements.commands.prices import publish_file
+from credit_movements.settings import load_settings
+from schemas.topics import ACCOUNT_PLANS, PUBLISHABLE, RATES, topic_named
+
+
+def publish_to_topic(
+    topic: Annotated[str, typer.Argument(help=", ".join(each.name for each in PUBLISHABLE))],
+    file: Annotated[typer.FileText, typer.Argument(help="JSON Lines, a record a line; - for standard input")],
+    data_dir: DataDir = None,
+) -> None:
+    """Publish records to a topic, as any other client would."""
+    from credit_movements.publishing.records import publish, read_lines
+
+    if topic not in {each.name for each in PUBLISHABLE}:
+        fail(f"{topic!r} is no topic to publish to: one of {', '.join(each.name for each in PUBLISHABLE)}", USAGE_ERROR)
+    lines = read_lines(topic_named(topic), file)
+    settings = load_settings(data_dir)
+    if topic in (RATES.name, ACCOUNT_PLANS.name):
+        publish_file(settings, topic_named(topic), lines, file.name, "records")
+        return
+    count = publish(settings, topic_named(topic), [record for _, record in lines])
+    console.print(f"{count} records published to {topic}.")

@@ -1,0 +1,72 @@
+"""The commands `rate`, `sink` and `export`: one worker each, until SIGINT or SIGTERM."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from credit_movements.commands.output import fail
+from credit_movements.logs import set_up_logs
+from credit_movements.settings import Settings, load_settings
+from kafka_io.missing_offsets import MissingOffsets
+from kafka_io.outages import Complaints, Patience, StoppedWaitingError
+from sinks.write.missing_offsets import MissingOffsets as SinkMissingOffsets
+
+logger = logging.getLogger(__name__)
+
+
+def rate(
+    missing_offsets: Annotated[
+        MissingOffsets, typer.Option(help="Where to go on in a partition whose committed offset is missing or gone.")
+    ] = MissingOffsets.STOP,
+) -> None:
+    """Run a rater: usage events and top-ups in, credit movements out."""
+    from credit_movements.workers.rater import run_rater
+
+    _work(partial(run_rater, missing_offsets=missing_offsets))
+
+
+def sink(
+    missing_offsets: Annotated[
+        SinkMissingOffsets, typer.Option(help="Where to go on where the log does not have the committed offset.")
+    ] = SinkMissingOffsets.STOP,
+) -> None:
+    """Run a sink: credit movements into ClickHouse."""
+    from credit_movements.workers.sink import run_sink
+
+    _work(partial(run_sink, missing_offsets=missing_offsets))
+
+
+def export() -> None:
+    """Run an exporter: export requests in, CSV files, links and notifications out."""
+    from credit_movements.workers import WorkerCrashedError
+    from credit_movements.workers.exporter import run_exporter
+
+    try:
+        _work(run_exporter)
+    except WorkerCrashedError as crashed:
+        fail(str(crashed))
+
+
+def _work(run: Callable[[Settings, threading.Event], None]) -> None:
+    """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
+    from credit_movements.clients import UnreachableError
+
+    settings = load_settings()
+    set_up_logs(settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with suppress(StoppedWaitingError):
+        Patience(stop, Complaints(time.monotonic)).outlast(
+            "a server that this worker needs at its start",
+            partial(run, settings, stop),
+            is_outage=lambda error: isinstance(error, UnreachableError),
+        )
+    logger.info("ended")

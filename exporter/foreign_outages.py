@@ -1,0 +1,36 @@
+"""Failures of other people's code that are outages to us. Each becomes an `Outage` here, once, where we call that code."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import KafkaException
+
+from kafka_io.errors import Outage
+from kafka_io.polls import OffsetOutOfRangeError
+from schemas.codec import UnregisteredSchemaError
+from schemas.registry import RegistryUnavailableError
+
+
+class KafkaUnavailableError(Outage):
+    """Kafka did not answer. A record that was to be sent may lie in the log all the same: send the same one again."""
+
+
+class SchemasUnavailableError(Outage):
+    """The schema registry does not answer, or does not have our schema yet."""
+
+
+@contextmanager
+def kafka_outages_named() -> Iterator[None]:
+    # Offsets are asked for anew at each attempt, so the next one may find a log that was cut or made anew.
+    try:
+        yield
+    except (KafkaException, OffsetOutOfRangeError) as error:
+        raise KafkaUnavailableError(str(error)) from error
+
+
+@contextmanager
+def schema_outages_named() -> Iterator[None]:
+    try:
+        yield
+    except (RegistryUnavailableError, UnregisteredSchemaError) as error:
+        raise SchemasUnavailableError(str(error)) from error

@@ -1,0 +1,74 @@
+"""The requests that lie in `export-requests` and are not acknowledged yet: what an account may be waiting for."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+
+from exporter.foreign_outages import kafka_outages_named
+from exporter.request.parsing import RawRequest
+from exporter.request.requests import RequestPosition
+from kafka_io.offsets import assign, committed
+from kafka_io.polls import sort_out
+from kafka_io.positions import TopicPartition, position_of
+from schemas.topics import EXPORT_REQUESTS
+
+_ANSWER_SECONDS = 5.0
+_READ_AT_ONCE = 1_000
+# `consume` waits this long for a full batch, also when the end is there already.
+_BATCH_SECONDS = 0.02
+# The rest of a longer queue is not looked at: the page asks again, and by then the queue is shorter.
+_MOST = 10_000
+_KEPT_SECONDS = 1.0
+
+
+class UnreadRequests:
+    """`member` has the exporter's `group.id`, tells of partition ends (`enable.partition.eof`), commits nothing and never
+    subscribes, so it joins no group. It is ours alone. `log_id` is the identity of `export-requests`."""
+
+    def __init__(self, member: Consumer, log_id: str, now_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._member = member
+        self._log_id = log_id
+        self._now_seconds = now_seconds
+        self._reading = threading.Lock()
+        self._kept: dict[int, tuple[float, list[RawRequest]]] = {}
+
+    @kafka_outages_named()
+    def of_partition(self, partition: int) -> list[RawRequest]:
+        """In the order of the log. The answer is a second old at most: however many ask, Kafka is asked once a second.
+
+        Blocks for some seconds at most. Raises KafkaUnavailableError.
+        """
+        with self._reading:
+            kept = self._kept.get(partition)
+            if kept is None or self._now_seconds() - kept[0] > _KEPT_SECONDS:
+                kept = self._kept[partition] = (self._now_seconds(), self._read(partition))
+            return kept[1]
+
+    def _read(self, partition: int) -> list[RawRequest]:
+        asked = TopicPartition(EXPORT_REQUESTS.name, partition)
+        [answer] = committed(self._member, [asked], _ANSWER_SECONDS).values()
+        assign(self._member, {asked: 0 if answer is None else answer.offset})
+        try:
+            return self._read_to_end(asked)
+        finally:
+            self._member.unassign()
+
+    def _read_to_end(self, asked: TopicPartition) -> list[RawRequest]:
+        found: list[RawRequest] = []
+        deadline_seconds = self._now_seconds() + _ANSWER_SECONDS
+        while len(found) < _MOST:
+            if self._now_seconds() >= deadline_seconds:
+                what = f"the end of partition {asked.partition} was not reached"
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, what))
+            poll = sort_out(self._member.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS))
+            found += map(self._raw, poll.records)
+            if poll.ends:
+                break
+        return found
+
+    def _raw(self, record: Message) -> RawRequest:
+        (_, partition), offset = position_of(record)
+        position = RequestPosition(self._log_id, partition, offset)
+        return RawRequest(position, record.timestamp()[1], record.key(), record.value())

@@ -1,0 +1,123 @@
+"""The offsets of a group: ask for them, commit them, assign partitions at them.
+
+`confluent_kafka.TopicPartition` is all of a partition, an offset, a note and an error. It stays in this package: elsewhere
+a partition is a `TopicPartition` of `positions`, and what a group commits for it an `OffsetAndNote`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as PartitionOffset
+
+from kafka_io.positions import TopicPartition
+
+ANSWER_SECONDS: Final = 10.0
+# The partitions are another member's by now, or will be: what was not committed is read again, by it.
+REBALANCED: Final = frozenset(
+    {
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._MAX_POLL_EXCEEDED,
+    }
+)
+# Kafka or the group's coordinator does not answer now.
+COORDINATOR_AWAY: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._WAIT_COORD,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+
+OnPartitions = Callable[[Consumer, list[TopicPartition]], None]
+
+
+class OffsetAndNote(NamedTuple):
+    """The next offset to read, and a text that Kafka keeps beside it (not every broker does)."""
+
+    offset: int
+    note: str = ""
+
+
+def committed(
+    consumer: Consumer, partitions: Iterable[TopicPartition], answer_seconds: float = ANSWER_SECONDS
+) -> dict[TopicPartition, OffsetAndNote | None]:
+    """What the consumer's group has committed for each partition, None where it has committed nothing.
+
+    Waits for the end of open transactions. Raises KafkaException.
+    """
+    answers = consumer.committed([PartitionOffset(*each) for each in partitions], answer_seconds)
+    _raise_first_error(answers)
+    return {
+        TopicPartition(each.topic, each.partition): None
+        if each.offset < 0
+        else OffsetAndNote(each.offset, each.metadata or "")
+        for each in answers
+    }
+
+
+def committed_offsets(consumer: Consumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """The next offset of each partition as the group has committed it, 0 where it has not. Otherwise like `committed`."""
+    found = committed(consumer, partitions, 3 * ANSWER_SECONDS)
+    return {partition: 0 if answer is None else answer.offset for partition, answer in found.items()}
+
+
+def commit(consumer: Consumer, offsets: Mapping[TopicPartition, OffsetAndNote]) -> None:
+    """Commit and wait for Kafka's answer. Raises KafkaException, also where Kafka refuses one partition alone."""
+    _raise_first_error(consumer.commit(offsets=as_confluent(offsets), asynchronous=False) or [])
+
+
+def assign(consumer: Consumer, offsets: Mapping[TopicPartition, int]) -> None:
+    """Read these partitions, each from its offset (or one of confluent_kafka's OFFSET_ constants)."""
+    consumer.assign([PartitionOffset(*partition, offset) for partition, offset in offsets.items()])
+
+
+def subscribe(consumer: Consumer, topics: list[str], on_assign: OnPartitions, on_revoke: OnPartitions) -> None:
+    """Join the group. `on_revoke` hears of lost partitions too."""
+
+    def assigned(member: Consumer, partitions: list[PartitionOffset]) -> None:
+        on_assign(member, _plain(partitions))
+
+    def revoked(member: Consumer, partitions: list[PartitionOffset]) -> None:
+        on_revoke(member, _plain(partitions))
+
+    consumer.subscribe(topics, on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+
+
+def offset_range(
+    consumer: Consumer, partition: TopicPartition, answer_seconds: float = 3 * ANSWER_SECONDS
+) -> tuple[int, int]:
+    """The offset of the oldest record that retention has left, and the end that the broker names.
+
+    To a consumer that reads `read_uncommitted` the end counts in what open transactions have written. Tansu may name an end
+    that is too low: see `reading`. Raises KafkaException.
+    """
+    low, high = consumer.get_watermark_offsets(PartitionOffset(*partition), answer_seconds)
+    return max(low, 0), max(high, 0)
+
+
+def last_known_end(consumer: Consumer, partition: TopicPartition) -> int:
+    """The end of a partition as the last answer to a fetch named it, open transactions included; negative if none did."""
+    return int(consumer.get_watermark_offsets(PartitionOffset(*partition), cached=True)[1])
+
+
+def as_confluent(offsets: Mapping[TopicPartition, OffsetAndNote]) -> list[PartitionOffset]:
+    """For a call of confluent_kafka that wants its own type."""
+    return [PartitionOffset(*partition, *what) for partition, what in offsets.items()]
+
+
+def _plain(partitions: Iterable[PartitionOffset]) -> list[TopicPartition]:
+    return [TopicPartition(each.topic, each.partition) for each in partitions]
+
+
+def _raise_first_error(answers: Iterable[PartitionOffset]) -> None:
+    for answer in answers:
+        if answer.error is not None:
+            raise KafkaException(answer.error)

@@ -1,0 +1,66 @@
+"""Sends records through a producer whose queue may be full: none is left out, and their order stays."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+_FULL_QUEUE_WAIT_SECONDS: Final = 0.1
+# The partition is for the producer's partitioner to choose, from the key.
+BY_KEY: Final = -1
+
+OnDelivery = Callable[[KafkaError | None, Message], None]
+
+
+def produce(producer: Producer, topic: str, **record: Any) -> None:
+    """Queue one record, waiting while the queue is full. `record`: what `Producer.produce` takes. Raises KafkaException."""
+    while True:
+        try:
+            producer.produce(topic, **record)
+        except BufferError:
+            producer.poll(_FULL_QUEUE_WAIT_SECONDS)
+        else:
+            return
+
+
+def produce_all(
+    producer: Producer,
+    topic: str,
+    records: Sequence[dict[str, Any]],
+    partition: int = BY_KEY,
+    on_delivery: OnDelivery | None = None,
+) -> None:
+    """Queue all of these records, waiting while the queue is full. Raises KafkaException.
+
+    `records`: as `Producer.produce_batch` takes them; each may have a `callback` of its own.
+    """
+    options = {} if on_delivery is None else {"on_delivery": on_delivery}
+    waiting = list(records)
+    # A full queue takes a part of them, raises nothing, and marks the others.
+    while producer.produce_batch(topic, waiting, partition, **options) < len(waiting):
+        waiting = [record for record in waiting if _found_no_room(record)]
+        producer.poll(_FULL_QUEUE_WAIT_SECONDS)
+
+
+class Deliveries:
+    """Which of the records that a producer was given did not arrive. Pass `note` as their `on_delivery`."""
+
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+        self.failures: list[KafkaError] = []
+
+    def note(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self.failures.append(error)
+
+    def undelivered(self, within_seconds: float) -> int:
+        """Wait for the answers to all records, then say how many did not arrive, or may not have."""
+        left = self.producer.flush(within_seconds)
+        return int(left) + len(self.failures)
+
+
+def _found_no_room(record: dict[str, Any]) -> bool:
+    error: KafkaError | None = record.pop("_error", None)
+    if error is not None and error.code() != KafkaError._QUEUE_FULL:
+        raise KafkaException(error)
+    return error is not None
