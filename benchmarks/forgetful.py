@@ -12,6 +12,7 @@ import polars as pl
 from credit_movements.settings import load_settings
 from credit_movements.workers.rater import run_rater
 from streams import rater
+from streams.dedup import stores
 from streams.dedup.store import DedupStore
 
 Hashes = npt.NDArray[np.uint64]
@@ -31,5 +32,5 @@ class _Forgetful(DedupStore):
 
 if __name__ == "__main__":
     rater.id_hashes = rater.content_hashes = _all_different  # type: ignore[attr-defined]
-    rater.DedupStore = _Forgetful  # type: ignore[attr-defined]
+    stores.DedupStore = _Forgetful  # type: ignore[attr-defined]
     run_rater(load_settings(), threading.Event())

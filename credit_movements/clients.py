@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, TopicDescription
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
+from kafka_io import client_properties
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError, SubjectSchemas
@@ -28,15 +29,6 @@ kafka_log = logging.getLogger("kafka")
 _REACH_SECONDS = 5.0
 _ANSWER_SECONDS = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_QUEUE_MESSAGES = 500_000
-_FETCH = {
-    "fetch.wait.max.ms": "50",
-    "fetch.message.max.bytes": str(4 * 1024 * 1024),
-    "queued.min.messages": "100000",
-    "queued.max.messages.kbytes": str(128 * 1024),
-    # A full queue is looked at again after this, by default after a second: seen to hold a reader to a third of its speed.
-    "fetch.queue.backoff.ms": "10",
-}
 
 
 class UnreachableError(Exception):
@@ -45,33 +37,13 @@ class UnreachableError(Exception):
 
 def kafka_common(settings: Settings) -> dict[str, Any]:
     """What all Kafka clients have in common."""
-    return {
-        "bootstrap.servers": required(settings, "kafka_bootstrap_servers"),
-        "client.id": "credit-movements",
-        # Of a broker that is away librdkafka tells by the error callback as well; once is enough.
-        "log.connection.close": "false",
-        **settings.kafka_config,
-    }
+    return client_properties.common(required(settings, "kafka_bootstrap_servers"), settings.kafka_config)
 
 
 def group_consumer(settings: Settings, group_id: str, **properties: str | bool) -> Consumer:
     """A consumer of a worker's group: it commits by itself alone, and sees what committed transactions wrote."""
-    return Consumer(
-        {
-            **kafka_common(settings),
-            **_FETCH,
-            "group.id": group_id,
-            "session.timeout.ms": settings.kafka_session_timeout_ms,
-            "heartbeat.interval.ms": settings.kafka_session_timeout_ms // 4,
-            "partition.assignment.strategy": "range",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            **properties,
-        },
-        logger=kafka_log,
-    )
+    ours = client_properties.group_consumer(kafka_common(settings), group_id, settings.kafka_session_timeout_ms)
+    return Consumer({**ours, **properties}, logger=kafka_log)
 
 
 def reading_consumer(settings: Settings, purpose: str, **properties: str | bool) -> Consumer:
@@ -93,33 +65,18 @@ def price_producer(settings: Settings) -> Producer:
 
 def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:
     """A producer of the rater's; `watch` is told of its requests."""
-    properties = _transactional(settings, transactional_id)
-    # The lines that `watch` lives by: ninety for a batch in 24 partitions, each 1.5 us.
-    properties["debug"] = ",".join(filter(None, [properties.get("debug"), "protocol"]))
-    return Producer(properties, logger=watch)
+    return Producer(client_properties.watched(_transactional(settings, transactional_id)), logger=watch)
 
 
 def _transactional(settings: Settings, transactional_id: str) -> dict[str, Any]:
-    return {
-        **producer_properties(settings),
-        "transactional.id": transactional_id,
-        # A rater that dies holds up its partitions' readers until this has passed, unless it comes back with the same id.
-        "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
-    }
+    return client_properties.transactional_producer(
+        kafka_common(settings), transactional_id, settings.kafka_transaction_timeout_ms
+    )
 
 
 def producer_properties(settings: Settings) -> dict[str, Any]:
     """A producer that neither loses nor repeats, and puts a key where Java would."""
-    return {
-        **kafka_common(settings),
-        "enable.idempotence": True,
-        "acks": "all",
-        "partitioner": "murmur2_random",
-        "linger.ms": 5,
-        "batch.num.messages": 100_000,
-        "batch.size": 1024 * 1024,
-        "queue.buffering.max.messages": _QUEUE_MESSAGES,
-    }
+    return client_properties.producer(kafka_common(settings))
 
 
 def admin(settings: Settings) -> AdminClient:

@@ -1,4 +1,4 @@
-"""What the command line offers. A module of its own: to show it, nothing that rates need be loaded."""
+"""What the command line offers. A module of its own: it is shown without loading anything that rates."""
 
 from enum import StrEnum
 

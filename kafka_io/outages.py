@@ -70,7 +70,7 @@ class Patience:
     """Tries again until it works or the stop signal comes. `on_retry` hears of each try that failed."""
 
     def __init__(self, stop: Event, complaints: Complaints, on_retry: Callable[[str], None] = lambda _: None) -> None:
-        self._stop = stop
+        self.stop = stop
         self._complaints = complaints
         self._on_retry = on_retry
 
@@ -93,8 +93,8 @@ class Patience:
             wait=wait_exponential_jitter(
                 multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS
             ),
-            stop=stop_when_event_set(self._stop),
-            sleep=sleep_using_event(self._stop),
+            stop=stop_when_event_set(self.stop),
+            sleep=sleep_using_event(self.stop),
             before_sleep=note,
         )
         try:

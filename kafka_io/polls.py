@@ -15,13 +15,14 @@ from enum import Enum, auto
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
+from kafka_io.errors import UserError
 from kafka_io.positions import RecordPosition, TopicPartition, position_of
 
 logger = logging.getLogger(__name__)
 
 
-class OffsetOutOfRangeError(Exception):
-    """A partition does not hold the offset that is to be read next."""
+class OffsetOutOfRangeError(UserError):
+    """A partition does not hold the offset that is to be read next: somebody has to decide how to go on."""
 
     def __init__(self, position: RecordPosition) -> None:
         self.topic_partition, self.offset = position

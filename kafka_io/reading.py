@@ -95,7 +95,8 @@ def ends_from(
                 KafkaError(KafkaError._TIMED_OUT, f"the end of {_plain(min(missing))} was not reached")
             )
         poll = _poll(consumer)
-        reached |= {position_of(each).topic_partition: position_of(each).next_offset for each in poll.records}
+        for position in map(position_of, poll.records):
+            reached[position.topic_partition] = position.next_offset
         ends |= poll.ends
     return ends
 

@@ -1,4 +1,4 @@
-"""One poll of the rater: messages of both source topics, decoded to one table."""
+"""One batch of the rater: messages of both source topics, decoded to one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from streams.events.table import POSITION_COLUMNS, events_table
 
 @dataclass(frozen=True)
 class EventBatch:
-    """`messages` as Kafka gave them; `events`: EVENT_COLUMNS, `row` being the place in `messages`; `refusals`: those that
+    """`messages` as Kafka gave them; `events`: EVENT_COLUMNS, `row` being the index in `messages`; `refusals`: those that
     are no records; `times`: of the messages. Of each partition that brought some: `next_offsets`, where it goes on, and
     `newest_at`, the time of its newest record so far."""
 
@@ -74,7 +74,7 @@ def decode_batch(
 def _newest_so_far(positions: pl.DataFrame, before: Mapping[TopicPartition, int]) -> pl.Series:
     """For each record the time of the newest one of its partition so far, its own included."""
     known = pl.DataFrame(
-        [(*place, newest) for place, newest in before.items()],
+        [(*partition, newest) for partition, newest in before.items()],
         schema={"topic": pl.String, "partition": pl.Int64, "before": pl.Int64},
         orient="row",
     )

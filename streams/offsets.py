@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
-from confluent_kafka import TopicPartition as PartitionOffset
 
+from kafka_io import offsets as group_offsets
+from kafka_io.errors import Outage, UserError
 from kafka_io.missing_offsets import MissingOffsets
+from kafka_io.offsets import OffsetAndNote
 from kafka_io.positions import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
 
@@ -22,15 +24,15 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-KAFKA_TIMEOUT_SECONDS = 10.0
+Committed = Mapping[TopicPartition, OffsetAndNote | None]
 
 
-class MisplacedOffsetError(Exception):
+class MisplacedOffsetError(UserError):
     """A partition cannot be gone on with where the group left off: one line that says why, and what would do."""
 
 
-class KafkaSilentError(Exception):
-    """Kafka does not tell now: ask again."""
+class KafkaSilentError(Outage):
+    """Kafka does not answer now: ask again."""
 
 
 @dataclass(frozen=True)
@@ -70,107 +72,98 @@ class Offsets:
 
     def to_commit(
         self, offsets: Mapping[TopicPartition, int], newest_at: Mapping[TopicPartition, int]
-    ) -> list[PartitionOffset]:
-        """These offsets with their notes. `newest_at`: of each place the time of its newest record, where it is known."""
-        return [
-            PartitionOffset(*place, offset, str(self._note(place, newest_at.get(place))))
-            for place, offset in offsets.items()
-        ]
-
-    def _note(self, place: TopicPartition, newest_at: int | None) -> "_Note | str":
-        """A topic that is no source has no origin, and no note."""
-        origin = self._origins.get(place.topic)
-        return "" if origin is None else _Note(origin, newest_at, self._rated_with)
-
-    def newest_at(self, committed: Mapping[TopicPartition, PartitionOffset]) -> dict[TopicPartition, int]:
-        """What the notes say of how new the newest record of each source partition was: only where they say it of this
-        topic."""
-        noted = {place: _Note.read(answer.metadata) for place, answer in self._of_sources(committed)}
+    ) -> dict[TopicPartition, OffsetAndNote]:
+        """These offsets with their notes. `newest_at`: the time of each partition's newest record, where it is known."""
         return {
-            place: note.newest_at
-            for place, note in noted.items()
-            if note.newest_at is not None and note.origin == self._origins[place.topic]
+            partition: OffsetAndNote(offset, str(self._note(partition, newest_at.get(partition))))
+            for partition, offset in offsets.items()
         }
 
-    def tell_other_settings(self, committed: Mapping[TopicPartition, PartitionOffset]) -> None:
+    def _note(self, partition: TopicPartition, newest_at: int | None) -> "_Note | str":
+        """A topic that is no source has no origin, and no note."""
+        origin = self._origins.get(partition.topic)
+        return "" if origin is None else _Note(origin, newest_at, self._rated_with)
+
+    def newest_at(self, committed: Committed) -> dict[TopicPartition, int]:
+        """What the notes say of how new the newest record of each source partition was: only where they say it of this
+        topic."""
+        noted = {partition: _Note.read(answer.note) for partition, answer in self._of_sources(committed) if answer}
+        return {
+            partition: note.newest_at
+            for partition, note in noted.items()
+            if note.newest_at is not None and note.origin == self._origins[partition.topic]
+        }
+
+    def tell_other_settings(self, committed: Committed) -> None:
         """Log where events were rated with other settings than ours: another rater has them, or they were changed."""
-        for place, answer in self._of_sources(committed):
-            before = _Note.read(answer.metadata).rated_with
-            if before and before != self._rated_with:
+        for partition, answer in self._of_sources(committed):
+            before = _Note.read(answer.note).rated_with if answer else ""
+            if answer and before and before != self._rated_with:
                 logger.warning(
                     "%s, partition %d: rated with %s before offset %d, and with %s from there; all raters of a group must have"
                     " the same settings",
-                    *place,
+                    *partition,
                     before,
                     answer.offset,
                     self._rated_with,
                 )
 
-    def committed(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, PartitionOffset]:
-        """What is committed for each place, the offset negative where nothing is. Waits for open transactions."""
-        asked = [PartitionOffset(*place) for place in places]
-        answers = _answer(lambda: self._consumer.committed(asked, KAFKA_TIMEOUT_SECONDS))
-        for answer in answers:
-            if answer.error is not None:
-                raise KafkaException(answer.error)
-        return {TopicPartition(answer.topic, answer.partition): answer for answer in answers}
+    def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndNote | None]:
+        """What is committed for each partition, None where nothing is. Waits for open transactions."""
+        return _answer(lambda: group_offsets.committed(self._consumer, partitions))
 
-    def first(
-        self, committed: Mapping[TopicPartition, PartitionOffset], log_ends: Mapping[int, int]
-    ) -> dict[TopicPartition, int]:
+    def first(self, committed: Committed, log_ends: Mapping[int, int]) -> dict[TopicPartition, int]:
         """Where to begin in the source partitions that have no committed offset and of which nothing can have come yet.
 
         `log_ends`: where each partition of `credit-movements` ends. To be committed before any event is rated: so a
         partition that has been rated has a committed offset, and one that has none is one to stop at.
         """
-        uncommitted = [place for place, answer in self._of_sources(committed) if answer.offset < 0]
-        return {place: self._range(place)[0] for place in uncommitted if self._is_new(place, log_ends)}
+        uncommitted = [partition for partition, answer in self._of_sources(committed) if answer is None]
+        return {partition: self._range(partition)[0] for partition in uncommitted if self._is_new(partition, log_ends)}
 
-    def misplaced(self, committed: Mapping[TopicPartition, PartitionOffset]) -> dict[TopicPartition, str]:
+    def misplaced(self, committed: Committed) -> dict[TopicPartition, str]:
         """The source partitions that cannot be gone on with where the group left off, and why not."""
-        return {place: why for place, answer in self._of_sources(committed) if (why := self._fault(answer))}
+        faults = {partition: self._fault(partition.topic, answer) for partition, answer in self._of_sources(committed)}
+        return {partition: why for partition, why in faults.items() if why}
 
     def chosen(self, misplaced: Mapping[TopicPartition, str]) -> dict[TopicPartition, int]:
         """Where to go on in such partitions. Raises MisplacedOffsetError unless that was told."""
         offsets = {}
-        for place, why in misplaced.items():
-            begin, end = self._range(place)
-            told = f"{place.topic}, partition {place.partition} ({begin} to {end}): {why}"
+        for partition, why in misplaced.items():
+            begin, end = self._range(partition)
+            told = f"{partition.topic}, partition {partition.partition} ({begin} to {end}): {why}"
             if self._missing is MissingOffsets.STOP:
                 raise MisplacedOffsetError(
                     f"{told}. Choose: `credit-movements rate --missing-offsets=earliest` rates all that is there (what the log"
                     " has is not doubled, refusals are told again), `--missing-offsets=latest` leaves it out"
                 )
-            offsets[place] = begin if self._missing is MissingOffsets.EARLIEST else end
-            logger.warning("%s; going on at %d, the %s", told, offsets[place], self._missing.value)
+            offsets[partition] = begin if self._missing is MissingOffsets.EARLIEST else end
+            logger.warning("%s; going on at %d, the %s", told, offsets[partition], self._missing.value)
         return offsets
 
-    def _range(self, place: TopicPartition) -> tuple[int, int]:
+    def _range(self, partition: TopicPartition) -> tuple[int, int]:
         """The first offset that a partition holds, and the one after the last."""
-        asked = PartitionOffset(*place)
-        return _answer(lambda: self._consumer.get_watermark_offsets(asked, KAFKA_TIMEOUT_SECONDS))
+        return _answer(lambda: group_offsets.offset_range(self._consumer, partition, group_offsets.ANSWER_SECONDS))
 
-    def _of_sources(
-        self, committed: Mapping[TopicPartition, PartitionOffset]
-    ) -> Iterator[tuple[TopicPartition, PartitionOffset]]:
-        return ((place, answer) for place, answer in committed.items() if place.topic in self._origins)
+    def _of_sources(self, committed: Committed) -> Iterator[tuple[TopicPartition, OffsetAndNote | None]]:
+        return ((partition, answer) for partition, answer in committed.items() if partition.topic in self._origins)
 
-    def _is_new(self, place: TopicPartition, log_ends: Mapping[int, int]) -> bool:
+    def _is_new(self, partition: TopicPartition, log_ends: Mapping[int, int]) -> bool:
         """Whether nothing can have come of the partition yet: it never held an event, or nothing was ever written."""
-        letters = TopicPartition(dead_letter_topic(topic_named(place.topic)).name, place.partition)
-        return self._range(place)[1] == 0 or (log_ends[place.partition] == 0 and self._range(letters)[1] == 0)
+        letters = TopicPartition(dead_letter_topic(topic_named(partition.topic)).name, partition.partition)
+        return self._range(partition)[1] == 0 or (log_ends[partition.partition] == 0 and self._range(letters)[1] == 0)
 
-    def _fault(self, committed: PartitionOffset) -> str | None:
-        now = self._origins[committed.topic]
-        if committed.offset < 0:
+    def _fault(self, topic: str, committed: OffsetAndNote | None) -> str | None:
+        now = self._origins[topic]
+        if committed is None:
             return (
-                f"no offset is committed, though events were rated: {committed.topic} was made anew, or Kafka forgot the"
+                f"no offset is committed, though events were rated: {topic} was made anew, or Kafka forgot the"
                 " offset (offsets.retention.minutes)"
             )
-        origin = _Note.read(committed.metadata).origin
+        origin = _Note.read(committed.note).origin
         if origin and origin != now:
             return (
-                f"{committed.topic} or {CREDIT_MOVEMENTS.name} was made anew since offset {committed.offset} was committed"
+                f"{topic} or {CREDIT_MOVEMENTS.name} was made anew since offset {committed.offset} was committed"
                 f" ({origin}; now {now})"
             )
         return None

@@ -1,6 +1,6 @@
 """The pure heart: decoded events in; each comes out as a movement, a duplicate or a named refusal.
 
-No clock, no client, no environment. What was seen before is a parameter.
+No clock, no client, no environment. The ids of earlier movements are a parameter.
 """
 
 from dataclasses import dataclass
@@ -32,9 +32,10 @@ class KnownIds:
 class Outcomes:
     """What became of each event of a batch, exactly one of the three.
 
-    `movements`: the columns of CreditMovement. `moved` and `duplicates`: places in the table of events, of the movements and
-    of the duplicates. `refused`: the columns of the refused events, and the `check` that each failed (index in CHECKS).
-    `not_numbers`: places of the events, whatever became of them, whose destination has digits and yet is no number.
+    `movements`: the columns of CreditMovement. `moved` and `duplicates`: row indices in the table of events, of the
+    movements and of the duplicates. `refused`: the columns of the refused events, and the `check` that each failed (index in
+    CHECKS).
+    `not_numbers`: row indices of the events, whatever became of them, whose destination has digits and yet is no number.
     """
 
     movements: pl.DataFrame
@@ -70,18 +71,24 @@ def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten
 
 
 def classify(
-    events: pl.DataFrame, failed: Ints, ids: Hashes, content: Hashes, seen: KnownIds, prices: PriceList, limits: Limits
+    events: pl.DataFrame,
+    failed: Ints,
+    ids: Hashes,
+    content: Hashes,
+    known_ids: KnownIds,
+    prices: PriceList,
+    limits: Limits,
 ) -> Outcomes:
     """Decide every event of a batch (EVENT_COLUMNS in the order of the log).
 
     `failed` is what `check_batch` says, `ids` and `content` the fingerprints of the rows; all have one value a row.
-    Only a movement counts as seen: where an id comes twice in one batch, the first that can be rated stands.
+    Only a movement makes its id known: where an id comes twice in one batch, the first that can be rated stands.
     """
     priced, unrated = rate_batch(events, prices, limits)
     checked = failed == PASSED
-    first_content = np.where(seen.known, seen.content, content)
-    repeated = checked & seen.known
-    _find_repeats_within(ids, content, checked & ~seen.known, unrated == PASSED, repeated, first_content)
+    first_content = np.where(known_ids.known, known_ids.content, content)
+    repeated = checked & known_ids.known
+    _find_repeats_within(ids, content, checked & ~known_ids.known, unrated == PASSED, repeated, first_content)
     duplicate = repeated & (content == first_content)
     outcome = failed.copy()
     mark(outcome, repeated & ~duplicate, Check.CONFLICT)

@@ -4,10 +4,11 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
-from confluent_kafka import TopicPartition as PartitionOffset
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 
-from kafka_io.positions import TopicPartition, position_of
+from kafka_io.offsets import assign
+from kafka_io.polls import log_error, sort_out
+from kafka_io.positions import RecordPosition, TopicPartition, position_of
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason
 from schemas.topics import ACCOUNT_PLANS, RATES
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 10_000
 _WAIT_SECONDS = 0.1
-_PARTITIONS = [PartitionOffset(topic.name, 0, OFFSET_BEGINNING) for topic in (RATES, ACCOUNT_PLANS)]
+_PARTITIONS = {TopicPartition(topic.name, 0) for topic in (RATES, ACCOUNT_PLANS)}
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class RefusedPrice:
     """A rate or plan that breaks a rule and changes nothing: the message, where it lies, and why it is refused."""
 
     message: Message
-    place: TopicPartition
-    offset: int
+    position: RecordPosition
     reason: Reason
     detail: str
 
@@ -35,8 +35,8 @@ class RefusedPrice:
 class PriceFeed:
     """The price list in force, kept up to date from the topics `rates` and `account-plans`.
 
-    `consumer` belongs to this feed alone (no group commits, `enable.partition.eof`). Methods raise KafkaException for a
-    broken consumer and RegistryUnavailableError.
+    `consumer` belongs to this feed alone (no group commits, `enable.partition.eof`). Methods raise OffsetOutOfRangeError,
+    KafkaException for a broken consumer and RegistryUnavailableError.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class PriceFeed:
         # What came since the last price list: plans by their numbers, and what is refused without looking at others.
         self._new_plans: dict[int, Message] = {}
         self._newly_refused: list[RefusedPrice] = []
-        self._at_end: set[str] = set()
+        self._at_end: set[TopicPartition] = set()
         self.is_complete = False
         self.prices = self._history.price_list(self._plans)
         self.refused: list[RefusedPrice] = []
@@ -57,9 +57,9 @@ class PriceFeed:
 
     def read_to_end(self, stop: threading.Event) -> None:
         """Read everything published so far; no event may be rated before this returns."""
-        self._consumer.assign(_PARTITIONS)
+        assign(self._consumer, dict.fromkeys(_PARTITIONS, OFFSET_BEGINNING))
         self._at_end.clear()
-        while len(self._at_end) < len(_PARTITIONS) and not stop.is_set():
+        while not self._at_end >= _PARTITIONS and not stop.is_set():
             self._take(self._consumer.consume(_BATCH, _WAIT_SECONDS))
         self._rebuild()
         self.is_complete = True
@@ -84,29 +84,22 @@ class PriceFeed:
         )
 
     def _tell_of_plans(self, before: JudgedPlans) -> None:
-        """A plan that is refused as soon as it is read is buried; of one that has stood so far the log tells."""
+        """A plan that is refused as soon as it is read is dead-lettered; of one that stood until now the log says so."""
         for number, error in self._plans.refused.items():
             if number in self._new_plans:
                 self._refuse(self._new_plans[number], Reason.INVALID_EVENT, str(error))
             elif number not in before.refused:
                 logger.warning("an account plan that stood is out of force from now on: %s", error)
-        self.refused += sorted(self._newly_refused, key=lambda price: (price.place, price.offset))
+        self.refused += sorted(self._newly_refused, key=lambda price: price.position)
         self._newly_refused.clear()
         self._new_plans.clear()
 
     def _take(self, messages: list[Message]) -> bool:
-        for message in messages:
-            error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                self._at_end.add(str(message.topic()))
-            elif error is not None and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                logger.warning("topic %s does not exist yet: run `credit-movements setup`", message.topic())
-            elif error is not None:
-                raise KafkaException(error)
-        good = [message for message in messages if message.error() is None]
+        poll = sort_out(messages, _tell)
+        self._at_end |= poll.ends.keys()
         for topic in self._codecs:
-            self._apply(topic, [message for message in good if message.topic() == topic])
-        return bool(good)
+            self._apply(topic, [message for message in poll.records if message.topic() == topic])
+        return bool(poll.records)
 
     def _apply(self, topic: str, messages: list[Message]) -> None:
         decoded = self._codecs[topic].decode([message.value() for message in messages])
@@ -124,5 +117,11 @@ class PriceFeed:
 
     def _refuse(self, message: Message, reason: Reason, detail: str) -> None:
         logger.warning("%s at offset %s changes nothing: %s", message.topic(), message.offset(), detail)
-        place, offset = position_of(message)
-        self._newly_refused.append(RefusedPrice(message, place, offset, reason, detail))
+        self._newly_refused.append(RefusedPrice(message, position_of(message), reason, detail))
+
+
+def _tell(error: KafkaError) -> None:
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        logger.warning("%s: run `credit-movements setup`", error.str())
+    else:
+        log_error(error)

@@ -253,9 +253,9 @@ def _told_in_one_line() -> tuple[type[Exception], ...]:
     from schemas.codec import UnregisteredSchemaError
     from schemas.registry import RegistryUnavailableError
     from sinks.write.batch import OutOfLogError
+    from streams.assignment import MisassignedError
     from streams.offsets import MisplacedOffsetError
     from streams.pricing.rates import BadRateError
-    from streams.rater import MisassignedError
     from streams.watches.clock import ClockBehindError
 
     return (

@@ -14,16 +14,18 @@ from credit_movements.supervision.occupancy import rater_folder_claimed
 from credit_movements.workers.health import health_page
 from kafka_io.missing_offsets import MissingOffsets
 from kafka_io.transaction_watch import TransactionWatch
+from kafka_io.transactions import MakeProducer
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, dead_letter_topic
 from streams.dedup.catch_up import LogReader
 from streams.events.table import SOURCES
 from streams.metrics import RaterMetrics
+from streams.options import RaterOptions
 from streams.price_feed import PriceFeed
 from streams.pricing.rating import Limits
-from streams.rater import Rater, RaterOptions
+from streams.rater import Rater
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
-from streams.writer import MakeProducer, MovementWriter
+from streams.writer import MovementWriter
 
 GROUP = "rater"
 # Two raters that have one of these differently end the same event differently.
@@ -88,7 +90,8 @@ def make_rater(
         codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
         options=RaterOptions(
             partitions=partitions,
-            seen_folder=settings.data_dir / "seen",
+            # The folder keeps its old name, so that an upgrade finds the stores that lie there.
+            dedup_folder=settings.data_dir / "seen",
             log_id=log_id,
             origins={
                 topic.name: f"{topic.name} {topics[topic.name].id} of {partitions}, {CREDIT_MOVEMENTS.name} {log_id}"
@@ -112,6 +115,7 @@ def make_rater(
             settings.event_max_ahead,
             lambda: clients.behind_registry(settings, _now_micros),
         ),
+        monotonic_seconds=time.monotonic,
     )
 
 

@@ -34,7 +34,7 @@ def run_sink(settings: Settings, stop: threading.Event, missing_offsets: Missing
         metrics=SinkMetrics(metrics),
         log_id=log.id,
         monotonic_seconds=time.monotonic,
-        messages_a_poll=settings.sink_batch_size,
+        messages_a_batch=settings.sink_batch_size,
     )
     with health_page(settings.http_host, settings.sink_http_port, metrics, lambda: _not_ready(sink)):
         try:

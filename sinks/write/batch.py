@@ -1,17 +1,19 @@
-"""What one poll of the log brought."""
+"""The records of the log that one poll brought, as columns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, Message
 
+from kafka_io.errors import UserError
+from kafka_io.polls import OffsetOutOfRangeError, sort_out
 from sinks.write.columns import Int64s
 
 
 @dataclass(frozen=True)
 class MovementBatch:
-    """`values`, `partitions` and `offsets` are equally long; `reached` is partition → the next offset to read there."""
+    """`values`, `partitions` and `offsets` are equally long; `reached` is partition → the next offset to read there;
+    `complaints` are errors that the client recovers from."""
 
     values: list[bytes | None]
     partitions: Int64s
@@ -20,36 +22,31 @@ class MovementBatch:
     complaints: list[str]
 
 
-class OutOfLogError(Exception):
+class OutOfLogError(UserError):
     """The log does not have the offset that is to be read next: one line that says where, and what would do."""
 
 
-def read_batch(messages: Sequence[Message]) -> MovementBatch:
-    """Tell messages from what else the client has to say.
+def read_batch(messages: list[Message]) -> MovementBatch:
+    """The batch that a poll brought.
 
     Raises OutOfLogError, and KafkaException where the client cannot go on.
     """
-    records = [message for message in messages if message.error() is None]
+    errors: list[KafkaError] = []
+    try:
+        poll = sort_out(messages, errors.append)
+    except OffsetOutOfRangeError as error:
+        raise OutOfLogError(
+            f"{error.topic_partition.topic}, partition {error.topic_partition.partition}: the log does not have offset"
+            f" {error.offset}, which is to be read next: it was made anew or cut."
+            " `credit-movements sink --missing-offsets=earliest` reads it from its beginning; rows that are stored already"
+            " count once"
+        ) from error
+    records = poll.records
     partitions = np.fromiter((record.partition() for record in records), np.int64, len(records))
     offsets = np.fromiter((record.offset() for record in records), np.int64, len(records))
     reached = {int(each): int(offsets[partitions == each].max()) + 1 for each in np.unique(partitions)}
-    complaints: list[str] = []
-    for message in messages if len(records) < len(messages) else ():
-        error = message.error()
-        if error is None:
-            continue
-        if error.fatal():
-            raise KafkaException(error)
-        partition, offset = message.partition(), message.offset()
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise OutOfLogError(
-                f"{message.topic()}, partition {partition}: the log does not have offset {offset}, which is to be read next:"
-                " it was made anew or cut. `credit-movements sink --missing-offsets=earliest` reads it from its beginning;"
-                " rows that are stored already count once"
-            )
-        if error.code() == KafkaError._PARTITION_EOF and partition is not None and offset is not None:
-            # After the last message stand transaction markers: the end lies where the client says.
-            reached[partition] = max(offset, reached.get(partition, 0))
-        else:
-            complaints.append(error.str())
+    for (_, partition), end in poll.ends.items():
+        # After the last record stand transaction markers: the end lies where the client says.
+        reached[partition] = max(end, reached.get(partition, 0))
+    complaints = [error.str() for error in errors]
     return MovementBatch([record.value() for record in records], partitions, offsets, reached, complaints)

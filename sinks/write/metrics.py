@@ -24,8 +24,8 @@ class SinkMetrics:
     def retried(self, waiting_for: str) -> None:
         self._retries.labels(waiting_for).inc()
 
-    def place(self, partition: int, committed: int, lag: int) -> None:
-        self._committed.labels(partition).set(committed)
+    def committed(self, partition: int, offset: int, lag: int) -> None:
+        self._committed.labels(partition).set(offset)
         self._lag.labels(partition).set(lag)
 
     def forget(self, partition: int) -> None:

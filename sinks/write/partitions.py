@@ -2,8 +2,10 @@
 
 import logging
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from kafka_io.offsets import OffsetAndNote, commit, last_known_end
+from kafka_io.positions import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS
 from sinks.write.metrics import SinkMetrics
 
@@ -34,7 +36,7 @@ class AssignedPartitions:
                 self._metrics.forget(partition)
 
     def reach(self, reached: dict[int, int]) -> None:
-        # A partition that went away during the poll is another's: a commit of ours could set its place back.
+        # A partition that went away during the batch is another's: a commit of ours could set its offset back.
         self._reached |= {partition: at for partition, at in reached.items() if partition in self.assigned}
 
     def commit(self, consumer: Consumer) -> KafkaError | None:
@@ -43,23 +45,19 @@ class AssignedPartitions:
         if not changed:
             return None
         try:
-            answers = consumer.commit(
-                offsets=[TopicPartition(CREDIT_MOVEMENTS.name, partition, at) for partition, at in changed.items()],
-                asynchronous=False,
-            )
+            commit(consumer, {_of_log(partition): OffsetAndNote(at) for partition, at in changed.items()})
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             return error
-        for answer in answers:
-            if answer.error is not None:
-                return answer.error
         self.committed |= changed
         self._measure(consumer)
         return None
 
     def _measure(self, consumer: Consumer) -> None:
         for partition, at in self.committed.items():
-            place = TopicPartition(CREDIT_MOVEMENTS.name, partition)
-            watermarks = consumer.get_watermark_offsets(place, cached=True)
-            self.lag[partition] = max(0, watermarks[1] - at)
-            self._metrics.place(partition, at, self.lag[partition])
+            self.lag[partition] = max(0, last_known_end(consumer, _of_log(partition)) - at)
+            self._metrics.committed(partition, at, self.lag[partition])
+
+
+def _of_log(partition: int) -> TopicPartition:
+    return TopicPartition(CREDIT_MOVEMENTS.name, partition)

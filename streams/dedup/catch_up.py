@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import polars as pl
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
-from confluent_kafka import TopicPartition as PartitionOffset
 
+from kafka_io.offsets import assign, last_known_end
 from kafka_io.polls import sort_out
 from kafka_io.positions import TopicPartition, position_of
 from schemas.codec import RecordCodec, UndecodableError
@@ -43,21 +43,17 @@ class LogReader:
         that is ahead of the log, and UndecodableError for a movement that is none: the rater alone writes this log, so that
         would be a bug.
         """
-        places = [
-            PartitionOffset(CREDIT_MOVEMENTS.name, number, store.reached_offset) for number, store in stores.items()
-        ]
-        self._consumer.assign(places)
+        begins = {TopicPartition(CREDIT_MOVEMENTS.name, each): store.reached_offset for each, store in stores.items()}
+        assign(self._consumer, begins)
         log_ends: dict[int, int] = {}
         read = 0
         while len(log_ends) < len(stores) and not stop.is_set():
-            messages = self._consumer.consume(_BATCH, _WAIT_SECONDS)
-            poll = sort_out(messages)
-            movements, ends = poll.records, poll.ends
-            self._add(stores, movements)
-            log_ends |= {place.partition: end for place, end in ends.items() if self._is_the_end(place, end)}
-            if (read + len(movements)) // _PROGRESS_EVERY > read // _PROGRESS_EVERY:
-                logger.info("%d movements read back from the log", read + len(movements))
-            read += len(movements)
+            poll = sort_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
+            self._add(stores, poll.records)
+            log_ends |= {each.partition: end for each, end in poll.ends.items() if self._is_the_end(each, end)}
+            if (read + len(poll.records)) // _PROGRESS_EVERY > read // _PROGRESS_EVERY:
+                logger.info("%d movements read back from the log", read + len(poll.records))
+            read += len(poll.records)
         # Or it would go on fetching what this rater itself writes.
         self._consumer.unassign()
         return log_ends
@@ -71,28 +67,27 @@ class LogReader:
         broker, which keeps none. `now_micros` bounds what publishers say. Raises KafkaException.
         """
         newest = dict.fromkeys(offsets, 0)
-        unread = {place for place, offset in offsets.items() if offset > 0}
-        self._consumer.assign([PartitionOffset(*place, OFFSET_BEGINNING) for place in unread])
+        unread = {partition for partition, offset in offsets.items() if offset > 0}
+        assign(self._consumer, dict.fromkeys(unread, OFFSET_BEGINNING))
         while unread and not stop.is_set():
             poll = sort_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
-            records, ends = poll.records, poll.ends
-            for place, read_to, at in _by_partition(records, offsets, now_micros):
-                newest[place] = max(newest[place], at)
-                if read_to >= offsets[place]:
-                    unread.discard(place)
+            for partition, read_to, at in _by_partition(poll.records, offsets, now_micros):
+                newest[partition] = max(newest[partition], at)
+                if read_to >= offsets[partition]:
+                    unread.discard(partition)
             # Where a partition ends before its committed offset, more is not to be had.
-            unread -= ends.keys()
+            unread -= poll.ends.keys()
         self._consumer.unassign()
         return newest
 
-    def _is_the_end(self, place: TopicPartition, offset: int) -> bool:
+    def _is_the_end(self, partition: TopicPartition, offset: int) -> bool:
         # Of the answer that brought us to `offset`: up to where records are written, committed or not.
-        _, written = self._consumer.get_watermark_offsets(PartitionOffset(*place), cached=True)
+        written = last_known_end(self._consumer, partition)
         if offset < written:
             logger.warning(
                 "%s, partition %d: waiting for the end of an open transaction; if that takes minutes, it hangs, readers see"
                 " nothing after it, and `kafka-transactions.sh find-hanging` tells more",
-                *place,
+                *partition,
             )
         return offset >= written
 
@@ -105,21 +100,21 @@ class LogReader:
         partitions = np.array([message.partition() for message in messages], dtype=np.int64)
         for number in np.unique(partitions).tolist():
             rows = np.flatnonzero(partitions == number)
-            _, last_offset = position_of(messages[rows[-1]])
-            stores[number].add(ids[rows], content[rows], occurred_at[rows], last_offset + 1)
+            reached_offset = position_of(messages[rows[-1]]).next_offset
+            stores[number].add(ids[rows], content[rows], occurred_at[rows], reached_offset)
 
 
 def _by_partition(
     records: list[Message], offsets: Mapping[TopicPartition, int], now_micros: int
 ) -> Iterator[tuple[TopicPartition, int, int]]:
     """For each partition: how far it is read with these records, and the newest time of those before its offset (0: none)."""
-    places = [TopicPartition(str(record.topic()), int(record.partition() or 0)) for record in records]
+    partitions = [position_of(record).topic_partition for record in records]
     table = pl.DataFrame(
         {
-            "topic": [place.topic for place in places],
-            "partition": [place.partition for place in places],
+            "topic": [each.topic for each in partitions],
+            "partition": [each.partition for each in partitions],
             "offset": [record.offset() for record in records],
-            "end": [offsets[place] for place in places],
+            "end": [offsets[each] for each in partitions],
             "at": record_times(records, now_micros).recorded_at,
         }
     )

@@ -27,7 +27,7 @@ def id_hashes(events: pl.DataFrame) -> Hashes:
 
 
 def content_hashes(events: pl.DataFrame) -> Hashes:
-    """The hash of everything else that the publisher said of each row (EVENT_COLUMNS without the place in the log)."""
+    """The hash of everything else that the publisher said of each row (EVENT_COLUMNS without the position in the log)."""
     hashes = _hashed_together(events, _TEXTS)
     numbers = events.select(*_NUMBERS, *(pl.col(name).str.len_bytes().cast(pl.Int64) for name in _TEXTS))
     for number, column in enumerate(numbers, 1):

@@ -1,4 +1,4 @@
-"""Sorted runs: what has been seen, as arrays that a whole batch is looked up in at once."""
+"""Sorted runs: the fingerprints of movements, as arrays in which a whole batch is looked up at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,9 +68,9 @@ def look_up(runs: Sequence[Run], ids: Hashes) -> tuple[npt.NDArray[np.bool_], Ha
         if len(run) == 0:
             continue
         # Searching in rising order walks through a run once instead of jumping about in it.
-        places = np.minimum(np.searchsorted(run.ids, in_order), len(run) - 1)
-        hits = np.flatnonzero(run.ids[places] == in_order)
+        found = np.minimum(np.searchsorted(run.ids, in_order), len(run) - 1)
+        hits = np.flatnonzero(run.ids[found] == in_order)
         rows = order[hits]
         known[rows] = True
-        content[rows] = run.content[places[hits]]
+        content[rows] = run.content[found[hits]]
     return known, content

@@ -1,4 +1,4 @@
-"""What one partition has seen, in memory and on disk: a projection of `credit-movements` that can always be rebuilt.
+"""The deduplication store of one partition, in memory and on disk: a projection of `credit-movements`, so it can be rebuilt.
 
 New entries gather in memory in sorted runs, merged eight by eight. When they are many, one run of them all is written to a
 file, together with the offset of `credit-movements` up to which the files know everything. After a crash the rest is read
@@ -65,7 +65,7 @@ class DedupStore:
         return sum(map(len, self._runs()))
 
     def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
-        """For each id hash whether it was seen, and the hash of the content it was seen with."""
+        """For each id hash whether a movement has it, and the content hash of that movement."""
         return look_up(self._runs(), ids)
 
     def add(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:

@@ -31,7 +31,7 @@ class SortedKeys:
         return cls(distinct, keys[order], np.append(values[order], NONE))
 
     def positions(self, groups: Ints, at: Ints) -> Ints:
-        """The place of each row's entry, or NONE: the last one of its group that starts at or before `at`.
+        """The index of each row's entry, or NONE: the last one of its group that starts at or before `at`.
 
         A group of NONE has no entries.
         """

@@ -1,10 +1,10 @@
-"""Decoded usage events and top-ups of one poll, as one table."""
+"""Decoded usage events and top-ups of one batch, as one table."""
 
 import polars as pl
 
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
-# What an event has of the log: `row` is its place in the poll, `recorded_at` when its record came and `newest_at` when the
+# What an event has of the log: `row` is its index in the batch, `recorded_at` when its record came and `newest_at` when the
 # newest record of its partition so far came, its own included (microseconds, see `record_times`).
 POSITION_COLUMNS: dict[str, type[pl.DataType]] = {
     "row": pl.UInt32,
@@ -34,7 +34,7 @@ def events_table(decoded: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """One table with EVENT_COLUMNS from the decoded records of each source topic, which bring POSITION_COLUMNS with them.
 
     A usage event has no amount and currency; a top-up has no usage type, destination and user, and a quantity of 0.
-    The rows are in the order of the poll.
+    The rows are in the order of the batch.
     """
     tables = [_with_all_columns(records, topic) for topic, records in decoded.items()]
     return pl.concat([pl.DataFrame(schema=EVENT_COLUMNS), *tables]).sort("row")

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+from kafka_io.errors import UserError
 from streams.events.record_times import RecordTimes
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _ASK_AGAIN_SECONDS = 60.0
 _WORTH_A_WORD = timedelta(seconds=30)
 
 
-class ClockBehindError(Exception):
+class ClockBehindError(UserError):
     """This machine's clock is behind: one line that says by how much, and what would do."""
 
 

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from credit_movements import clients
 from kafka_io.transaction_watch import TransactionWatch
+from kafka_io.transactions import Transactions
 from schemas.dead_letters import Reason
 from schemas.topics import USAGE_EVENTS
 from streams.writer import MovementWriter
@@ -58,26 +59,28 @@ class LateEnd:
 
     def _abort_the_first(self, patch: pytest.MonkeyPatch) -> None:
         """As a rebalance does in the middle of a batch."""
-        honest = MovementWriter._commit_transaction
+        honest = Transactions.commit
 
-        def commit(ledger: MovementWriter, *given: object) -> None:
+        def commit(transactions: Transactions, *given: object) -> None:
             if self.is_held:
-                honest(ledger, *given)  # type: ignore[arg-type]
+                honest(transactions, *given)  # type: ignore[arg-type]
                 return
-            ledger._producer.flush()
-            ledger._abort(KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION, "for the test", False, False, True)))
+            transactions.producer.flush()
+            transactions.abort(
+                KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION, "for the test", False, False, True))
+            )
 
-        patch.setattr(MovementWriter, "_commit_transaction", commit)
+        patch.setattr(Transactions, "commit", commit)
 
     def _deliver_it_late(self, patch: pytest.MonkeyPatch, after: int) -> None:
         honest, waited = MovementWriter.write_dead_letter, []
 
-        def write_dead_letter(ledger: MovementWriter, message: Message, reason: Reason, detail: str) -> None:
-            honest(ledger, message, reason, detail)
+        def write_dead_letter(writer: MovementWriter, message: Message, reason: Reason, detail: str) -> None:
+            honest(writer, message, reason, detail)
             if self.is_held:
                 waited.append(message)
             if len(waited) == after and not self.answers:
-                ledger._producer.flush()
+                writer._transactions.producer.flush()
                 answer = self._kafka.deliver(self._strike)
                 # After the answer's length, correlation id and throttling time.
                 self.answers.append(int.from_bytes(answer[12:14], "big"))

@@ -7,7 +7,7 @@ import urllib.request
 from functools import partial
 from pathlib import Path
 
-import streams.rater
+import streams.dedup.stores
 from credit_movements.commands.main import main
 from credit_movements.embedded.ports import free_port
 from credit_movements.settings import Settings, variable
@@ -53,6 +53,6 @@ class RaterProcess(Child):
 if __name__ == "__main__":
     # Python ignores the signal: a file that grows beyond it meets an OSError, as on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
-    streams.rater.DedupStore = partial(DedupStore, max_in_memory=int(sys.argv[1]))  # type: ignore[assignment,misc]
+    streams.dedup.stores.DedupStore = partial(DedupStore, max_in_memory=int(sys.argv[1]))  # type: ignore[assignment,misc]
     sys.argv[1:] = ["rate"]
     main()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import streams.rater
+import streams.dedup.stores
 from streams.dedup.store import DedupStore
 from tests.faults.rater_process import RaterProcess
 from tests.faults.world import World
@@ -37,7 +37,7 @@ def test_a_full_disk_stops_no_rater_and_charges_nobody_twice(world: World, tmp_p
 def test_a_folder_that_is_back_is_written_again(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(streams.rater, "DedupStore", partial(DedupStore, max_in_memory=100))
+    monkeypatch.setattr(streams.dedup.stores, "DedupStore", partial(DedupStore, max_in_memory=100))
     seen = world.settings.data_dir / "seen"
     seen.write_text("in the way")
     with world.stack.rating():

@@ -70,12 +70,12 @@ def codec(registry: str) -> Iterator[RecordCodec]:
 class Worker:
     """A sink in a thread, as the root runs one in a process."""
 
-    def __init__(self, log: str, client: Any, codec: RecordCodec, messages_a_poll: int = 500, **more: str) -> None:
+    def __init__(self, log: str, client: Any, codec: RecordCodec, messages_a_batch: int = 500, **more: str) -> None:
         connection = {"bootstrap.servers": log, "session.timeout.ms": 2000, "heartbeat.interval.ms": 500}
         self.consumer = Consumer({**connection, **CONSUMER_SETTINGS, **more})
         self.registry = CollectorRegistry()
         metrics = SinkMetrics(self.registry)
-        self.sink = Sink(self.consumer, client, codec, metrics, "log-1", time.monotonic, messages_a_poll, 0.2)
+        self.sink = Sink(self.consumer, client, codec, metrics, "log-1", time.monotonic, messages_a_batch, 0.2)
         self.stop = threading.Event()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
@@ -103,8 +103,8 @@ class Worker:
 
 
 @contextmanager
-def sinking(log: str, client: Any, codec: RecordCodec, messages_a_poll: int = 500, **more: str) -> Iterator[Worker]:
-    worker = Worker(log, client, codec, messages_a_poll, **more)
+def sinking(log: str, client: Any, codec: RecordCodec, messages_a_batch: int = 500, **more: str) -> Iterator[Worker]:
+    worker = Worker(log, client, codec, messages_a_batch, **more)
     try:
         yield worker
     finally:
@@ -217,7 +217,7 @@ def test_a_crash_between_insert_and_commit_counts_no_row_twice(
 ) -> None:
     frame = movements(1_300)
     append(log, codec.encode(frame))
-    with sinking(log, CrashesAfterInsert(client, inserts), codec, messages_a_poll=400) as worker:
+    with sinking(log, CrashesAfterInsert(client, inserts), codec, messages_a_batch=400) as worker:
         assert isinstance(worker.crashed(), SimulatedCrashError)
     with sinking(log, client, codec) as worker:
         wait_until(lambda: worker.sink.health.committed == ends(log))

@@ -13,6 +13,7 @@ import pytest
 
 from exporter.file.csv_file import csv_chunks
 from exporter.request.window import Period
+from kafka_io.transactions import AbortedError
 from schemas import wire
 from sinks.read.movements import stream_movements
 from streams import outcome
@@ -21,7 +22,7 @@ from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch
 from streams.pricing.rates import Rate
 from streams.pricing.rating import Limits, PriceList
-from streams.writer import AbortedError, MovementWriter
+from streams.writer import MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
@@ -77,12 +78,12 @@ def aborted_batch_is_rated_again(fixture: Fixture) -> None:
     world: World = fixture("world")
     honest, aborts = MovementWriter.append, []
 
-    def append(ledger: MovementWriter, movements: pl.DataFrame) -> None:
+    def append(writer: MovementWriter, movements: pl.DataFrame) -> None:
         # Once, before anything is written: Tansu shows what was written before an abort.
         if not aborts and len(movements):
             aborts.append(len(movements))
             raise AbortedError("for the test")
-        honest(ledger, movements)
+        honest(writer, movements)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MovementWriter, "append", append)

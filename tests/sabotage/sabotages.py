@@ -54,7 +54,7 @@ class Sabotage(NamedTuple):
 def commit_before_insert(patch: pytest.MonkeyPatch) -> None:
     def finish(sink: Any) -> None:
         if (block := sink._under_way) is not None:
-            sink._places.reach(block.poll.reached)
+            sink._partitions.reach(block.batch.reached)
             sink._commit()
         honest(sink)
 
@@ -84,10 +84,12 @@ def clock_in_the_rating(patch: pytest.MonkeyPatch) -> None:
 
 
 def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
-    def commit(rater: Any, poll: Any, outcomes: Any, *more: Any) -> Any:
-        standing = {number: store.reached_offset for number, store in rater._stores.items()}
-        rater._remember(outcomes, id_hashes(poll.events), content_hashes(poll.events), standing)
-        return honest(rater, poll, outcomes, *more)
+    def commit(rater: Any, batch: Any, outcomes: Any, *more: Any) -> Any:
+        stores, moved = rater._assignment.stores, outcomes.moved
+        standing = {number: store.reached_offset for number, store in stores._stores.items()}
+        ids, content = id_hashes(batch.events)[moved], content_hashes(batch.events)[moved]
+        stores.remember(outcomes.movements, ids, content, standing)
+        return honest(rater, batch, outcomes, *more)
 
     honest = Rater._commit
     patch.setattr(Rater, "_commit", commit)

@@ -1,6 +1,9 @@
-"""Where a partition goes on after a poll."""
+"""What a poll brought is told apart: records, ends of partitions, and errors; and where a partition goes on after it."""
 
-from kafka_io.polls import offsets_after
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from kafka_io.polls import OffsetOutOfRangeError, offsets_after, sort_out
 from kafka_io.positions import TopicPartition
 
 HERE = TopicPartition("usage-events", 3)
@@ -21,3 +24,37 @@ def test_an_end_that_was_told_before_the_next_record_came_does_not_count_that_re
 
 def test_an_end_where_the_partition_stands_already_is_no_news() -> None:
     assert offsets_after({HERE: 5}, {}, {HERE: 5}) == {}
+
+
+def _record(offset: int) -> Message:
+    return Message(topic=HERE.topic, partition=HERE.partition, offset=offset, value=b"")
+
+
+def _error(code: int, offset: int = 0, fatal: bool = False) -> Message:
+    return Message(topic=HERE.topic, partition=HERE.partition, offset=offset, error=KafkaError(code, "said so", fatal))
+
+
+def test_records_keep_their_order_and_ends_are_told_apart_from_them() -> None:
+    poll = sort_out([_record(5), _error(KafkaError._PARTITION_EOF, 7), _record(7)])
+    assert [record.offset() for record in poll.records] == [5, 7]
+    assert poll.ends == {HERE: 7}
+
+
+def test_an_error_that_the_consumer_recovers_from_is_only_said() -> None:
+    said: list[KafkaError] = []
+    poll = sort_out([_error(KafkaError._ALL_BROKERS_DOWN), _record(1)], said.append)
+    assert [error.str() for error in said] == ["said so"]
+    assert len(poll.records) == 1
+
+
+def test_a_fatal_error_is_raised() -> None:
+    with pytest.raises(KafkaException, match="said so"):
+        sort_out([_record(1), _error(KafkaError._FATAL, fatal=True)])
+
+
+def test_an_offset_out_of_range_is_raised_with_its_position() -> None:
+    with pytest.raises(
+        OffsetOutOfRangeError, match="partition 3: offset 9 is to be read next, and is not there"
+    ) as raised:
+        sort_out([_error(KafkaError._AUTO_OFFSET_RESET, 9)])
+    assert (raised.value.topic_partition, raised.value.offset) == (HERE, 9)

@@ -14,7 +14,10 @@ from confluent_kafka import Message
 from confluent_kafka import TopicPartition as PartitionOffset
 from prometheus_client import CollectorRegistry
 
+from kafka_io.offsets import OffsetAndNote
+from kafka_io.outages import Complaints, Patience
 from kafka_io.positions import TopicPartition, position_of
+from kafka_io.transactions import AbortedError
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from streams.dedup.fingerprints import content_hashes, id_hashes
@@ -22,12 +25,12 @@ from streams.dedup.store import DedupStore
 from streams.events.record_times import record_times
 from streams.events.table import events_of_movements
 from streams.metrics import RaterMetrics
+from streams.options import RaterOptions
 from streams.pricing.rates import Rate
 from streams.pricing.rating import Limits, PriceList
-from streams.rater import Rater, RaterOptions
+from streams.rater import Rater
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
-from streams.writer import AbortedError
 from tests.unit.schemas.test_codec import RegisteredSchemas
 from tests.unit.streams.test_outcome import rate
 
@@ -81,7 +84,7 @@ class RunningRater:
     def __init__(self, kafka: KafkaDouble, batch_size: int, limits: Limits, behind: Callable[[], Any]) -> None:
         options = RaterOptions(
             partitions=1,
-            seen_folder=kafka.folder,
+            dedup_folder=kafka.folder,
             log_id="log",
             origins={topic.name: f"{topic.name} a, log" for topic in SOURCES},
             limits=limits,
@@ -92,7 +95,7 @@ class RunningRater:
         clock = ClockWatch(lambda: kafka.now_micros, lambda: 0.0, limits.max_ahead, behind)
         self.rater = Rater(
             cast(Any, consumer),
-            cast(Any, _Ledger(kafka)),
+            cast(Any, _Writer(kafka)),
             cast(Any, _Feed()),
             cast(Any, _LogReader(kafka)),
             {topic.name: CODECS[topic.name] for topic in SOURCES},
@@ -100,12 +103,14 @@ class RunningRater:
             metrics,
             clock,
             NumberWatch(metrics.not_numbers, lambda: 0.0),
+            lambda: 0.0,
         )
         self._kafka = kafka
-        self.rater._on_assign(cast(Any, consumer), [PartitionOffset(*place) for place in kafka.records])
+        self._patience = Patience(threading.Event(), Complaints(lambda: 0.0))
+        self.rater._assignment.on_assign(cast(Any, consumer), list(kafka.records))
 
     def turn(self) -> None:
-        self.rater._turn()
+        self.rater._turn(self._patience)
 
     def catch_up(self) -> None:
         """Rate all that is there."""
@@ -117,8 +122,7 @@ class RunningRater:
                 return
 
     def save(self) -> None:
-        for store in self.rater._stores.values():
-            store.save()
+        self.rater._assignment.stores.save()
 
 
 class _Consumer:
@@ -149,7 +153,7 @@ class _Consumer:
         return 0, len(self._kafka.records.get(TopicPartition(partition.topic, partition.partition), []))
 
 
-class _Ledger:
+class _Writer:
     def __init__(self, kafka: KafkaDouble) -> None:
         self._kafka = kafka
 
@@ -163,7 +167,7 @@ class _Ledger:
     def write_dead_letter(self, message: Message, reason: Any, detail: str) -> None:
         self._letters[position_of(message)] = (reason.value, detail)
 
-    def commit(self, offsets: list[PartitionOffset], _: Any) -> dict[int, int]:
+    def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], _: Any) -> dict[int, int]:
         what, self._kafka.next_commit = self._kafka.next_commit, "commit"
         if what == "crash before":
             raise CrashedError
@@ -171,11 +175,9 @@ class _Ledger:
             raise AbortedError("for a test")
         self._kafka.log += self._movements
         self._kafka.letters |= self._letters
-        for each in offsets:
-            note = each.metadata if self._kafka.keeps_notes else ""
-            self._kafka.committed[TopicPartition(each.topic, each.partition)] = PartitionOffset(
-                each.topic, 0, each.offset, note
-            )
+        for place, (offset, note) in offsets.items():
+            kept = note if self._kafka.keeps_notes else ""
+            self._kafka.committed[place] = PartitionOffset(place.topic, 0, offset, kept)
         if what == "crash after":
             raise CrashedError
         return {0: len(self._kafka.log)} if self._movements else {}

@@ -155,7 +155,7 @@ def test_what_an_hour_ago_could_be_refused_for_its_age_may_not_come_in_when_the_
     running = kafka.rater()
     running.catch_up()
     running.save()
-    assert running.rater._stores[0].forgotten_before > NOW - 40 * DAY
+    assert running.rater._assignment.stores[0].forgotten_before > NOW - 40 * DAY
     kafka.publish(USAGE_EVENTS, event(1, occurred_at=NOW - 40 * DAY), NOW)
     kafka.publish(USAGE_EVENTS, event(5, occurred_at=NOW - 40 * DAY), NOW)
     kafka.rater(limits=Limits(max_age=timedelta(days=60))).catch_up()

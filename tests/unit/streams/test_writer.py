@@ -11,9 +11,10 @@ from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
 from kafka_io.transaction_watch import TransactionWatch
+from kafka_io.transactions import AbortedError, ended_in_time
 from schemas.dead_letters import Reason
 from streams.metrics import RaterMetrics
-from streams.writer import AbortedError, MovementWriter, ended_in_time
+from streams.writer import MovementWriter
 
 LONG_SECONDS = 30.0
 MESSAGE: Any = SimpleNamespace(
@@ -37,8 +38,8 @@ class Kafka:
         self.sent_ends = 1
         self.counts = CollectorRegistry()
         codec: Any = SimpleNamespace(own_id=lambda: 1)
-        self.ledger = MovementWriter(self.make_producer, codec, RaterMetrics(self.counts))
-        self.ledger.open()
+        self.writer = MovementWriter(self.make_producer, codec, RaterMetrics(self.counts))
+        self.writer.open()
 
     def make_producer(self) -> Any:
         self.made += 1
@@ -46,9 +47,9 @@ class Kafka:
         return _Producer(self, self.made, watch), watch
 
     def write_a_batch(self) -> None:
-        self.ledger.begin()
-        self.ledger.write_dead_letter(MESSAGE, Reason.UNDECODABLE, "for the test")
-        self.ledger.commit([], CONSUMER)
+        self.writer.begin()
+        self.writer.write_dead_letter(MESSAGE, Reason.UNDECODABLE, "for the test")
+        self.writer.commit({}, CONSUMER)
 
 
 class _Producer:
@@ -121,8 +122,8 @@ def test_a_producer_that_is_slow_to_begin_is_not_changed_for_that(kafka: Kafka) 
 def test_a_batch_without_anything_to_write_needs_no_producer(kafka: Kafka) -> None:
     kafka.sent_ends = 2
     kafka.write_a_batch()
-    kafka.ledger.begin()
-    kafka.ledger.commit([], SimpleNamespace(commit=lambda **_: []))  # type: ignore[arg-type]
+    kafka.writer.begin()
+    kafka.writer.commit({}, SimpleNamespace(commit=lambda **_: []))  # type: ignore[arg-type]
     assert kafka.made == 1
 
 

@@ -1,0 +1,73 @@
+"""The properties of Kafka clients that the guarantees rest on. Pure: who calls adds servers and times, and makes the client."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Properties = dict[str, Any]
+
+_QUEUE_MESSAGES: Final = 500_000
+_FETCH: Final = {
+    "fetch.wait.max.ms": "50",
+    "fetch.message.max.bytes": str(4 * 1024 * 1024),
+    "queued.min.messages": "100000",
+    "queued.max.messages.kbytes": str(128 * 1024),
+    # A full queue is looked at again after this, by default after a second: seen to hold a reader to a third of its speed.
+    "fetch.queue.backoff.ms": "10",
+}
+
+
+def common(bootstrap_servers: str, more: Mapping[str, Any]) -> Properties:
+    """What all clients have in common. `more`: what whoever runs them adds, such as passwords."""
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "client.id": "credit-movements",
+        # librdkafka's error callback tells of a broker that is away as well; once is enough.
+        "log.connection.close": "false",
+        **more,
+    }
+
+
+def group_consumer(common: Properties, group_id: str, session_timeout_ms: int) -> Properties:
+    """A member of a group: it commits by itself alone, sees what committed transactions wrote, and is told where a
+    partition ends."""
+    return {
+        **common,
+        **_FETCH,
+        "group.id": group_id,
+        "session.timeout.ms": session_timeout_ms,
+        "heartbeat.interval.ms": session_timeout_ms // 4,
+        "partition.assignment.strategy": "range",
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+    }
+
+
+def producer(common: Properties) -> Properties:
+    """A producer that neither loses nor repeats, and puts a key where Java would."""
+    return {
+        **common,
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+        "batch.num.messages": 100_000,
+        "batch.size": 1024 * 1024,
+        "queue.buffering.max.messages": _QUEUE_MESSAGES,
+    }
+
+
+def transactional_producer(common: Properties, transactional_id: str, timeout_ms: int) -> Properties:
+    """A producer of transactions. All producers of one `transactional_id` fence those before them."""
+    return {
+        **producer(common),
+        "transactional.id": transactional_id,
+        # A producer that dies holds up the readers of its partitions until this has passed, unless its id comes back.
+        "transaction.timeout.ms": timeout_ms,
+    }
+
+
+def watched(properties: Properties) -> Properties:
+    """With the log of requests that `transaction_watch` lives by: ninety lines for a batch in 24 partitions, each 1.5 us."""
+    return {**properties, "debug": ",".join(filter(None, [properties.get("debug"), "protocol"]))}

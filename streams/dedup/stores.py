@@ -1,0 +1,82 @@
+"""The deduplication stores of the partitions that a rater has, one each."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from streams.dedup.fingerprints import Hashes
+from streams.dedup.store import NOTHING_FORGOTTEN, DedupStore
+from streams.events.sorted_keys import Ints
+
+
+class DedupStores:
+    """Partition number → store. `folder` holds a folder for each; the stores are of the log `log_id`."""
+
+    def __init__(self, folder: Path, log_id: str, keep: timedelta) -> None:
+        self._folder = folder
+        self._log_id = log_id
+        self._keep = keep
+        self._stores: dict[int, DedupStore] = {}
+
+    def __len__(self) -> int:
+        """How many ids they hold."""
+        return sum(map(len, self._stores.values()))
+
+    def __getitem__(self, number: int) -> DedupStore:
+        return self._stores[number]
+
+    def hold(self, numbers: Iterable[int]) -> dict[int, DedupStore]:
+        """The stores of exactly these partitions, opened where they are not open; the others are saved and closed."""
+        wanted = list(numbers)
+        for number in self._stores.keys() - set(wanted):
+            self._stores.pop(number).save()
+        for number in wanted:
+            if number not in self._stores:
+                self._stores[number] = DedupStore(self.folder_of(number), self._log_id, self._keep)
+        return {number: self._stores[number] for number in wanted}
+
+    def throw_away(self, number: int) -> None:
+        """Forget all of a partition, on disk too: its store is then rebuilt from the log."""
+        self._stores.pop(number, None)
+        shutil.rmtree(self.folder_of(number), ignore_errors=True)
+
+    def folder_of(self, number: int) -> Path:
+        return self._folder / str(number)
+
+    def save(self) -> None:
+        for store in self._stores.values():
+            store.save()
+
+    def note_newest(self, newest_at: Mapping[int, int]) -> None:
+        """`newest_at`: partition number → the time of its newest record. A store forgets by it."""
+        for number, store in self._stores.items():
+            store.newest_at = max(store.newest_at, newest_at[number])
+
+    def look_up(self, partitions: Ints, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes, Ints]:
+        """Of each id in its partition: whether a movement has it, the content hash of that movement, and before which time
+        ids of the partition may be forgotten."""
+        known = np.zeros(len(ids), dtype=bool)
+        content = np.zeros(len(ids), dtype=np.uint64)
+        forgotten_before = np.full(len(ids), NOTHING_FORGOTTEN, dtype=np.int64)
+        for number, store in self._stores.items():
+            rows = np.flatnonzero(partitions == number)
+            if len(rows):
+                known[rows], content[rows] = store.look_up(ids[rows])
+                forgotten_before[rows] = store.forgotten_before
+        return known, content, forgotten_before
+
+    def remember(self, movements: pl.DataFrame, ids: Hashes, content: Hashes, reached: Mapping[int, int]) -> None:
+        """Add movements that are committed, with the fingerprints of their events.
+
+        `reached`: partition number → the offset of `credit-movements` below which its store then knows everything.
+        """
+        partitions = movements["source_partition"].to_numpy()
+        occurred_at = movements["occurred_at"].to_numpy()
+        for number, reached_offset in reached.items():
+            rows = np.flatnonzero(partitions == number)
+            self._stores[number].add(ids[rows], content[rows], occurred_at[rows], reached_offset)
