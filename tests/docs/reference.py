@@ -33,7 +33,9 @@ BEFORE_THE_CHECKS = {
 
 
 def settings_page() -> str:
-    rows = [(f"`{name}`", f"`{default}`" if default else "", meaning) for name, default, meaning in described_settings()]
+    rows = [
+        (f"`{name}`", f"`{default}`" if default else "", meaning) for name, default, meaning in described_settings()
+    ]
     return _page(
         "Settings",
         "Every setting is an environment variable. Durations are ISO 8601 (`P7D`, `PT10M`) or a number of seconds. A wrong or"
@@ -55,9 +57,9 @@ def metrics_page() -> str:
     rows = sorted(_metrics())
     return _page(
         "Metrics",
-        "Each worker serves these at `/metrics` in Prometheus' text form, beside `/healthz` and `/readyz`; `audit --every` serves"
-        " those of the audit. Prometheus adds `_total` to the name of a counter, and `_bucket`, `_sum` and `_count` to that of a"
-        " histogram.",
+        "Each worker serves these at `/metrics` in Prometheus' text form, beside `/healthz` and `/readyz`. `audit --every`"
+        " serves those of the audit. Prometheus adds `_total` to the name of a counter, and `_bucket`, `_sum` and `_count` to"
+        " that of a histogram.",
         _table(("name", "kind", "labels", "what it counts", "made in"), rows),
     )
 
@@ -94,9 +96,9 @@ def dead_letters_page() -> str:
         )
     return _page(
         "Dead-letter reasons",
-        "A record that cannot be used lies in `<topic>.dlq` with its original bytes and the headers `dlq.reason`, `dlq.detail`,"
-        " `dlq.source.topic`, `dlq.source.partition` and `dlq.source.offset`. The reasons stand here in the order of the checks;"
-        " the first one that fails is the reason. The limits are [settings](settings.md). The rule is 3.6 of the"
+        "A record that cannot be used lies in `<topic>.dlq` with its original bytes and the headers `dlq.reason`,"
+        " `dlq.detail`, `dlq.source.topic`, `dlq.source.partition` and `dlq.source.offset`. The reasons stand here in the order"
+        " of the checks; the first one that fails is the reason. The limits are [settings](settings.md). The rule is 3.6 of the"
         " [contract](CONTRACT.md). [Operate it](../how-to/operate.md) says how to list dead letters and send them again.",
         _table(("`dlq.reason`", "the details that it comes with", "can pass later, as it is"), rows),
     )
@@ -144,7 +146,9 @@ def _is_argument(parameter: Any) -> bool:
 def _option(parameter: Any) -> tuple[str, str, str] | None:
     if _is_argument(parameter) or parameter.name == "help":
         return None
-    default = "" if parameter.default in (None, False, ()) else f"`{getattr(parameter.default, 'value', parameter.default)}`"
+    default = (
+        "" if parameter.default in (None, False, ()) else f"`{getattr(parameter.default, 'value', parameter.default)}`"
+    )
     kind = parameter.type_descriptor.annotation
     named = ", ".join(f"`{each.value}`" for each in kind) if isinstance(kind, EnumMeta) else ""
     meaning = " ".join([parameter.help or "", *([f"One of {named}."] if named else [])])
@@ -182,7 +186,7 @@ def _avro_type(kind: Any) -> str:
 
 def _sentence(template: str) -> str:
     """The sentence of a check, with the names of what is filled in."""
-    return re.sub(r"\{(\w+)[^}]*\}", r"‹\1›", template)
+    return re.sub(r"\{(\w+)[^}]*\}", r"[\1]", template)
 
 
 def main() -> None:

@@ -48,7 +48,11 @@ def event_of(number: int, row: dict[str, str]) -> dict[str, Any]:
     # Two rows with one id are one event sent twice, so nothing else may differ between them.
     number = int(row["event id"]) if "event id" in row else number
     return event(
-        number, usage_type=row["usage type"], quantity=int(row["quantity"]), destination=row["destination"] or None, **times
+        number,
+        usage_type=row["usage type"],
+        quantity=int(row["quantity"]),
+        destination=row["destination"] or None,
+        **times,
     )
 
 
@@ -63,7 +67,9 @@ def test_each_example_is_rated_as_the_page_says(section: Section, tmp_path: Path
     for row, (kind, result) in zip(section.rows, outcomes, strict=True):
         if row["outcome"] == "movement":
             amount, units, *_ = result
-            assert (kind, units, amount) == ("movement", int(row["units charged"]), Decimal(row["credit movement"])), row
+            assert (kind, units, amount) == ("movement", int(row["units charged"]), Decimal(row["credit movement"])), (
+                row
+            )
         else:
             assert row["outcome"] == (result if kind == "refused" else kind), row
             assert row["units charged"] == row["credit movement"] == "", row
