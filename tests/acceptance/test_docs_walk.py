@@ -21,7 +21,6 @@ from tests.docs.commands import COMMANDS, LIVE_AUDIT, OPERATION, WALK
 from tests.docs.pages import ROOT, shell_commands
 
 START = ROOT / "docs" / "start.md"
-PUBLISH = ROOT / "docs" / "how-to" / "publish.md"
 PATIENCE_SECONDS = 60.0
 NEGATIVE = r"EUR[^\d-]*-\d"
 # Run before: `up` is what the others run against, and the demo has a test of its own.
@@ -97,14 +96,6 @@ def test_every_command_of_the_start_page_does_what_it_says(up: RunningUp) -> Non
             eventually_shown(command, up, pattern)
         else:
             assert re.search(pattern, text := shown(command, up)), text
-
-
-def test_the_python_that_is_shown_publishes_an_event_that_is_rated(up: RunningUp) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", PUBLISH.read_text(encoding="utf-8"), re.DOTALL)
-    code = block.replace("127.0.0.1:19092", up.kafka).replace("http://127.0.0.1:18081", up.registry)
-    code = code.replace('"acme"', '"copied"')
-    subprocess.run((sys.executable, "-c", code), check=True, timeout=60)
-    eventually_shown(".venv/bin/credit-movements balance copied", up, NEGATIVE)
 
 
 def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp) -> None:
