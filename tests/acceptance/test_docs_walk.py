@@ -106,13 +106,14 @@ def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp
     example = "usage-events.dlq/3@17"
     verify = ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv"
     delete = ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10"
+    # The time behind --since is one of the page: whether something was written after it, this machine's clock decides.
     says = {
         ".venv/bin/credit-movements publish usage-events events.jsonl": "1 records published",
         ".venv/bin/credit-movements publish account-plans plans.jsonl": "1 records published",
         listing: POSITION,
         f"{listing} --show {example}": "no_rate",
-        ".venv/bin/credit-movements dead-letters replay --dry-run": "1",
-        ".venv/bin/credit-movements dead-letters replay --reason no_rate --since 2026-10-24T00:00:00Z": "1",
+        ".venv/bin/credit-movements dead-letters replay --dry-run": "Would be sent",
+        ".venv/bin/credit-movements dead-letters replay --reason no_rate --since 2026-10-24T00:00:00Z": "Sent|No dead letters",
         ".venv/bin/credit-movements audit": "",
         verify: "nothing wrong",
         ".venv/bin/python examples/export_mails.py --folder mails --once": r"\.eml",
