@@ -52,7 +52,7 @@ def arguments(command: str, up: RunningUp) -> tuple[str, ...]:
     return (sys.executable, str(ROOT / example), *options, *where)
 
 
-def shown(command: str, up: RunningUp, status: int = 0) -> str:
+def shown(command: str, up: RunningUp) -> str:
     ended = subprocess.run(
         arguments(command, up),
         cwd=up.folder.parent,
@@ -61,7 +61,7 @@ def shown(command: str, up: RunningUp, status: int = 0) -> str:
         text=True,
         timeout=120,
     )
-    assert ended.returncode == status, f"{command}\n{ended.stdout}{ended.stderr}"
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
     return ended.stdout + ended.stderr
 
 
