@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos check lint types bench pictures pin clean
+.PHONY: demo test chaos check lint types docs reference bench pictures pin clean
 
 demo: $(READY)
 	$(BIN)/credit-movements demo
@@ -16,7 +16,7 @@ test: $(READY)
 chaos: $(READY)
 	$(BIN)/python -m pytest tests/faults tests/chaos
 
-check: lint types chaos test
+check: lint types docs chaos test
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -26,7 +26,15 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# The pictures of the README, made by a browser that uses the real thing.
+# The site, in .site; a warning is an error. The same pages can be read as they are, in docs/.
+docs: $(READY)
+	$(BIN)/properdocs build --strict --quiet
+
+# The pages of docs/reference that are made from the code.
+reference: $(READY)
+	$(BIN)/python -m tests.docs.reference
+
+# The pictures of the documentation, made by a browser that uses the real thing.
 pictures: $(READY)
 	$(BIN)/python -m tests.browser.pictures docs
 
@@ -51,4 +59,4 @@ pin:
 	echo hatchling | $(PIN) --constraint constraints.txt --output-file constraints-build.txt -
 
 clean:
-	rm -rf $(VENV) .credit-movements .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .site .credit-movements .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,1 +1,1 @@
-"""What the figures of the README come from: `make bench`."""
+"""What the figures of docs/PERFORMANCE.md come from: `make bench`."""

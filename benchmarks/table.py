@@ -1,4 +1,4 @@
-"""Lines of the README's table of figures."""
+"""Lines of the tables of figures in docs/PERFORMANCE.md."""
 
 import statistics
 

@@ -354,9 +354,9 @@ def test_a_deck_is_held_against_what_is_published(up: RunningUp, tmp_path: Path)
     assert "line 1, rate_card_id: card 'none' has no rates" in first.stderr
 
 
-def test_the_example_of_the_readme_is_rated(up: RunningUp, tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+def test_the_python_of_the_how_to_page_is_rated(up: RunningUp, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "publish.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     example = tmp_path / "example.py"
     example.write_text(code.replace("127.0.0.1:19092", up.kafka).replace("http://127.0.0.1:18081", up.registry))
     subprocess.run((sys.executable, str(example)), check=True, timeout=60)

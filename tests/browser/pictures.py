@@ -1,4 +1,4 @@
-"""`make pictures`: the README's pictures of the dashboard and of a mail, made with the real thing.
+"""`make pictures`: the documentation's pictures of the dashboard and of a mail, made with the real thing.
 
 `python -m tests.browser.pictures FOLDER [--all]`; `--all` makes those of every state, wide and narrow, to look at.
 """

@@ -61,7 +61,7 @@ def test_a_broker_that_is_killed_twice_loses_and_doubles_nothing(
     kafka_of_ours: RestartedKafka, registry: str, clickhouse: str, tmp_path: Path, seed: int
 ) -> None:
     """Away for less than a transaction's time: one that is over it when a broker that stands alone starts, Kafka 4.3 can leave
-    open for ever (the README's limits). With 4 s, and a machine on which it takes long to start, that was seen here."""
+    open for ever (docs/LIMITS.md). With 4 s, and a machine on which it takes long to start, that was seen here."""
     pick = random.Random(seed)
     servers = kafka_of_ours.broker.bootstrap_servers
     with made_world(servers, registry, clickhouse, tmp_path, seed, _TRANSACTION_TIMEOUT_MS) as world:

@@ -90,7 +90,7 @@ OLD, NEW = b"the secret of last year, thirty-two bytes", b"the secret of this ye
 
 
 def test_a_key_can_be_changed_without_breaking_a_link_though_workers_are_restarted_one_by_one() -> None:
-    # The steps of the README; in each, some workers still are at the step before.
+    # The steps of docs/how-to/exports.md; in each, some workers still are at the step before.
     steps = [LinkSigner(OLD), LinkSigner(OLD, previous=NEW), LinkSigner(NEW, previous=OLD)]
     for before, after in itertools.pairwise(steps):
         for signer, reader in ((before, after), (after, before)):

@@ -1,0 +1,163 @@
+"""A publisher of usage events and top-ups, as a telephony or payment system would write it, in one file.
+
+    python examples/publish_events.py --account acme --type call --quantity 187 --destination +4915112345678
+    python examples/publish_events.py --account acme --top-up 25
+
+It publishes one event with plain confluent-kafka and the schema that the registry holds, waits until Kafka has it, and prints
+it as JSON. Nothing here imports the project: copy it.
+
+What a publisher must do: key = account id, partitioner murmur2, whole numbers for money and quantities, and an event id of
+its own for each event. If no answer comes, send the same event again with the same id: it is charged once.
+"""
+
+import argparse
+import json
+import sys
+import time
+import uuid
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+# What the registry's client raises where the registry does not answer.
+from httpx2 import HTTPError
+
+USAGE_TOPIC, TOP_UP_TOPIC = "usage-events", "top-up-events"
+# Money is an integer number of nanos: 1e-9 of one unit of the currency.
+NANOS = 10**9
+DELIVERY_SECONDS = 30
+
+
+class Publisher:
+    """Publishes to one Kafka. It takes each topic's schema from the registry once, and registers none."""
+
+    def __init__(self, bootstrap_servers: str, registry: SchemaRegistryClient) -> None:
+        self._registry = registry
+        self._encoders: dict[str, AvroSerializer] = {}
+        # librdkafka's default partitioner is another one: with it, events would be refused as `wrong_partition`.
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "enable.idempotence": True}
+        )
+
+    def publish(self, topic: str, event: dict[str, Any]) -> None:
+        """Return when Kafka has the event. Raises KafkaException where it has not, or where nobody knows."""
+        failures: list[Any] = []
+        value = self._encoder(topic)(event, SerializationContext(topic, MessageField.VALUE))
+        self._producer.produce(
+            topic,
+            key=event["account_id"],
+            value=value,
+            on_delivery=lambda error, _: failures.append(error) if error else None,
+        )
+        if self._producer.flush(DELIVERY_SECONDS):
+            raise KafkaException(f"no answer from Kafka within {DELIVERY_SECONDS} s: send the same event again")
+        if failures:
+            raise KafkaException(failures[0])
+
+    def _encoder(self, topic: str) -> AvroSerializer:
+        if topic not in self._encoders:
+            schema = self._registry.get_latest_version(f"{topic}-value").schema.schema_str
+            self._encoders[topic] = AvroSerializer(
+                self._registry,
+                schema,
+                conf={"auto.register.schemas": False, "subject.name.strategy.type": "TOPIC"},
+            )
+        return self._encoders[topic]
+
+
+def usage_event(
+    *, account_id: str, usage_type: str, quantity: int, destination: str | None, occurred_at: int, event_id: str
+) -> dict[str, Any]:
+    """A record of `usage-events`. `quantity`: whole seconds, fragments or messages. `occurred_at`: microseconds, UTC."""
+    return {
+        "event_id": event_id,
+        "account_id": account_id,
+        # What the customer sees: a call id or a message id.
+        "interaction_id": f"{usage_type}-{event_id[:8]}",
+        "usage_type": usage_type,
+        "quantity": quantity,
+        "destination": destination,
+        "occurred_at": occurred_at,
+        "user_id": None,
+    }
+
+
+def top_up_event(
+    *, account_id: str, amount_nanos: int, currency: str, occurred_at: int, event_id: str
+) -> dict[str, Any]:
+    """A record of `top-up-events`."""
+    return {
+        "event_id": event_id,
+        "account_id": account_id,
+        "interaction_id": f"payment-{event_id[:8]}",
+        "amount_nanos": amount_nanos,
+        "currency": currency,
+        "occurred_at": occurred_at,
+    }
+
+
+def nanos_of(text: str) -> int:
+    """A decimal amount as nanos, exactly; a float would not be. Raises ArgumentTypeError."""
+    try:
+        nanos = Decimal(text) * NANOS
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount, as 25 or 12.50") from None
+    if not nanos.is_finite() or nanos != nanos.to_integral_value():
+        raise argparse.ArgumentTypeError(f"{text!r} has more than 9 decimal places")
+    return int(nanos)
+
+
+def event_of(options: argparse.Namespace, occurred_at: int, event_id: str) -> tuple[str, dict[str, Any]]:
+    """The topic and the event that the options ask for. Pure."""
+    if options.top_up is not None:
+        return TOP_UP_TOPIC, top_up_event(
+            account_id=options.account,
+            amount_nanos=options.top_up,
+            currency=options.currency,
+            occurred_at=occurred_at,
+            event_id=event_id,
+        )
+    return USAGE_TOPIC, usage_event(
+        account_id=options.account,
+        usage_type=options.type,
+        quantity=options.quantity,
+        destination=options.destination,
+        occurred_at=occurred_at,
+        event_id=event_id,
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    made.add_argument("--bootstrap-servers", default="127.0.0.1:19092", help="Kafka")
+    made.add_argument("--schema-registry", default="http://127.0.0.1:18081", help="schema registry")
+    made.add_argument("--account", required=True, help="account id")
+    made.add_argument("--type", default="call", help="usage type: call, sms, whatsapp, mms, ai-voice-agents, stt")
+    made.add_argument("--quantity", type=int, default=60, help="whole seconds, fragments or messages")
+    made.add_argument("--destination", help="the number called or messaged, E.164")
+    made.add_argument("--top-up", type=nanos_of, metavar="AMOUNT", help="publish a top-up of so much instead")
+    made.add_argument("--currency", default="EUR", help="of the top-up: that of the account's rate card")
+    made.add_argument("--event-id", help="send an event again with its id; default: a new one")
+    return made
+
+
+def main(arguments: list[str]) -> None:
+    options = parser().parse_args(arguments)
+    topic, event = event_of(options, time.time_ns() // 1000, options.event_id or str(uuid.uuid4()))
+    try:
+        registry = SchemaRegistryClient({"url": options.schema_registry})
+        Publisher(options.bootstrap_servers, registry).publish(topic, event)
+    except (KafkaException, SchemaRegistryError, HTTPError) as error:
+        sys.exit(f"publish_events: {error}")
+    print(json.dumps({"topic": topic, **event}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

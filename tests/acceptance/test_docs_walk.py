@@ -1,0 +1,174 @@
+"""The commands of the documentation, run as they are written, against an `up` of their own.
+
+Only what a reader's machine has otherwise is put in: `.venv/bin`, the ports, and the ids that a page makes up.
+"""
+
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.command import COMMAND, RunningUp, clean_environment, running_up
+from tests.conftest import free_port
+from tests.docs.commands import COMMANDS, LIVE_AUDIT, OPERATION, WALK
+from tests.docs.pages import ROOT, shell_commands
+
+START = ROOT / "docs" / "start.md"
+PATIENCE_SECONDS = 60.0
+NEGATIVE = r"EUR[^\d-]*-\d"
+# Run before: `up` is what the others run against, and the demo has a test of its own.
+STANDING = ["make demo", ".venv/bin/credit-movements up"]
+# A dead letter, `no_rate`.
+EVENT = (
+    '{"event_id": "00000000-0000-4000-8000-00000000000a", "account_id": "acme", "interaction_id": "call-1", '
+    '"usage_type": "no-such-type", "quantity": 3, "destination": null, "occurred_at": %d, "user_id": null}\n'
+)
+POSITION = r"(usage-events\.dlq/\d+@\d+)"
+PLAN = '{"account_id": "planned", "rate_card_id": "default", "effective_from": "2026-01-01T00:00:00Z"}\n'
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
+    """In the folder where a command looks for it without any option."""
+    with running_up(tmp_path_factory.mktemp("docs") / ".credit-movements") as running:
+        yield running
+
+
+def arguments(command: str, up: RunningUp) -> tuple[str, ...]:
+    """What to run for a command as the page writes it."""
+    program, *rest = shlex.split(command)
+    if program == ".venv/bin/credit-movements":
+        return (*COMMAND, *rest)
+    assert program == ".venv/bin/python", command
+    example, *options = rest
+    where = ("--bootstrap-servers", up.kafka, "--schema-registry", up.registry)
+    return (sys.executable, str(ROOT / example), *options, *where)
+
+
+def shown(command: str, up: RunningUp) -> str:
+    ended = subprocess.run(
+        arguments(command, up),
+        cwd=up.folder.parent,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
+    return ended.stdout + ended.stderr
+
+
+def eventually_shown(command: str, up: RunningUp, pattern: str) -> str:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not re.search(pattern, text := shown(command, up)):
+        assert time.monotonic() < deadline, f"{command}\n{text}"
+        time.sleep(0.2)
+    return text
+
+
+def test_every_command_of_the_start_page_does_what_it_says(up: RunningUp) -> None:
+    (deck,) = re.findall(r"```csv\n(.*?)```", START.read_text(encoding="utf-8"), re.DOTALL)
+    (up.folder.parent / "rates.csv").write_text(deck, encoding="utf-8")
+    says = {
+        ".venv/bin/python examples/publish_events.py --account acme --type call --quantity 187 --destination +4915112345678": (
+            '"topic": "usage-events"'
+        ),
+        ".venv/bin/credit-movements balance acme": NEGATIVE,
+        ".venv/bin/python examples/publish_events.py --account acme --top-up 25": '"amount_nanos": 25000000000',
+        ".venv/bin/credit-movements request-export acme --wait": r"/downloads/",
+        ".venv/bin/python examples/follow_movements.py --once": r"acme 2\d\.\d+ EUR",
+        ".venv/bin/credit-movements rates lint rates.csv": "1 rates on 1 rate cards, nothing wrong",
+        ".venv/bin/credit-movements rates publish rates.csv": "1 rates published",
+    }
+    commands = [command for command in shell_commands(START) if command not in STANDING]
+    assert commands == list(says), "the page has other commands, or in another order"
+    assert {command for command, test in COMMANDS.items() if test == WALK} == {*commands, STANDING[1]}
+    for command, pattern in says.items():
+        # Of what happens by itself, a person looks until it has happened; publishing is done once.
+        if "balance" in command or "follow" in command:
+            eventually_shown(command, up, pattern)
+        else:
+            assert re.search(pattern, text := shown(command, up)), text
+
+
+def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp) -> None:
+    folder = up.folder.parent
+    (folder / "events.jsonl").write_text(EVENT % (time.time_ns() // 1000), encoding="utf-8")
+    (folder / "plans.jsonl").write_text(PLAN, encoding="utf-8")
+    listing = ".venv/bin/credit-movements dead-letters list"
+    example = "usage-events.dlq/3@17"
+    verify = ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv"
+    delete = ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10"
+    # The time behind --since is one of the page: whether something was written after it, this machine's clock decides.
+    says = {
+        ".venv/bin/credit-movements publish usage-events events.jsonl": "1 records published",
+        ".venv/bin/credit-movements publish account-plans plans.jsonl": "1 records published",
+        listing: POSITION,
+        f"{listing} --show {example}": "no_rate",
+        ".venv/bin/credit-movements dead-letters replay --dry-run": "Would be sent",
+        ".venv/bin/credit-movements dead-letters replay --reason no_rate --since 2026-10-24T00:00:00Z": "Sent|No dead letters",
+        ".venv/bin/credit-movements audit": "",
+        verify: "nothing wrong",
+        ".venv/bin/python examples/export_mails.py --folder mails --once": r"\.eml",
+        delete: "is deleted",
+    }
+    assert {command for command, test in COMMANDS.items() if test == OPERATION} == set(says)
+    put_in = {}
+    for command, pattern in says.items():
+        if command == listing:
+            put_in[example] = found(POSITION, eventually_shown(command, up, pattern))
+            continue
+        if command == verify:
+            put_in |= export(up, verify.split()[-1], delete.split()[-1])
+        as_run = command
+        for made_up, real in put_in.items():
+            as_run = as_run.replace(made_up, real)
+        assert re.search(pattern, text := shown(as_run, up)), f"{as_run}\n{text}"
+
+
+def found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match, text
+    return match[1]
+
+
+def export(up: RunningUp, file_in_page: str, id_in_page: str) -> dict[str, str]:
+    """Export acme and download file and manifest; gives what to put in for the file and the id that the page makes up."""
+    text = shown(".venv/bin/credit-movements request-export acme --wait", up)
+    name = found(r"File:\s+(\S+)", text)
+    for label, target in (("Link", name), ("Manifest", name.replace(".csv", ".manifest.json"))):
+        with urllib.request.urlopen(found(rf"{label}:\s+(\S+)", text)) as answer:
+            (up.folder.parent / target).write_bytes(answer.read())
+    return {file_in_page: name, id_in_page: found(r"Export:\s+(\S+)", text)}
+
+
+def test_a_live_audit_tells_prometheus(up: RunningUp) -> None:
+    (command,) = (each for each, test in COMMANDS.items() if test == LIVE_AUDIT)
+    port = free_port()
+    process = subprocess.Popen(
+        arguments(command.replace("18084", str(port)), up), cwd=up.folder.parent, env=clean_environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert "credit_audit_difference" in page_of(f"http://127.0.0.1:{port}/metrics")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def page_of(url: str) -> str:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, ConnectionError):
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.2)

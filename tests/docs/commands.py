@@ -1,0 +1,48 @@
+"""Who runs the commands of the documentation: each command of a ```sh block, and the test that runs it.
+
+tests/unit/test_docs.py fails where a command is missing here, where one stands here that no page has any more, and where the
+test is not there.
+"""
+
+WALK = "tests/acceptance/test_docs_walk.py::test_every_command_of_the_start_page_does_what_it_says"
+OPERATION = "tests/acceptance/test_docs_walk.py::test_the_commands_of_the_how_to_pages_run_against_a_running_up"
+LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_prometheus"
+MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
+TOOLS = "tests/unit/test_docs.py::test_a_tool_of_the_loop_of_a_change_is_installed"
+COMPOSE = "tests/unit/test_compose.py::test_the_command_exists"
+
+COMMANDS = {
+    "make demo": "tests/acceptance/test_demo.py::test_the_demo_ends_by_itself_and_all_its_figures_hold",
+    # What runs this test.
+    "make test": MAKE,
+    "make check": MAKE,
+    "make lint": MAKE,
+    "make types": MAKE,
+    "make docs": MAKE,
+    "make bench": MAKE,
+    "make reference": "tests/unit/test_docs.py::test_a_page_that_is_made_from_the_code_is_current",
+    ".venv/bin/ruff format .": TOOLS,
+    ".venv/bin/python -m pytest tests/unit/streams": TOOLS,
+    # Needs Docker: the file is held against the code piece by piece.
+    "cp .env.example .env": "tests/unit/test_compose.py::test_no_secret_is_written_down",
+    "docker compose up --build": COMPOSE,
+    ".venv/bin/credit-movements up": WALK,
+    ".venv/bin/python examples/publish_events.py --account acme --type call --quantity 187 --destination +4915112345678": WALK,
+    ".venv/bin/python examples/publish_events.py --account acme --top-up 25": WALK,
+    ".venv/bin/credit-movements balance acme": WALK,
+    ".venv/bin/credit-movements request-export acme --wait": WALK,
+    ".venv/bin/python examples/follow_movements.py --once": WALK,
+    ".venv/bin/credit-movements rates lint rates.csv": WALK,
+    ".venv/bin/credit-movements rates publish rates.csv": WALK,
+    ".venv/bin/credit-movements publish usage-events events.jsonl": OPERATION,
+    ".venv/bin/credit-movements publish account-plans plans.jsonl": OPERATION,
+    ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv": OPERATION,
+    ".venv/bin/python examples/export_mails.py --folder mails --once": OPERATION,
+    ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10": OPERATION,
+    ".venv/bin/credit-movements audit": OPERATION,
+    ".venv/bin/credit-movements audit --every 300 --http-port 18084": LIVE_AUDIT,
+    ".venv/bin/credit-movements dead-letters list": OPERATION,
+    ".venv/bin/credit-movements dead-letters list --show usage-events.dlq/3@17": OPERATION,
+    ".venv/bin/credit-movements dead-letters replay --dry-run": OPERATION,
+    ".venv/bin/credit-movements dead-letters replay --reason no_rate --since 2026-10-24T00:00:00Z": OPERATION,
+}

@@ -1,0 +1,61 @@
+"""The example of a publisher: its events are those of the contract, and its mistakes one line."""
+
+import argparse
+import json
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import fastavro
+import pytest
+
+from examples.publish_events import event_of, nanos_of, parser
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "examples" / "publish_events.py"
+EVENT_ID = str(UUID(int=7))
+NOW = 1_760_000_000_000_000
+
+
+def made(*arguments: str) -> tuple[str, dict[str, Any]]:
+    return event_of(parser().parse_args(["--account", "acme", *arguments]), NOW, EVENT_ID)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "topic", "record"),
+    [
+        (("--type", "sms", "--quantity", "2", "--destination", "+491"), "usage-events", "UsageEvent"),
+        (("--top-up", "12.50"), "top-up-events", "TopUpEvent"),
+    ],
+)
+def test_an_event_is_one_of_the_contract(arguments: tuple[str, ...], topic: str, record: str) -> None:
+    named, event = made(*arguments)
+    schema = fastavro.parse_schema(json.loads((ROOT / "schemas" / "avro" / f"{record}.avsc").read_text()))
+    fastavro.schemaless_writer(BytesIO(), schema, event, strict=True)
+    assert named == topic
+    assert (event["event_id"], event["account_id"], event["occurred_at"]) == (EVENT_ID, "acme", NOW)
+
+
+def test_money_is_exact() -> None:
+    assert nanos_of("0.1") + nanos_of("0.2") == nanos_of("0.3") == 300_000_000
+    assert made("--top-up", "25")[1]["amount_nanos"] == 25 * 10**9
+
+
+@pytest.mark.parametrize("text", ["", "ten", "1,5", "NaN", "Infinity", "0.0000000001"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        nanos_of(text)
+
+
+def test_of_a_registry_that_does_not_answer_the_last_line_says_so() -> None:
+    ended = subprocess.run(
+        (sys.executable, str(EXAMPLE), "--account", "acme", "--schema-registry", "http://127.0.0.1:1"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    # Before it librdkafka logs that Kafka does not answer either.
+    assert ended.stderr.strip().splitlines()[-1].startswith("publish_events: ")
+    assert "Traceback" not in ended.stderr
