@@ -1,1 +1,1 @@
-"""A made-up company: its rate deck, its customers, a month of their traffic, and a judge who knows what is right."""
+"""A made-up company: its rate deck, its customers, a month of their traffic, and an oracle that knows what is right."""
