@@ -40,7 +40,7 @@ from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS
 EVENTS = 1_000_000
 ROUNDS = 3
 _RATER = ("credit_movements", "rate")
-_FORGETFUL = ("benchmarks.forgetful",)
+_WITHOUT_DEDUPLICATION = ("benchmarks.without_deduplication",)
 _SINK = ("credit_movements", "sink")
 _RATED = "credit_events_consumed"
 _STORED = "credit_sink_rows_inserted"
@@ -53,7 +53,7 @@ class Round:
     copying: float
     rater: Measured
     spoiled: Measured
-    forgetful: Measured
+    without_deduplication: Measured
     sink: Measured
 
 
@@ -65,11 +65,12 @@ def main(events: int) -> None:
     print("\n| what | median | range |\n|---|---|---|")
     line("rater, Kafka to Kafka, events/s", [each.rater.per_second for each in rounds])
     line("only copying the same bytes, events/s", [each.copying for each in rounds])
-    line("rater that knows no duplicates, events/s", [each.forgetful.per_second for each in rounds])
+    line("rater without deduplication, events/s", [each.without_deduplication.per_second for each in rounds])
     line("rater, 2 % of the messages spoiled, events/s", [each.spoiled.per_second for each in rounds])
     ratio_line("rater / copying", [each.rater.per_second / each.copying for each in rounds])
     ratio_line(
-        "rater / rater without duplicates", [each.rater.per_second / each.forgetful.per_second for each in rounds]
+        "rater / rater without deduplication",
+        [each.rater.per_second / each.without_deduplication.per_second for each in rounds],
     )
     ratio_line(
         "rater, 2 % spoiled / none spoiled", [each.spoiled.per_second / each.rater.per_second for each in rounds]
@@ -91,14 +92,14 @@ def _round(number: int, events: int) -> Round:
     with _traffic(events, SpoilingCodec) as (settings, environment, count, _):
         spoiled = measure(_RATER, environment, settings.rater_http_port, _RATED, count)
     with _traffic(events) as (settings, environment, count, _):
-        forgetful = measure(_FORGETFUL, environment, settings.rater_http_port, _RATED, count)
+        without_deduplication = measure(_WITHOUT_DEDUPLICATION, environment, settings.rater_http_port, _RATED, count)
     print(
         f"round {number}: rater {rater.per_second:,.0f}/s, 2 % spoiled {spoiled.per_second:,.0f}/s,"
-        f" without duplicates {forgetful.per_second:,.0f}/s,"
+        f" without deduplication {without_deduplication.per_second:,.0f}/s,"
         f" copying {copying:,.0f}/s, sink {sink.per_second:,.0f}/s",
         flush=True,
     )
-    return Round(copying, rater, spoiled, forgetful, sink)
+    return Round(copying, rater, spoiled, without_deduplication, sink)
 
 
 @contextmanager

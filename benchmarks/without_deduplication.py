@@ -1,6 +1,6 @@
-"""The rater without its memory: what knowing duplicates costs is what this one is faster by.
+"""The rater without deduplication: by how much it is faster, so much deduplication costs.
 
-It neither hashes events nor looks them up nor remembers them, and so charges duplicates twice: for measuring alone.
+It neither hashes events nor looks them up nor remembers them. So it charges duplicates twice: use it for measuring alone.
 """
 
 import threading
@@ -21,7 +21,7 @@ def _all_different(events: pl.DataFrame) -> Hashes:
     return np.arange(len(events), dtype=np.uint64)
 
 
-class _Forgetful(DedupStore):
+class _WithoutDeduplication(DedupStore):
     def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
         return np.zeros(len(ids), dtype=bool), np.zeros(len(ids), dtype=np.uint64)
 
@@ -31,5 +31,5 @@ class _Forgetful(DedupStore):
 
 if __name__ == "__main__":
     rater.id_hashes = rater.content_hashes = _all_different  # type: ignore[attr-defined]
-    rater.DedupStore = _Forgetful  # type: ignore[attr-defined]
+    rater.DedupStore = _WithoutDeduplication  # type: ignore[attr-defined]
     run_rater(load_settings(), threading.Event())
