@@ -21,6 +21,8 @@ check: lint types docs chaos test
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
+	$(BIN)/deptry .
 	$(BIN)/yamllint --strict docker-compose.yml
 
 types: $(READY)

@@ -65,11 +65,11 @@ def main(events: int) -> None:
     print("\n| what | median | range |\n|---|---|---|")
     line("rater, Kafka to Kafka, events/s", [each.rater.per_second for each in rounds])
     line("only copying the same bytes, events/s", [each.copying for each in rounds])
-    line("rater that knows no duplicates, events/s", [each.without_deduplication.per_second for each in rounds])
+    line("rater without deduplication, events/s", [each.without_deduplication.per_second for each in rounds])
     line("rater, 2 % of the messages spoiled, events/s", [each.spoiled.per_second for each in rounds])
     ratio_line("rater / copying", [each.rater.per_second / each.copying for each in rounds])
     ratio_line(
-        "rater / rater without duplicates",
+        "rater / rater without deduplication",
         [each.rater.per_second / each.without_deduplication.per_second for each in rounds],
     )
     ratio_line(
@@ -95,7 +95,7 @@ def _round(number: int, events: int) -> Round:
         without_deduplication = measure(_WITHOUT_DEDUPLICATION, environment, settings.rater_http_port, _RATED, count)
     print(
         f"round {number}: rater {rater.per_second:,.0f}/s, 2 % spoiled {spoiled.per_second:,.0f}/s,"
-        f" without duplicates {without_deduplication.per_second:,.0f}/s,"
+        f" without deduplication {without_deduplication.per_second:,.0f}/s,"
         f" copying {copying:,.0f}/s, sink {sink.per_second:,.0f}/s",
         flush=True,
     )

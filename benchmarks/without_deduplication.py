@@ -1,6 +1,6 @@
-"""The rater without deduplication: what knowing duplicates costs is what this one is faster by.
+"""The rater without deduplication: by how much it is faster, so much deduplication costs.
 
-It neither hashes events nor looks them up nor remembers them, and so charges duplicates twice: for measuring alone.
+It neither hashes events nor looks them up nor remembers them. So it charges duplicates twice: use it for measuring alone.
 """
 
 import threading

@@ -1,1 +1,4 @@
-"""A made-up company: its rate deck, its customers, a month of their traffic, and a judge who knows what is right."""
+"""The demo: a made-up company with a month of traffic, and an oracle that says what must become of each event.
+
+The tests use the oracle too. The workers may not import this folder. Begin with `run`, or with `oracle` for rating.
+"""

@@ -15,10 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from credit_movements.demo.answer import Answer
 from credit_movements.demo.company import Company, Outcomes
-from credit_movements.demo.judge import Judge
+from credit_movements.demo.company_oracle import CompanyOracle
 from credit_movements.demo.scenario import DemoResult
-from credit_movements.demo.verdict import Verdict
 
 _FIRST_LINES = 8
 # What a narrow screen has no room for: Interaction ID and Units.
@@ -39,12 +39,11 @@ class Report:
         self.holds = True
 
     def show(self) -> None:
-        judge = Judge(self._company)
-        self._show_outcomes(judge.everything())
-        verdict = Judge(self._company).account(self._company.showcase_account_id)
-        self._show_balance(verdict)
+        self._show_outcomes(CompanyOracle(self._company).everything())
+        answer = CompanyOracle(self._company).account(self._company.showcase_account_id)
+        self._show_balance(answer)
         self._show_notification()
-        self._show_file(verdict)
+        self._show_file(answer)
         self._show_mails()
 
     def _check(self, what: str, holds: bool) -> None:
@@ -70,15 +69,15 @@ class Report:
             "movements + duplicates + dead letters = events read",
             all(outcomes.messages == self._result.read[topic] for topic, outcomes in found.items()),
         )
-        self._check("each count is the one that an independent judge of the same events comes to", found == expected)
+        self._check("each count is the one that an independent oracle for the same events comes to", found == expected)
 
-    def _show_balance(self, verdict: Verdict) -> None:
+    def _show_balance(self, answer: Answer) -> None:
         account_id = self._company.showcase_account_id
         self._console.print(f"\n[bold]Balance of {escape(account_id)}[/]")
         for each in self._result.balances:
             self._console.print(f"  {plain(each.amount)} {each.currency} after {each.movements:,} movements")
         amounts = [each.amount for each in self._result.balances]
-        self._check(f"the judge's sum, to the nano: {plain(verdict.balance)}", amounts == [verdict.balance])
+        self._check(f"the oracle's sum, to the nano: {plain(answer.balance)}", amounts == [answer.balance])
 
     def _show_notification(self) -> None:
         notifications = self._result.notifications
@@ -90,7 +89,7 @@ class Report:
         ids = [each["export_id"] for each in notifications]
         self._check("two clicks, one export, one notification", ids == [self._result.requests[0]["request_id"]])
 
-    def _show_file(self, verdict: Verdict) -> None:
+    def _show_file(self, answer: Answer) -> None:
         path, notification = self._result.csv_file, self._result.notifications[0]
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
@@ -110,12 +109,12 @@ class Report:
         self._console.print(table)
         self._show_spend(rows[1:])
         self._console.print(f"\n  The file: {path}", highlight=False, markup=False, soft_wrap=True)
-        lines = verdict.exported(notification["period_from"], notification["period_to"])
+        lines = answer.exported(notification["period_from"], notification["period_to"])
         expected = [(_guarded(line.interaction_id), line.description, line.credit_movement) for line in lines]
         found = [(row[1], row[2], Decimal(row[6])) for row in rows[1:]]
         total = sum((amount for _, _, amount in found), Decimal(0))
-        self._check(f"sum of the file: {plain(total)}, the judge's: {plain(_sum(expected))}", total == _sum(expected))
-        self._check("each of its lines is the judge's, in order", found == expected)
+        self._check(f"sum of the file: {plain(total)}, the oracle's: {plain(_sum(expected))}", total == _sum(expected))
+        self._check("each of its lines is the oracle's, in order", found == expected)
         self._check("size and SHA-256 are those of the notification", _fits(path, notification))
 
     def _show_mails(self) -> None:

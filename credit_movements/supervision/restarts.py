@@ -1,4 +1,4 @@
-"""Keeps one service running: starts it again when it died, later and later each time."""
+"""The restart policy of one service: it is started again when it died, and each time the wait is longer."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ MAX_DELAY_SECONDS = 15.0
 _STEADY_SECONDS = 60.0
 
 
-class Keeper:
+class RestartPolicy:
     """A service from its first start to its end. Make it, and call its methods, in the main thread (see `tethered`)."""
 
     def __init__(self, service: Service, log_dir: Path) -> None:

@@ -21,7 +21,7 @@ from types import FrameType
 
 from credit_movements.supervision.log_tail import LineSink, LogTail
 from credit_movements.supervision.processes import Service
-from credit_movements.supervision.restarts import Keeper
+from credit_movements.supervision.restarts import RestartPolicy
 
 STOP_SECONDS = 12.0
 _POLL_SECONDS = 0.05
@@ -47,7 +47,7 @@ class Supervisor:
     def __init__(self, stages: Sequence[Stage], log_dir: Path, on_line: LineSink | None = None) -> None:
         self._stages = stages
         self._log_dir = log_dir
-        self._started: list[list[Keeper]] = []
+        self._started: list[list[RestartPolicy]] = []
         self._hurry = False
         names = [service.name for stage in stages if not isinstance(stage, Task) for service in stage]
         self._tails = [LogTail(name, log_dir / f"{name}.log", on_line) for name in names] if on_line else []
@@ -80,19 +80,19 @@ class Supervisor:
 
     def _starting(self, services: Sequence[Service]) -> Iterator[None]:
         """Yields until all services of the stage are ready."""
-        keepers: list[Keeper] = []
-        self._started.append(keepers)
+        policies: list[RestartPolicy] = []
+        self._started.append(policies)
         for service in services:
-            keepers.append(Keeper(service, self._log_dir))
-        while [keeper for keeper in keepers if not keeper.is_ready()]:
+            policies.append(RestartPolicy(service, self._log_dir))
+        while [policy for policy in policies if not policy.is_ready()]:
             yield
 
     def _look_after(self) -> None:
         for tail in self._tails:
             tail.read()
         for stage in self._started:
-            for keeper in stage:
-                keeper.look_after()
+            for policy in stage:
+                policy.look_after()
 
     def _stop_all(self) -> None:
         deadline = time.monotonic() + STOP_SECONDS
@@ -101,15 +101,15 @@ class Supervisor:
         for tail in self._tails:
             tail.read()
 
-    def _stop_stage(self, keepers: Sequence[Keeper], deadline: float) -> None:
+    def _stop_stage(self, policies: Sequence[RestartPolicy], deadline: float) -> None:
         began = time.monotonic()
-        for keeper in keepers:
-            keeper.ask_to_stop()
-        for keeper in keepers:
-            own_deadline = min(began + keeper.service.stop_seconds, deadline)
-            while not keeper.has_ended() and time.monotonic() < own_deadline and not self._hurry:
+        for policy in policies:
+            policy.ask_to_stop()
+        for policy in policies:
+            own_deadline = min(began + policy.service.stop_seconds, deadline)
+            while not policy.has_ended() and time.monotonic() < own_deadline and not self._hurry:
                 time.sleep(_POLL_SECONDS)
-            keeper.kill()
+            policy.kill()
 
     @contextmanager
     def _ended_by_signals(self, end: threading.Event) -> Iterator[None]:

@@ -1,4 +1,7 @@
-"""One worker each: made of its parts, run until a signal."""
+"""The three workers: each is made of its clients and settings, and runs until a signal.
+
+The loops themselves live in `streams`, `sinks` and `exporter`. Begin with `rater`.
+"""
 
 
 class WorkerCrashedError(Exception):

@@ -18,8 +18,6 @@ Mask = npt.NDArray[np.bool_]
 _BASE = 11
 _PLUS, _ZERO = b"+0"
 
-END_OF_NUMBERS = _BASE**MAX_PREFIX_DIGITS
-
 
 def number_codes(destinations: pl.Series) -> tuple[Ints, Mask]:
     """The code of each destination (strings, nulls allowed), an int64; and whether it has digits and yet is no number.

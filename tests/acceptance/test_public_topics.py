@@ -25,9 +25,9 @@ import pytest
 from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from credit_movements.demo.oracle import NANO, Oracle
 from streams.pricing.deck.parsing import COLUMNS
 from tests.acceptance.command import RunningUp, run, running_up
-from tests.unit.streams.oracle import NANO, Oracle
 
 PARTITIONS = 12
 DAY = 86_400 * 10**6
@@ -171,7 +171,7 @@ def as_oracle_sees(topic: str, record: dict[str, Any]) -> dict[str, Any]:
     return {**shape, **record, **place, "source_topic": topic}
 
 
-def judged() -> tuple[Counter[str], Counter[str], list[tuple[dict[str, Any], Any]]]:
+def told_by_the_oracle() -> tuple[Counter[str], Counter[str], list[tuple[dict[str, Any], Any]]]:
     """Outcomes of usage events, of top-ups, and the movements as (event, what the oracle makes of it)."""
     lines = list(csv.DictReader(io.StringIO(DECK)))
     rates = [
@@ -247,7 +247,7 @@ def test_from_events_to_the_file_as_other_teams_see_it(up: RunningUp) -> None:
     for value in GARBAGE:
         team.send("usage-events", ACCOUNT, value)
     team.publish("usage-events", usage(9999, account_id="the last one"))
-    used, paid, movements = judged()
+    used, paid, movements = told_by_the_oracle()
 
     lines = [
         team.decode(message) for message in team.read("credit-movements", lambda found: len(found) > len(movements))

@@ -13,7 +13,7 @@ from exporter.storage.keys import ExportKeys
 from kafka_io.positions import position_of
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
-from tests.chaos.judge import agree, movements
+from tests.chaos.oracle import agree, movements
 from tests.chaos.world import PARTITIONS, World
 
 _HEADER = "Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"

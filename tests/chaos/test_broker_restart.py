@@ -12,8 +12,8 @@ from credit_movements.supervision.processes import Child
 from tests.chaos import load
 from tests.chaos.conftest import made_world
 from tests.chaos.exports import assert_each_export_ended_once
-from tests.chaos.judge import assert_each_event_counted_once
 from tests.chaos.load import Load
+from tests.chaos.oracle import assert_each_event_counted_once
 from tests.chaos.workers import Worker
 from tests.conftest import free_port
 from tests.jars import NoJarsError

@@ -1,6 +1,6 @@
 """Each loop killed at each of its steps: a fresh worker finishes, and nothing is lost, doubled or changed.
 
-The tests share their topics; each judges what came since it began.
+The tests share their topics; each checks what came since it began.
 """
 
 import uuid
@@ -9,8 +9,8 @@ import pytest
 
 from tests.chaos import load
 from tests.chaos.exports import assert_each_export_ended_once
-from tests.chaos.judge import Mark, assert_each_event_counted_once, mark
 from tests.chaos.killed_at import STEPS
+from tests.chaos.oracle import Mark, assert_each_event_counted_once, mark
 from tests.chaos.world import World
 
 # Several batches, with duplicates of what came in earlier ones.

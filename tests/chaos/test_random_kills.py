@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tests.chaos import load
 from tests.chaos.exports import assert_each_export_ended_once
-from tests.chaos.judge import assert_each_event_counted_once
 from tests.chaos.load import Load
+from tests.chaos.oracle import assert_each_event_counted_once
 from tests.chaos.workers import Worker
 from tests.chaos.world import World
 
@@ -92,7 +92,7 @@ def test_whatever_is_killed_each_event_counts_once_and_each_export_ends_once(wor
     assert min(each.killed_at_work for each in doomed) >= CYCLES // 10, f"hardly killed at work: {kills}"
     assert_each_event_counted_once(world)
     assert_each_export_ended_once(world)
-    print(f"{time.monotonic() - began:.0f} s with the judgement")
+    print(f"{time.monotonic() - began:.0f} s with the oracle")
 
 
 def _kill_and_ask(doomed: list[Doomed], asking: Asking, pick: random.Random, world: World) -> int:

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from credit_movements.settings import Settings
 from credit_movements.workers.rater import make_rater
 from credit_movements.workers.sink import run_sink
-from tests.chaos.judge import assert_each_event_counted_once
 from tests.chaos.load import Load
+from tests.chaos.oracle import assert_each_event_counted_once
 from tests.chaos.world import World
 
 STORM_SECONDS = 30

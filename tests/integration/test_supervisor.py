@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from credit_movements.supervision import restarts as keeper
+from credit_movements.supervision import restarts
 from credit_movements.supervision.occupancy import OccupiedError, check_port_is_free, data_folder_claimed
 from credit_movements.supervision.processes import Service, ServiceFailedError, running
 from credit_movements.supervision.supervisor import Supervisor, Task
@@ -202,7 +202,7 @@ class TestWhileItRuns:
     def test_a_worker_that_dies_is_started_again(
         self, journal: Journal, log_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(keeper, "FIRST_DELAY_SECONDS", 0.1)
+        monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 0.1)
 
         def kill_twice() -> None:
             for times in (2, 3):
@@ -229,8 +229,8 @@ class TestWhileItRuns:
     def test_the_delay_before_a_restart_grows_to_a_limit(
         self, log_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(keeper, "FIRST_DELAY_SECONDS", 0.02)
-        monkeypatch.setattr(keeper, "MAX_DELAY_SECONDS", 0.08)
+        monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 0.02)
+        monkeypatch.setattr(restarts, "MAX_DELAY_SECONDS", 0.08)
         service = Service("brief", ("true",))
         supervisor = Supervisor([[service]], log_dir)
 

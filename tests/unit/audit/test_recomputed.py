@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from credit_movements.audit.called_numbers import digits_of
 from credit_movements.audit.rate_history import RateHistory
 from credit_movements.audit.recomputed import detail, faults
+from credit_movements.demo.oracle_numbers import read_number
 from schemas.topics import RATES
 from tests.unit.audit.spoiled import CODECS
-from tests.unit.streams.oracle_numbers import read_number
 from tests.unit.streams.test_numbers import DESTINATIONS, NUMBERS
 from tests.unit.streams.test_outcome import DAY, NOW, classified, event, rate, top_up
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from credit_movements.demo.oracle_numbers import read_number
 from streams.pricing.numbers import number_codes, prefix_range
 from streams.pricing.rates import MAX_PREFIX_DIGITS
 from streams.pricing.written_numbers import DIGITS_OF_ALL_SCRIPTS
-from tests.unit.streams.oracle_numbers import read_number
 
 NUMBERS = [
     # As the publishers were asked to send them, and as people type them.

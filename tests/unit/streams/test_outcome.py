@@ -11,12 +11,12 @@ from aiokafka.partitioner import murmur2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credit_movements.demo.oracle import Oracle
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
 from streams.pricing.rates import AccountPlan, Rate
 from streams.pricing.rating import Limits, PriceList
-from tests.unit.streams.oracle import Oracle
 
 NOW = 1_760_000_000_000_000
 DAY = 86_400 * 10**6

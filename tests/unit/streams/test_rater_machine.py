@@ -16,13 +16,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from credit_movements.demo.oracle import Oracle
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.dedup.store import DedupStore
 from streams.events.table import EVENT_COLUMNS, events_of_movements
 from streams.outcome import KnownIds, check_batch, classify, refusals_of
 from streams.pricing.rates import Rate
 from streams.pricing.rating import Limits, PriceList
-from tests.unit.streams.oracle import Oracle
 from tests.unit.streams.test_outcome import event, rate, top_up
 
 PARTITION = event(0)["partition"]

@@ -11,12 +11,12 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from credit_movements.demo.oracle import NANO, Oracle
 from kafka_io.positions import TopicPartition, position_of
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
 from tests.chaos import load
 from tests.chaos.world import PARTITIONS, World
 from tests.integration.records import header
-from tests.unit.streams.oracle import NANO, Oracle
 
 SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
 _ROWS = """
@@ -33,7 +33,7 @@ Outcome = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Mark:
-    """How far the topics went at a moment: what came before is not judged."""
+    """How far the topics went at a moment: what came before does not count."""
 
     ends: Mapping[TopicPartition, int]
 
@@ -88,14 +88,14 @@ def expected_outcomes(world: World) -> dict[Event, list[Outcome]]:
             place, offset = position_of(message)
             newest_at[place] = max(newest_at[place], message.timestamp()[1] * 1000)
             stored[topic.name, message.value()] += 1
-            outcomes[topic.name, place.partition, offset] = _judged(
+            outcomes[topic.name, place.partition, offset] = _told(
                 oracle, world.traffic.meaning[topic.name, message.value()], message, newest_at[place]
             )
     agree("published messages", world.published, stored)
     return outcomes
 
 
-def _judged(oracle: Oracle, meaning: dict[str, Any] | str, message: Message, newest_at: int) -> list[Outcome]:
+def _told(oracle: Oracle, meaning: dict[str, Any] | str, message: Message, newest_at: int) -> list[Outcome]:
     if isinstance(meaning, str):
         return [("refused", meaning, message.value())]
     position = {
@@ -117,7 +117,7 @@ def movements(world: World) -> list[tuple[Message, dict[str, Any]]]:
 
 
 def _moved(line: dict[str, Any]) -> Outcome:
-    """A movement in the words of `_judged`."""
+    """A movement in the words of `_told`."""
     rate = None if line["unit"] == "" else (line["destination_prefix"], line["rate_effective_from"])
     amounts = line["credit_movement_nanos"] * NANO, line["units_charged"], line["unit"]
     return "movement", *amounts, rate, line["movement_id"], line["account_id"]

@@ -1,4 +1,4 @@
-"""The judge is right by hand, agrees with how the company was made, and with the rater's pure heart on every line."""
+"""The oracle is right by hand, agrees with how the company was made, and with the rater's pure heart on every line."""
 
 import csv
 import io
@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from credit_movements.demo.accounts import ACCOUNTS
+from credit_movements.demo.answer import Line
 from credit_movements.demo.company import Company, company
+from credit_movements.demo.company_oracle import CompanyOracle
 from credit_movements.demo.deck import deck
-from credit_movements.demo.judge import Judge
-from credit_movements.demo.verdict import Line
 from schemas.partitioner import account_partitions
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 from streams.dedup.fingerprints import content_hashes, id_hashes
@@ -71,49 +71,51 @@ _EVENT = {
     ],
 )
 def test_a_charge_by_hand(event: dict[str, Any], units: int, price: str, price_units: int, movement: str) -> None:
-    [line] = Judge(_company_of(event)).account(event.get("account_id", "nobody-has-a-plan")).lines
+    [line] = CompanyOracle(_company_of(event)).account(event.get("account_id", "nobody-has-a-plan")).lines
     assert (line.units_charged, line.price, line.price_units) == (units, Decimal(price), price_units)
     assert f"{line.credit_movement.normalize():f}" == movement
 
 
 def test_what_was_seen_counts_once_and_a_contradiction_is_refused() -> None:
-    verdict = Judge(_company_of({}, {}, {"quantity": 62})).account("nobody-has-a-plan")
-    assert len(verdict.lines) == 1
-    assert verdict.outcomes[USAGE_EVENTS.name].duplicates == 1
-    assert verdict.outcomes[USAGE_EVENTS.name].dead_letters == {"conflict": 1}
+    answer = CompanyOracle(_company_of({}, {}, {"quantity": 62})).account("nobody-has-a-plan")
+    assert len(answer.lines) == 1
+    assert answer.outcomes[USAGE_EVENTS.name].duplicates == 1
+    assert answer.outcomes[USAGE_EVENTS.name].dead_letters == {"conflict": 1}
 
 
 def test_an_export_has_the_period_without_what_cost_nothing_in_order() -> None:
     ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(5)]
     times = [NOW - HOUR, NOW - 2 * HOUR, NOW - 2 * HOUR, NOW - 3 * HOUR, NOW]
     events = [{"event_id": event_id, "occurred_at": at} for event_id, at in zip(ids, times, strict=True)]
-    verdict = Judge(_company_of(*events, {"event_id": ids[0][:-1] + "9", "quantity": 0})).account("nobody-has-a-plan")
-    assert [line.movement_id for line in verdict.exported(NOW - 3 * HOUR, NOW)] == [ids[3], ids[1], ids[2], ids[0]]
+    answer = CompanyOracle(_company_of(*events, {"event_id": ids[0][:-1] + "9", "quantity": 0})).account(
+        "nobody-has-a-plan"
+    )
+    assert [line.movement_id for line in answer.exported(NOW - 3 * HOUR, NOW)] == [ids[3], ids[1], ids[2], ids[0]]
 
 
-def test_the_judge_agrees_with_how_the_company_was_made(made: Company) -> None:
-    judged = Judge(made).everything()
-    assert judged == {topic.name: made.expected(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS)}
+def test_the_oracle_agrees_with_how_the_company_was_made(made: Company) -> None:
+    told = CompanyOracle(made).everything()
+    assert told == {topic.name: made.expected(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS)}
 
 
-def test_the_judge_and_the_rater_agree_on_every_line(made: Company) -> None:
+def test_the_oracle_and_the_rater_agree_on_every_line(made: Company) -> None:
     classified = _classified(made)
     rated = {(row["account_id"], row["movement_id"]): _line(row) for row in classified.movements.to_dicts()}
-    judged = {
+    told = {
         (account.account_id, line.movement_id): line
         for account in ACCOUNTS
-        for line in Judge(made).account(account.account_id).lines
+        for line in CompanyOracle(made).account(account.account_id).lines
     }
-    assert rated == judged
+    assert rated == told
 
 
-def test_the_judge_and_the_rater_agree_on_every_refusal(made: Company) -> None:
+def test_the_oracle_and_the_rater_agree_on_every_refusal(made: Company) -> None:
     classified = _classified(made)
-    judged = Judge(replace(made, spoiled=[])).everything().values()
+    told = CompanyOracle(replace(made, spoiled=[])).everything().values()
     assert Counter(check.reason.value for _, check, _ in refusals_of(classified)) == sum(
-        (Counter(outcomes.dead_letters) for outcomes in judged), Counter()
+        (Counter(outcomes.dead_letters) for outcomes in told), Counter()
     )
-    assert len(classified.duplicates) == sum(outcomes.duplicates for outcomes in judged)
+    assert len(classified.duplicates) == sum(outcomes.duplicates for outcomes in told)
 
 
 def _classified(made: Company) -> Outcomes:

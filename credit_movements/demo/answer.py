@@ -1,4 +1,4 @@
-"""What must become of an account's events: the lines of its ledger, and how the others end."""
+"""What the oracle says of an account's events: a line for each movement, and how the others end."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +8,7 @@ from credit_movements.demo.company import Outcomes
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the ledger, `occurred_at` in microseconds; units, price and the units it is for are None for a top-up."""
+    """One movement, `occurred_at` in microseconds; units, price and the units it is for are None for a top-up."""
 
     movement_id: str
     occurred_at: int
@@ -22,7 +22,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Answer:
     """`outcomes`: topic name → counts."""
 
     lines: list[Line]

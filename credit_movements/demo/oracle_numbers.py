@@ -1,6 +1,7 @@
-"""The contract's rule on numbers once more: one character at a time, by Python's own Unicode tables."""
+"""The oracle's reading of numbers: one character at a time, by Python's own Unicode tables."""
 
 import unicodedata
+from functools import cache
 from urllib.parse import unquote
 
 # Invisible, but of other categories than Cf: fillers, joiners and variation selectors.
@@ -25,6 +26,7 @@ def read_number(destination: str | None) -> tuple[str, bool]:
     return (digits, False) if digits.isascii() and digits.isdigit() else ("", has_digits)
 
 
+@cache
 def _counts(character: str) -> bool:
     name = unicodedata.name(character, "")
     category = unicodedata.category(character)
@@ -46,9 +48,11 @@ def _number_part(text: str) -> str:
         ends = "@:;?"
     else:
         return text
-    return "".join(filter(_counts, unquote(rest[: min([rest.find(end) for end in ends if end in rest] or [None])])))
+    until = min([rest.find(end) for end in ends if end in rest], default=len(rest))
+    return "".join(filter(_counts, unquote(rest[:until])))
 
 
+@cache
 def _plain(character: str) -> str:
     if character.isdecimal():
         return str(unicodedata.decimal(character))

@@ -1,0 +1,141 @@
+"""What must become of an event, found a second time: one event after the other, by if-statements and decimals.
+
+There are three implementations of rating, and none computes with the code of another. `streams` rates whole batches, because
+production must be fast. This oracle is as plain as the rules of the contract, because tests and demo need an answer that a
+person can check. `audit` computes anew what stands in the log, because a running system must be able to doubt itself.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+from aiokafka.partitioner import murmur2
+
+from credit_movements.demo.oracle_numbers import read_number
+
+DAY: Final = 86_400 * 10**6
+NANO: Final = Decimal("1e-9")
+_NOT_CONTENT: Final = frozenset({"partition", "offset", "recorded_at", "newest_at", "row"})
+
+Event = dict[str, Any]
+Rate = dict[str, Any]
+
+
+@dataclass
+class Oracle:
+    """Hears events one by one. `rates` and `plans` are dicts of the records' fields."""
+
+    rates: list[Rate]
+    plans: list[dict[str, Any]]
+    default_card: str | None = "default"
+    partitions: int = 12
+    seen: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._currencies = {rate["rate_card_id"]: rate["currency"] for rate in reversed(self.rates)}
+        self._listed: defaultdict[tuple[str | None, str, str], list[Rate]] = defaultdict(list)
+        for rate in self.rates:
+            self._listed[rate["rate_card_id"], rate["usage_type"], rate["destination_prefix"]].append(rate)
+        self._plans_of: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for plan in self.plans:
+            self._plans_of[plan["account_id"]].append(plan)
+
+    def outcome(self, event: Event) -> tuple[str, Any]:
+        """("movement", (amount, units, unit, rate's prefix and beginning)), ("duplicate", None) or ("refused", reason)."""
+        reason = self._early_refusal(event)
+        if reason:
+            return "refused", reason
+        identity = (event["account_id"], event["event_id"])
+        content = tuple(event[name] for name in sorted(event) if name not in _NOT_CONTENT)
+        if identity in self.seen:
+            return ("duplicate", None) if self.seen[identity] == content else ("refused", "conflict")
+        kind, result = self._rated(event)
+        if kind == "movement":
+            self.seen[identity] = content
+        return kind, result
+
+    def currency(self, event: Event) -> str | None:
+        """Of the event's card; None where the card has no rates."""
+        return self._currencies.get(self._card(event["account_id"], event["occurred_at"]))
+
+    def rate(self, event: Event) -> Rate | None:
+        """The longest prefix that holds at the event's time, and of its rates the latest; None where there is none."""
+        card, at = self._card(event["account_id"], event["occurred_at"]), event["occurred_at"]
+        number, _ = read_number(event["destination"])
+        for length in range(len(number), -1, -1):
+            fitting = [
+                rate
+                for rate in self._listed.get((card, event["usage_type"], number[:length]), ())
+                if rate["effective_from"] <= at and (rate["effective_to"] is None or at < rate["effective_to"])
+            ]
+            if fitting:
+                return max(fitting, key=lambda rate: rate["effective_from"])
+        return None
+
+    def _early_refusal(self, event: Event) -> str | None:
+        try:
+            canonical = str(UUID(event["event_id"])) == event["event_id"]
+        except ValueError:
+            canonical = False
+        ids = [event["account_id"], event["interaction_id"]] + ([] if event["user_id"] is None else [event["user_id"]])
+        if not canonical or any(not 1 <= len(each) <= 128 for each in ids):
+            return "invalid_event"
+        if event["occurred_at"] < event["newest_at"] - 35 * DAY:
+            return "invalid_event"
+        if event["occurred_at"] > event["recorded_at"] + DAY // 24:
+            return "invalid_event"
+        if partition_of(event["account_id"], self.partitions) != event["partition"]:
+            return "wrong_partition"
+        return "quantity_out_of_range" if event["quantity"] < 0 else None
+
+    def _rated(self, event: Event) -> tuple[str, Any]:
+        currency = self.currency(event)
+        if currency is None:
+            return "refused", "no_rate"
+        if event["source_topic"] == "top-up-events":
+            if event["currency"] != currency:
+                return "refused", "currency_mismatch"
+            if not 0 < event["amount_nanos"] < 10**18:
+                return "refused", "amount_out_of_range"
+            return "movement", (event["amount_nanos"] * NANO, 0, "", None)
+        rate = self.rate(event)
+        if rate is None:
+            return "refused", "no_rate"
+        limit = 72 * 3600 if rate["unit"] in ("seconds", "minutes") else 10_000
+        if event["quantity"] > limit:
+            return "refused", "quantity_out_of_range"
+        units = _units(event["quantity"], rate)
+        # Half a nano counts as a whole one; of whole numbers, since a Decimal would round a second time.
+        nanos = (2 * units * rate["price_nanos"] + rate["price_units"]) // (2 * rate["price_units"])
+        movement = Decimal(0) if nanos == 0 else -(nanos * NANO)
+        if abs(movement) >= 10**9:
+            return "refused", "amount_out_of_range"
+        return "movement", (movement, units, rate["unit"], (rate["destination_prefix"], rate["effective_from"]))
+
+    def _card(self, account_id: str, at: int) -> str | None:
+        plans = [plan for plan in self._plans_of.get(account_id, ()) if plan["effective_from"] <= at]
+        if not plans:
+            return self.default_card
+        return str(max(plans, key=lambda plan: plan["effective_from"])["rate_card_id"])
+
+
+@cache
+def partition_of(account_id: str, partitions: int) -> int:
+    """As Kafka's own clients place a record by its key."""
+    return int((murmur2(account_id.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def _units(quantity: int, rate: Rate) -> int:
+    if quantity == 0:
+        billed = 0
+    elif quantity <= rate["initial_increment"]:
+        billed = rate["initial_increment"]
+    else:
+        billed = rate["initial_increment"]
+        while billed < quantity:
+            billed += rate["increment"]
+    assert billed % rate["unit_size"] == 0
+    return int(billed // rate["unit_size"])
