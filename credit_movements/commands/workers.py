@@ -15,7 +15,6 @@ from credit_movements.commands.output import fail
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import Settings, load_settings
 from kafka_io.missing_offsets import MissingOffsets
-from kafka_io.outages import Complaints, Patience, StoppedWaitingError
 from sinks.write.missing_offsets import MissingOffsets as SinkMissingOffsets
 
 logger = logging.getLogger(__name__)
@@ -57,6 +56,7 @@ def export() -> None:
 def _work(run: Callable[[Settings, threading.Event], None]) -> None:
     """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
     from credit_movements.clients import UnreachableError
+    from kafka_io.outages import Complaints, Patience, StoppedWaitingError
 
     settings = load_settings()
     set_up_logs(settings.log_level)
