@@ -3,20 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The tests wait more than they compute: two at a time for each core.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test chaos check lint types docs reference bench pictures pin clean
+.PHONY: demo test thorough soak check lint types docs reference bench pictures pin clean
 
 demo: $(READY)
 	$(BIN)/credit-movements demo
 
+# On the embedded stack.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not thorough"
 
-# Kills, cuts, outages and full disks, over and over, on Apache Kafka where there is a JVM and Maven.
-chaos: $(READY)
-	$(BIN)/python -m pytest tests/faults tests/chaos
+# On Apache Kafka where there is a JVM and Maven; kills, cuts, outages and full disks; each guarantee broken on purpose.
+thorough: $(READY)
+	$(PYTEST) -m thorough
 
-check: lint types docs chaos test
+# For hours of quiet: 500 kills, millions of mutated messages, a minute without ClickHouse.
+soak: $(READY)
+	CREDIT_TEST_KILL_CYCLES=500 CREDIT_TEST_MUTATIONS=3000000 CREDIT_TEST_CLICKHOUSE_AWAY_SECONDS=60 $(BIN)/python -m pytest \
+		tests/chaos/test_random_kills.py tests/unit/schemas/test_datums.py tests/faults/test_clickhouse_faults.py
+
+check: lint types docs test thorough
 
 lint: $(READY)
 	$(BIN)/ruff check .

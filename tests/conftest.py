@@ -15,8 +15,10 @@ from credit_movements.embedded.services import clickhouse_dsn, clickhouse_servic
 from credit_movements.supervision.processes import running
 from tests.jars import NoJarsError, not_tested_on
 from tests.kafka.apache_kafka import apache_kafka
-from tests.kafka.brokers import BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
+from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
 from tests.s3.server import S3Server, s3_server
+
+THOROUGH_FOLDERS = {"chaos", "faults", "sabotage"}
 
 
 def free_port() -> int:
@@ -25,6 +27,18 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is thorough: a folder of such tests, or a test on Apache Kafka."""
+    for item in items:
+        if THOROUGH_FOLDERS & set(item.path.parts) or _is_on_apache_kafka(item):
+            item.add_marker("thorough")
+
+
+def _is_on_apache_kafka(item: pytest.Item) -> bool:
+    arguments = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return APACHE_KAFKA in arguments or "apache_broker" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
