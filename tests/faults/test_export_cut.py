@@ -22,8 +22,8 @@ from exporter.storage.records import AcceptedRequest
 from sinks.read.movements import MovementsUnavailableError
 from tests.faults.conftest import port_of
 from tests.faults.proxy import Fault, Proxy
-from tests.integration.exporter_stack import Stack, exporter_stack
-from tests.integration.test_exporter_reader import FROM, insert_many
+from tests.integration.exporter.exporter_stack import Stack, exporter_stack
+from tests.integration.sink.test_movements import FROM, insert_many
 
 ROWS = 200_000
 PERIOD = Period(FROM, FROM + 10_000_000, "UTC")

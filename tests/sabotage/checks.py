@@ -27,10 +27,10 @@ from tests.faults import late_end
 from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
 from tests.faults.world import World
-from tests.integration import test_sink_loop
+from tests.integration.sink import test_loop
+from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
-from tests.integration.test_exporter_reader import FROM, TO, insert, movement, wanted
-from tests.unit.schemas.mutations import mutated_datums
+from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
@@ -123,7 +123,7 @@ def sink_that_ends_early_loses_nothing(fixture: Fixture) -> None:
 
 
 def aborted_movements_are_not_stored(fixture: Fixture) -> None:
-    never = test_sink_loop.test_movements_of_an_aborted_transaction_never_reach_clickhouse
+    never = test_loop.test_movements_of_an_aborted_transaction_never_reach_clickhouse
     never(fixture("apache_log"), fixture("client"), fixture("codec"))
 
 

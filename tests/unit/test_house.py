@@ -24,7 +24,9 @@ ARROWS = {
 HOUSE = {*ARROWS, "tests", "benchmarks"}
 # Where money is worked with.
 EXACT = ["schemas", "streams", "sinks", "exporter"]
-MOST_LINES = 400
+MOST_LINES = 300
+# To be split; then this goes.
+TOO_LONG = {"examples/export_mails.py"}
 # Each hands what it caught to another thread, which raises it again.
 CATCH_EVERYTHING = {
     "credit_movements/supervision/supervisor.py",
@@ -132,7 +134,7 @@ def test_no_float_stands_between_an_event_and_the_csv() -> None:
 
 def test_no_module_outgrows_a_reader() -> None:
     lines = {told(path): len(path.read_text().splitlines()) for path in modules(*HOUSE)}
-    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+    assert {name for name, count in lines.items() if count > MOST_LINES} <= TOO_LONG
 
 
 def test_no_file_names_a_package_registry_or_a_place_of_one_machine() -> None:
