@@ -85,12 +85,12 @@ def as_oracle_sees(topic: str, record: dict[str, Any]) -> dict[str, Any]:
         "amount_nanos": None,
         "currency": None,
     }
-    place = {
+    position = {
         "partition": (murmur2(record["account_id"].encode()) & 0x7FFFFFFF) % PARTITIONS,
         "recorded_at": NOW,
         "newest_at": NOW,
     }
-    return {**shape, **record, **place, "source_topic": topic}
+    return {**shape, **record, **position, "source_topic": topic}
 
 
 def expected_outcomes() -> tuple[Counter[str], Counter[str], list[tuple[dict[str, Any], Any]]]:

@@ -97,8 +97,8 @@ def rate_two_batches(world: World, late: LateEnd) -> Outcome:
         _publish(world, GOOD + BAD)
         eventually(lambda: bool(late.answers) and world.is_rated(), RECOVERY_SECONDS)
     letters = world.stack.read(f"{USAGE_EVENTS.name}.dlq")
-    buried = Counter(int(header(letter, "dlq.source.offset")) for letter in letters)
-    return Outcome(*world.in_log(), buried, max(world.stack.committed().values()))
+    dead_lettered = Counter(int(header(letter, "dlq.source.offset")) for letter in letters)
+    return Outcome(*world.in_log(), dead_lettered, max(world.stack.committed().values()))
 
 
 def _publish(world: World, first: int) -> None:

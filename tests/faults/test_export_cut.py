@@ -1,4 +1,4 @@
-"""The stream from ClickHouse ends in the middle of an export: no partial file is ever there, the retry has the same bytes."""
+"""The stream from ClickHouse ends in the middle of an export: no partial file is ever there, and a retry has the same bytes."""
 
 import asyncio
 import hashlib

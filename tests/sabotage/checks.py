@@ -1,6 +1,6 @@
 """Small checks, one for each guarantee: silent on the production code, an AssertionError where the guarantee is broken.
 
-Each is given the way to a fixture, and takes only what it needs: those of the pure heart need no server.
+Each gets pytest's way to a fixture and takes only what it needs. The checks of the pure heart need no server.
 """
 
 from collections.abc import Callable
@@ -38,15 +38,15 @@ Fixture = Callable[[str], Any]
 
 
 def classified(
-    events: list[dict[str, Any]], rates: list[dict[str, Any]], seen_content: np.uint64 | None = None
+    events: list[dict[str, Any]], rates: list[dict[str, Any]], known_content: np.uint64 | None = None
 ) -> Outcomes:
-    """What becomes of events; with `seen_content` the ids of all of them were seen before, with that content."""
+    """What becomes of events. With `known_content` all their ids are known already, with that content."""
     table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
-    known = np.full(len(table), seen_content is not None)
-    seen = KnownIds(known, np.full(len(table), seen_content or 0, dtype=np.uint64))
+    known = np.full(len(table), known_content is not None)
+    known_ids = KnownIds(known, np.full(len(table), known_content or 0, dtype=np.uint64))
     prices = PriceList([Rate.checked(each) for each in rates], [], "default")
     failed = check_batch(table, PARTITIONS, Limits())
-    return outcome.classify(table, failed, id_hashes(table), content_hashes(table), seen, prices, Limits())
+    return outcome.classify(table, failed, id_hashes(table), content_hashes(table), known_ids, prices, Limits())
 
 
 def rating_twice_gives_the_same_rows(_: Fixture) -> None:

@@ -100,8 +100,8 @@ def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
-    def classify(events: Any, failed: Any, ids: Any, content: Any, seen: outcome.KnownIds, *more: Any) -> Any:
-        same = outcome.KnownIds(seen.known & (seen.content == content), seen.content)
+    def classify(events: Any, failed: Any, ids: Any, content: Any, known: outcome.KnownIds, *more: Any) -> Any:
+        same = outcome.KnownIds(known.known & (known.content == content), known.content)
         return honest(events, failed, ids, content, same, *more)
 
     honest = outcome.classify

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile, held against the code: nobody has to start containers to see that they disagree."""
+"""docker-compose.yml and the Dockerfile, held against the code, so that a disagreement shows without starting a container."""
 
 import http.server
 import os

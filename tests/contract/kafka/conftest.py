@@ -5,10 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from confluent_kafka import (
-    Consumer,
-    Producer,
-)
+from confluent_kafka import Consumer, Producer
 
 from tests.contract.kafka.clients import consumer_settings, create_topic
 from tests.kafka.brokers import Kafka

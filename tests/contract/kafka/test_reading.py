@@ -8,14 +8,7 @@ import uuid
 from contextlib import closing
 
 import pytest
-from confluent_kafka import (
-    TIMESTAMP_LOG_APPEND_TIME,
-    Consumer,
-    KafkaError,
-    Producer,
-    TopicCollection,
-    TopicPartition,
-)
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.contract.kafka.clients import consumer_settings, create_topic, produce, read_to_the_end
@@ -44,13 +37,13 @@ def test_log_append_time_is_the_brokers_time(address: str, producer: Producer, c
 
 @pytest.mark.usefixtures("not_on_tansu")
 def test_the_end_can_be_asked_for(topic: str, producer: Producer, consumer: Consumer) -> None:
-    """Tansu answers with the place after the *first* record of the last batch: read until the end is reported."""
+    """Tansu answers with the offset after the *first* record of the last batch: read until the end is reported."""
     produce(producer, topic, b"1", b"2", b"3")
     assert consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5) == (0, 3)
 
 
 @pytest.mark.usefixtures("not_on_tansu")
-def test_a_place_can_be_found_by_time(topic: str, producer: Producer, consumer: Consumer) -> None:
+def test_an_offset_can_be_found_by_time(topic: str, producer: Producer, consumer: Consumer) -> None:
     """Tansu answers 0, whatever the time."""
     for timestamp_ms in (1000, 2000, 3000):
         producer.produce(topic, b"x", partition=0, timestamp=timestamp_ms)

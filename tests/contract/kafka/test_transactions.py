@@ -8,13 +8,7 @@ import uuid
 from contextlib import closing
 
 import pytest
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from kafka_io.transaction_watch import TransactionWatch
 from tests.contract.kafka.clients import consumer_settings, create_topic, produce, read_to_the_end

@@ -1,4 +1,4 @@
-"""A stack with a ClickHouse, that is audited: worked on by real raters and sinks, and spoiled by hand."""
+"""A stack with a ClickHouse to audit: real raters and sinks work on it, and a test spoils it by hand."""
 
 import threading
 from collections.abc import Iterator
@@ -47,14 +47,14 @@ class Audited:
 
     def sink_lag(self) -> int:
         """Offsets of the log that the sink has not committed."""
-        places = [(CREDIT_MOVEMENTS.name, number) for number in range(self.settings.topic_partitions)]
+        topic_partitions = [(CREDIT_MOVEMENTS.name, number) for number in range(self.settings.topic_partitions)]
         reader, group = (
             clients.reading_consumer(self.settings, "test"),
             clients.group_consumer(self.settings, sink.GROUP),
         )
         try:
-            ends = log_ends(reader, places)
-            committed = group.committed([TopicPartition(*place) for place in places], 10)
+            ends = log_ends(reader, topic_partitions)
+            committed = group.committed([TopicPartition(*topic_partition) for topic_partition in topic_partitions], 10)
             return sum(ends[each.topic, each.partition] - max(each.offset, 0) for each in committed)
         finally:
             reader.close()
@@ -73,13 +73,16 @@ class Audited:
 
     def skip(self, topic: Topic) -> None:
         """Commit as a rater that lost what it had in hand: nothing written, the offsets moved to the end."""
-        places = [(topic.name, number) for number in range(self.settings.topic_partitions)]
+        topic_partitions = [(topic.name, number) for number in range(self.settings.topic_partitions)]
         reader, group = (
             clients.reading_consumer(self.settings, "test"),
             clients.group_consumer(self.settings, rater.GROUP),
         )
-        ends = log_ends(reader, places)
-        group.commit(offsets=[TopicPartition(*place, end) for place, end in ends.items() if end], asynchronous=False)
+        ends = log_ends(reader, topic_partitions)
+        group.commit(
+            offsets=[TopicPartition(*topic_partition, end) for topic_partition, end in ends.items() if end],
+            asynchronous=False,
+        )
         reader.close()
         group.close()
 
@@ -103,9 +106,9 @@ class Audited:
         producer.produce(topic, key=b"acct-1", value=value, partition=partition, headers=headers or [])
         assert producer.flush(DEADLINE_SECONDS) == 0
 
-    def insert(self, place: Message, log_offset: int | None = None, **movement: Any) -> None:
-        """Write a row past the sink, at the place of a movement or at another offset of its partition."""
-        (_, partition), offset = position_of(place)
+    def insert(self, at: Message, log_offset: int | None = None, **movement: Any) -> None:
+        """Write a row past the sink, at the position of a movement or at another offset of its partition."""
+        (_, partition), offset = position_of(at)
         frame = pl.DataFrame([movement], schema=self.stack.codec(CREDIT_MOVEMENTS).dtypes)
         log_id = clients.log_identity(self.settings)
         at = pl.Series([offset if log_offset is None else log_offset]).to_numpy()

@@ -102,7 +102,7 @@ def test_it_holds_at_every_moment_of_a_running_system(audited: Audited) -> None:
             publisher.join()
         eventually(lambda: stack.lag() == 0 and audited.sink_lag() == 0)
     audits.append(audited.audit())
-    assert [told for audit in audits for told in audit.differences] == []
+    assert [difference for audit in audits for difference in audit.differences] == []
     # It was at work while it was audited, not before or after.
     consumed = [sum(each.consumed for each in audit.sources) for audit in audits]
     assert consumed == sorted(set(consumed))
@@ -117,8 +117,8 @@ def test_an_event_that_was_skipped_is_lost_unless_a_movement_says_the_same(worke
     # What no rater has read yet is nothing to account for.
     stack.publish(USAGE_EVENTS, event(1001))
     audit = worked.audit()
-    found = {told.kind.value: told for told in audit.differences}
-    assert {kind: told.count for kind, told in found.items()} == {"lost": 2, "false_duplicate": 1}
+    found = {each.kind.value: each for each in audit.differences}
+    assert {kind: difference.count for kind, difference in found.items()} == {"lost": 2, "false_duplicate": 1}
     assert {each.id for each in found["lost"].examples} == {"", event(1000)["event_id"]}
     assert all(each.place.startswith(f"usage-events/{PARTITION}@") for each in found["lost"].examples)
     assert [each.id for each in found["false_duplicate"].examples] == [event(1)["event_id"]]
@@ -132,7 +132,7 @@ def test_a_movement_written_twice_is_doubled_and_one_of_its_rows_missing(worked:
     with worked.sinking():
         eventually(lambda: worked.sink_lag() == 0)
     audit = worked.audit()
-    assert {told.kind.value: told.count for told in audit.differences} == {"doubled": 2, "missing_row": 1}
+    assert {each.kind.value: each.count for each in audit.differences} == {"doubled": 2, "missing_row": 1}
     assert charge["movement_id"] in {each.id for each in audit.differences[0].examples}
     assert sum(each.difference for each in audit.sources) == -2
 
@@ -166,23 +166,23 @@ def test_a_movement_that_is_not_what_its_event_and_rate_give_is_found(audited: A
     with audited.sinking():
         eventually(lambda: audited.sink_lag() == 0)
     audit = audited.audit()
-    assert {told.kind.value: {each.id for each in told.examples} for told in audit.differences} == ids
+    assert {found.kind.value: {each.id for each in found.examples} for found in audit.differences} == ids
 
 
 @one_broker
 def test_what_names_no_event_or_has_other_bytes_is_found(worked: Audited) -> None:
     charge = worked.charge()
-    place = charge["source_topic"], charge["source_partition"], charge["source_offset"]
+    position = charge["source_topic"], charge["source_partition"], charge["source_offset"]
     elsewhere = {"movement_id": str(uuid.uuid4()), "source_topic": "rates"}
     worked.append(**charge | elsewhere)
     worked.send("usage-events.dlq", PARTITION, b"x", dead_letter_headers(Reason.NO_RATE, "", "usage-events", 99, 0))
     worked.send("usage-events.dlq", PARTITION, b"x")
-    worked.send("usage-events.dlq", place[1], b"x", dead_letter_headers(Reason.NO_RATE, "", *place))
+    worked.send("usage-events.dlq", position[1], b"x", dead_letter_headers(Reason.NO_RATE, "", *position))
     assert worked.found() == {"no_source": 3, "doubled": 1, "altered_dead_letter": 1}
 
 
 @one_broker
-def test_a_row_that_was_changed_or_is_gone_or_too_many_is_found_and_told(worked: Audited) -> None:
+def test_a_row_that_was_changed_or_is_gone_or_too_many_is_found_and_described(worked: Audited) -> None:
     lines = [(message, movement) for message, movement in worked.movements() if movement["unit"] == "seconds"]
     (first, changed), (_, gone), (third, again), (fourth, copied) = lines[:4]
     worked.insert(third, **again)
@@ -192,13 +192,13 @@ def test_a_row_that_was_changed_or_is_gone_or_too_many_is_found_and_told(worked:
     worked.insert(third, log_offset=10_000, **again | {"movement_id": str(uuid.uuid4())})
     worked.insert(fourth, **copied | {"movement_id": "ffffffff-ffff-4fff-8fff-ffffffffffff"})
     audit = worked.audit()
-    found = {told.kind.value: told for told in audit.differences}
-    # Of two rows of one place one at least is not what the log says: which one is looked at first is all one.
+    found = {each.kind.value: each for each in audit.differences}
+    # Of two rows with one position at least one is not what the log says. Either may be looked at first.
     assert found["changed_row"].count in {1, 2}
     assert (found["missing_row"].count, found["missing_row"].examples[0].id) == (1, gone["movement_id"])
     assert (found["surplus_row"].count, len(found)) == (2, 3)
-    told = next(each for each in found["changed_row"].examples if each.id == changed["movement_id"])
-    assert told.detail == "credit_movement_nanos -120000 is -1; user_id None is 'somebody'"
+    row = next(each for each in found["changed_row"].examples if each.id == changed["movement_id"])
+    assert row.detail == "credit_movement_nanos -120000 is -1; user_id None is 'somebody'"
     (log,) = (each for each in audit.logs if each.partition == first.partition())
     assert log.log_checksum != log.row_checksum
     assert log.log_sums != log.row_sums
@@ -220,8 +220,8 @@ def test_the_command_prints_what_it_found_and_ends_with_status_1_on_a_difference
     worked.skip(USAGE_EVENTS)
     bad = run("audit", "--json", **environment)
     assert bad.returncode == 1
-    told = json.loads(bad.stdout)
-    assert (told["holds"], [each["kind"] for each in told["differences"]]) == (False, ["lost"])
+    report = json.loads(bad.stdout)
+    assert (report["holds"], [each["kind"] for each in report["differences"]]) == (False, ["lost"])
     shown = run("audit", **environment)
     assert shown.returncode == 1
     assert shown.stderr.startswith("lost (1): ")

@@ -1,4 +1,4 @@
-"""The exporter between real servers, with the hands of the teams around it: for the tests of the exporter."""
+"""The exporter between real servers, and what the teams around it do: publish, insert, ask, download."""
 
 import http.client
 import json
@@ -45,7 +45,7 @@ def now_micros() -> int:
 
 @dataclass
 class Stack:
-    """The servers around the exporter, with topics and a database of our own, and the hands of the other teams."""
+    """The servers around the exporter, with topics and a database of our own, and what the other teams do."""
 
     broker: str
     clickhouse: str

@@ -1,4 +1,4 @@
-"""How far the ledger has come, asked of real brokers."""
+"""How far the rating has come, asked of real brokers."""
 
 import time
 from collections.abc import Iterator

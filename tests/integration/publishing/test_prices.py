@@ -196,8 +196,8 @@ def test_raters_that_start_at_different_moments_have_one_price_list(stack: Stack
         assert [each.increment for each in rates if each.rate_card_id == "default"] == [60, 6]  # type: ignore[attr-defined]
         assert currencies == ["EUR", "USD", "USD"]
         assert cards == [*["dollar"] * 3, *["default"] * 3, *["default"] * 3, *["default"] * 3]
-        buried = {price.position for price in raters[-1].refused}
-        assert all({price.position for price in rater.refused} <= buried for rater in raters)
+        refused = {price.position for price in raters[-1].refused}
+        assert all({price.position for price in rater.refused} <= refused for rater in raters)
 
 
 def clients_end(stack: Stack, topic: Topic) -> int:
@@ -206,5 +206,5 @@ def clients_end(stack: Stack, topic: Topic) -> int:
 
 def has_read(feed: PriceFeed, topic: Topic, end: int) -> bool:
     feed.refresh()
-    (place,) = feed._consumer.position([TopicPartition(topic.name, 0)])
-    return place.offset >= end
+    (position,) = feed._consumer.position([TopicPartition(topic.name, 0)])
+    return position.offset >= end

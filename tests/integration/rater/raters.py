@@ -16,7 +16,7 @@ STOP_SECONDS = 15.0
 
 class RaterProcess(Child):
     """One rater. `step` and `signal_name`: it gets this signal right after that step of its first transaction. `folder`: where
-    it keeps what it has seen, by default one of its own, by its name."""
+    it keeps its deduplication stores, by default one of its own, by its name."""
 
     def __init__(
         self,

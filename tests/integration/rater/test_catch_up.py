@@ -1,4 +1,4 @@
-"""What has been seen is read back from the log, on each broker in turn."""
+"""The deduplication store is brought up to date from the log, on each broker in turn."""
 
 import threading
 import time
@@ -76,7 +76,9 @@ def test_a_transaction_that_is_still_open_is_waited_for(stack: Stack, producer: 
 
 
 @pytest.mark.usefixtures("not_on_tansu")
-def test_what_an_aborted_transaction_wrote_was_not_seen(stack: Stack, producer: Producer, store: DedupStore) -> None:
+def test_what_an_aborted_transaction_wrote_is_not_remembered(
+    stack: Stack, producer: Producer, store: DedupStore
+) -> None:
     """Tansu shows it."""
     with ThreadPoolExecutor(1) as pool:
         write(stack, producer, 1, 2)

@@ -108,9 +108,9 @@ def test_told_to_begin_with_the_latest_it_leaves_out_what_is_there(rated: Stack)
 
 @on_kafka_itself
 def test_events_that_were_deleted_before_they_were_rated_stop_the_rater(rated: Stack) -> None:
-    (place,) = (place for place, offset in rated.committed().items() if offset > 0)
+    (topic_partition,) = (topic_partition for topic_partition, offset in rated.committed().items() if offset > 0)
     admin = AdminClient({"bootstrap.servers": rated.settings.kafka_bootstrap_servers})
-    gone = TopicPartition(*place, 23)
+    gone = TopicPartition(*topic_partition, 23)
     admin.delete_records([gone])[gone].result(10)
     with pytest.raises(MisplacedOffsetError, match=r"\(23 to 26\): offset 21 is to be read next"):
         rated.rate_everything()

@@ -63,7 +63,7 @@ def test_a_movement_lies_in_the_partition_of_its_event_and_tells_where_it_came_f
         assert (message.partition(), message.key()) == (source.partition(), source.key())
 
 
-def test_a_dead_letter_keeps_bytes_key_and_headers_and_names_its_place(stack: Stack) -> None:
+def test_a_dead_letter_keeps_bytes_key_and_headers_and_names_its_position(stack: Stack) -> None:
     stack.publish_priced(RATES, rate())
     good = stack.codec(USAGE_EVENTS).encode_one(event(1))
     wrong = (account_partition("acct-1", 4) + 1) % 4
@@ -85,8 +85,8 @@ def test_a_dead_letter_keeps_bytes_key_and_headers_and_names_its_place(stack: St
     letter = letters["undecodable1 bytes after the datum"]
     assert (letter.key(), letter.value()) == (b"acct-1", good + b"!")
     assert header(letter, "trace") == "7"
-    place = [header(letter, f"dlq.source.{name}") for name in ("topic", "partition", "offset")]
-    assert place == ["usage-events", str(account_partition("acct-1", 4)), "0"]
+    position = [header(letter, f"dlq.source.{name}") for name in ("topic", "partition", "offset")]
+    assert position == ["usage-events", str(account_partition("acct-1", 4)), "0"]
     assert len(stack.records(CREDIT_MOVEMENTS)) == 1
 
 
@@ -119,7 +119,7 @@ def test_duplicates_are_known_after_a_restart_with_and_without_the_store(stack: 
     assert [header(message, "dlq.reason") for message in stack.read("usage-events.dlq")] == ["conflict"]
 
 
-def test_a_bad_rate_changes_nothing_and_is_buried_once(stack: Stack) -> None:
+def test_a_bad_rate_changes_nothing_and_is_dead_lettered_once(stack: Stack) -> None:
     stack.publish_priced(
         RATES,
         rate(),
@@ -142,7 +142,9 @@ def test_a_bad_rate_changes_nothing_and_is_buried_once(stack: Stack) -> None:
     ]
 
 
-def test_a_plan_that_would_change_an_account_s_currency_is_buried_once_and_the_one_before_stands(stack: Stack) -> None:
+def test_a_plan_that_would_change_an_account_s_currency_is_dead_lettered_once_and_the_one_before_stands(
+    stack: Stack,
+) -> None:
     stack.publish_priced(RATES, rate(), rate(rate_card_id="dollar", currency="USD"))
     for card, effective_from in (("dollar", 0), ("default", DAY), ("", 0), ("dollar", 2 * DAY)):
         plan = {"account_id": "acct-0", "rate_card_id": card, "effective_from": effective_from}

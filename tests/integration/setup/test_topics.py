@@ -24,15 +24,7 @@ from credit_movements.setup.provision import SetupError, make_topics
 from credit_movements.setup.topics import TopicSettingsError, described
 from credit_movements.workers.exporter import exporter_settings
 from credit_movements.workers.rater import make_rater, run_rater
-from schemas.topics import (
-    ACCOUNT_PLANS,
-    ALL_TOPICS,
-    CREDIT_MOVEMENTS,
-    RATES,
-    TOP_UP_EVENTS,
-    USAGE_EVENTS,
-    Topic,
-)
+from schemas.topics import ACCOUNT_PLANS, ALL_TOPICS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from streams.offsets import MisplacedOffsetError
 from tests.integration.records import event, header, rate
 from tests.integration.stack import Stack, eventually
@@ -125,7 +117,7 @@ def test_a_rater_does_not_begin_on_a_history_that_is_compacted(stack: Stack, top
 
 
 def test_no_worker_begins_on_movements_that_are_not_kept(stack: Stack) -> None:
-    """A store of seen ids that is rebuilt from such a log would not know all ids."""
+    """A deduplication store that is rebuilt from such a log would not know all ids."""
     alter(stack.settings, CREDIT_MOVEMENTS, "retention.ms", "604800000")
     for begin in (lambda: make_rater(stack.settings, None), lambda: exporter_settings(stack.settings)):  # type: ignore[arg-type]
         with pytest.raises(TopicSettingsError, match=r"credit-movements has retention\.ms=604800000 and not -1"):
@@ -141,7 +133,7 @@ def test_of_a_publisher_s_clock_a_rater_says_a_line_and_begins(stack: Stack, cap
 
 
 def refusing(code: int) -> Callable[..., dict[ConfigResource, Future[None]]]:
-    """In place of a method of AdminClient, one to which Kafka answers with an error."""
+    """A method of AdminClient to which Kafka answers with an error."""
 
     def answer(_: AdminClient, resources: list[ConfigResource], **__: object) -> dict[ConfigResource, Future[None]]:
         answers: dict[ConfigResource, Future[None]] = {each: Future() for each in resources}

@@ -15,7 +15,7 @@ from tests.integration.sink.workers import committed, counted, ends, sinking, wa
 from tests.kafka.brokers import BROKERS, TANSU
 
 
-def test_every_committed_movement_is_in_clickhouse_with_its_place_in_the_log(
+def test_every_committed_movement_is_in_clickhouse_with_its_position_in_the_log(
     log: str, client: Client, codec: RecordCodec
 ) -> None:
     frame = movements(1_300)
@@ -23,8 +23,10 @@ def test_every_committed_movement_is_in_clickhouse_with_its_place_in_the_log(
     with sinking(log, client, codec) as worker:
         wait_until(lambda: worker.sink.health.committed == ends(log))
     assert counted(client) == total(frame)
-    places = client.query("SELECT log_partition, log_offset, log_id, source_offset FROM credit_movements").result_rows
-    assert sorted(places) == sorted((n % PARTITIONS, n // PARTITIONS, "log-1", n) for n in range(len(frame)))
+    positions = client.query(
+        "SELECT log_partition, log_offset, log_id, source_offset FROM credit_movements"
+    ).result_rows
+    assert sorted(positions) == sorted((n % PARTITIONS, n // PARTITIONS, "log-1", n) for n in range(len(frame)))
 
 
 def test_the_committed_offsets_reach_the_ends_of_all_partitions_markers_included(
@@ -99,7 +101,7 @@ def test_it_stops_at_once_when_idle(log: str, client: Client, codec: RecordCodec
     assert worker.error is None
 
 
-def test_rows_blocks_places_and_lag_are_counted(log: str, client: Client, codec: RecordCodec) -> None:
+def test_rows_blocks_offsets_and_lag_are_counted(log: str, client: Client, codec: RecordCodec) -> None:
     append(log, codec.encode(movements(12)))
     with sinking(log, client, codec) as worker:
         wait_until(lambda: worker.sink.health.committed == ends(log))

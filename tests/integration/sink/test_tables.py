@@ -87,8 +87,8 @@ def movement(**fields: Any) -> dict[str, Any]:
 
 
 def insert(client: Client, *movements: dict[str, Any]) -> None:
-    places = np.arange(len(movements))
-    insert_movements(client, movement_columns(pl.DataFrame(movements, schema=SCHEMA), "a-log", places % 3, places))
+    offsets = np.arange(len(movements))
+    insert_movements(client, movement_columns(pl.DataFrame(movements, schema=SCHEMA), "a-log", offsets % 3, offsets))
 
 
 def test_migrations_are_applied_once_and_in_order(dsn: str) -> None:

@@ -81,7 +81,10 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def committed(log: str) -> dict[int, int]:
     consumer = Consumer({"bootstrap.servers": log, **CONSUMER_SETTINGS})
     try:
-        return {place.partition: place.offset for place in consumer.committed(TOPIC_PARTITIONS, 10)}
+        return {
+            topic_partition.partition: topic_partition.offset
+            for topic_partition in consumer.committed(TOPIC_PARTITIONS, 10)
+        }
     finally:
         consumer.close()
 
@@ -89,7 +92,10 @@ def committed(log: str) -> dict[int, int]:
 def ends(log: str) -> dict[int, int]:
     consumer = Consumer({"bootstrap.servers": log, **CONSUMER_SETTINGS})
     try:
-        return {place.partition: consumer.get_watermark_offsets(place, 10)[1] for place in TOPIC_PARTITIONS}
+        return {
+            topic_partition.partition: consumer.get_watermark_offsets(topic_partition, 10)[1]
+            for topic_partition in TOPIC_PARTITIONS
+        }
     finally:
         consumer.close()
 

@@ -1,4 +1,4 @@
-"""Which lines of libraries are shown: what is new at once, what is the same once a minute."""
+"""A line of a library is shown at once when it is new, and once a minute when it repeats."""
 
 import logging
 import subprocess

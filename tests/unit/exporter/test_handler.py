@@ -1,4 +1,4 @@
-"""One request from its decision to its notification: with real records, and hands that can be held or fail."""
+"""One request from its admission to its notification, with real records."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What a poll brought is told apart: records, ends of partitions, and errors; and where a partition goes on after it."""
+"""One poll is sorted into records, ends of partitions and errors, and says where each partition goes on."""
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message

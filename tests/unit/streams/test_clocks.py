@@ -174,7 +174,9 @@ class ClockMachine(RuleBasedStateMachine):
     def begin(self, keeps_notes: bool) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.kafka = KafkaDouble(self.folder / "seen", NOW, keeps_notes)
-        self.published: dict[TopicPartition, list[dict[str, Any]]] = {place: [] for place in self.kafka.records}
+        self.published: dict[TopicPartition, list[dict[str, Any]]] = {
+            topic_partition: [] for topic_partition in self.kafka.records
+        }
         self.running = self.kafka.rater(batch_size=4)
 
     def teardown(self) -> None:
@@ -185,9 +187,9 @@ class ClockMachine(RuleBasedStateMachine):
         self.no_id_is_charged_twice()
         moved = {(line["source_topic"], line["source_offset"]): line["movement_id"] for line in self.kafka.log}
         ids = set(moved.values())
-        for place, events in self.published.items():
+        for topic_partition, events in self.published.items():
             for offset, each in enumerate(events):
-                outcomes = [(place.topic, offset) in moved, (place, offset) in self.kafka.letters]
+                outcomes = [(topic_partition.topic, offset) in moved, (topic_partition, offset) in self.kafka.letters]
                 assert outcomes.count(True) == (0 if each["event_id"] in ids and not any(outcomes) else 1)
         if self.kafka.keeps_notes:
             assert not any("remembers" in detail for _, detail in self.kafka.letters.values())

@@ -1,4 +1,4 @@
-"""The pure heart against the oracle, and the edges by name."""
+"""The pure heart gives what the oracle gives; edge cases by name."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -192,7 +192,7 @@ def test_the_same_event_again_is_a_duplicate_and_another_content_a_conflict() ->
     assert kinds == ["duplicate", "conflict", "conflict"]
 
 
-def test_a_dead_letter_does_not_count_as_seen() -> None:
+def test_a_dead_letter_is_not_remembered() -> None:
     events = [event(usage_type="fax"), event(), event(usage_type="fax"), event()]
     kinds = [kind if kind != "refused" else reason for kind, reason in outcome_of_each(classified(events, [rate()]), 4)]
     assert kinds == ["no_rate", "movement", "conflict", "duplicate"]

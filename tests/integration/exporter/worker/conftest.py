@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.exporter.exporter_stack import (
-    Stack,
-    exporter_stack,
-)
+from tests.integration.exporter.exporter_stack import Stack, exporter_stack
 
 
 @pytest.fixture(scope="package")

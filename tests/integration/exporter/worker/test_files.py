@@ -10,13 +10,7 @@ from zoneinfo import ZoneInfo
 from exporter.storage.keys import ExportKeys
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS
-from tests.integration.exporter.exporter_stack import (
-    HEADER,
-    PARTITIONS,
-    Stack,
-    now_micros,
-    wait_for,
-)
+from tests.integration.exporter.exporter_stack import HEADER, PARTITIONS, Stack, now_micros, wait_for
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -3,11 +3,7 @@
 from pathlib import Path
 
 from exporter.storage.keys import ExportKeys
-from tests.integration.exporter.exporter_stack import (
-    HEADER,
-    Stack,
-    target_of,
-)
+from tests.integration.exporter.exporter_stack import HEADER, Stack, target_of
 
 
 def test_a_part_of_a_file_can_be_asked_for(stack: Stack, account: str) -> None:

@@ -6,13 +6,7 @@ import pytest
 
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
-from tests.integration.exporter.exporter_stack import (
-    DEAD_LETTERS,
-    PARTITIONS,
-    Stack,
-    now_micros,
-    wait_for,
-)
+from tests.integration.exporter.exporter_stack import DEAD_LETTERS, PARTITIONS, Stack, now_micros, wait_for
 
 
 def test_a_request_while_an_earlier_one_waits_creates_nothing(stack: Stack, account: str) -> None:

@@ -54,19 +54,19 @@ class Outcome:
 
 def rated(values: list[bytes | None], rates: list[dict[str, Any]]) -> Outcome:
     """What the rater makes of these values, all in one batch; there is one partition."""
-    poll = decode_batch([record(USAGE_EVENTS.name, n, value) for n, value in enumerate(values)], CODECS_OF_SOURCE)
-    events, limits = poll.events, Limits()
+    batch = decode_batch([record(USAGE_EVENTS.name, n, value) for n, value in enumerate(values)], CODECS_OF_SOURCE)
+    events, limits = batch.events, Limits()
     ids, content = id_hashes(events), content_hashes(events)
-    seen = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
+    known = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
     prices = PriceList([Rate.checked(each) for each in rates], [], "default")
-    outcomes = classify(events, check_batch(events, 1, limits), ids, content, seen, prices, limits)
-    refused = [refusal.row for refusal in poll.refusals] + [row for row, _, _ in refusals_of(outcomes)]
+    outcomes = classify(events, check_batch(events, 1, limits), ids, content, known, prices, limits)
+    refused = [refusal.row for refusal in batch.refusals] + [row for row, _, _ in refusals_of(outcomes)]
     return Outcome(rates, values, outcomes.movements.to_dicts(), [(row, values[row]) for row in sorted(refused)])
 
 
 def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
     """Audit it as it would be read from the topics, in small batches."""
-    findings, place = Findings(), TopicPartition(USAGE_EVENTS.name, 0)
+    findings, topic_partition = Findings(), TopicPartition(USAGE_EVENTS.name, 0)
     history = RateHistory(CODECS[RATES.name])
     rates = pl.DataFrame(outcome.rates, schema=CODECS[RATES.name].dtypes)
     history.take([record(RATES.name, n, value) for n, value in enumerate(CODECS[RATES.name].encode(rates))])
@@ -77,11 +77,11 @@ def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
         batch = [record(CREDIT_MOVEMENTS.name, n, values[n]) for n in range(start, min(start + 7, len(values)))]
         log_audit.take(batch, len(values))
     log = log_audit.finish(outcome.movements.__getitem__)
-    letter_audit = LetterAudit(place, findings)
+    letter_audit = LetterAudit(topic_partition, findings)
     for number, (offset, value) in enumerate(outcome.letters):
         headers = dead_letter_headers(Reason.NO_RATE, "", USAGE_EVENTS.name, 0, offset)
         letter_audit.take([record("usage-events.dlq", number, value, headers)])
-    source = SourceAudit(place, log, letter_audit.finish(), CODECS[USAGE_EVENTS.name], findings)
+    source = SourceAudit(topic_partition, log, letter_audit.finish(), CODECS[USAGE_EVENTS.name], findings)
     end = len(outcome.source)
     for start in range(outcome.first_offset, end, 5):
         numbers = range(start, min(start + 5, end))

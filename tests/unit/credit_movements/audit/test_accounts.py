@@ -31,8 +31,8 @@ def kinds(outcome: Outcome) -> dict[str, int]:
     return {told.kind.value: told.count for told in audited(outcome)[1].told()}
 
 
-def without(items: list[Any], place: int) -> list[Any]:
-    return [each for number, each in enumerate(items) if number != place]
+def without(items: list[Any], at: int) -> list[Any]:
+    return [each for number, each in enumerate(items) if number != at]
 
 
 GOOD = rated(
@@ -83,21 +83,21 @@ def test_any_outcome_that_is_gone_doubled_or_given_to_another_event_is_found(
     good = rated(values, [RATE])
     spoiled = []
     if good.movements:
-        place = data.draw(st.integers(0, len(good.movements) - 1))
+        at = data.draw(st.integers(0, len(good.movements) - 1))
         spoiled += [
-            replace(good, movements=without(good.movements, place)),
-            replace(good, movements=[*good.movements, good.movements[place]]),
-            good.changed(place, source_offset=good.movements[place]["source_offset"] + 1),
-            good.changed(place, interaction_id="another"),
+            replace(good, movements=without(good.movements, at)),
+            replace(good, movements=[*good.movements, good.movements[at]]),
+            good.changed(at, source_offset=good.movements[at]["source_offset"] + 1),
+            good.changed(at, interaction_id="another"),
         ]
     if good.letters:
-        place = data.draw(st.integers(0, len(good.letters) - 1))
-        offset, value = good.letters[place]
+        at = data.draw(st.integers(0, len(good.letters) - 1))
+        offset, value = good.letters[at]
         spoiled += [
-            replace(good, letters=without(good.letters, place)),
-            replace(good, letters=[*good.letters, good.letters[place]]),
-            replace(good, letters=[*without(good.letters, place), (offset, b"other bytes")]),
-            replace(good, letters=[*without(good.letters, place), (offset + 1, value)]),
+            replace(good, letters=without(good.letters, at)),
+            replace(good, letters=[*good.letters, good.letters[at]]),
+            replace(good, letters=[*without(good.letters, at), (offset, b"other bytes")]),
+            replace(good, letters=[*without(good.letters, at), (offset + 1, value)]),
         ]
     assert [each for each in spoiled if not kinds(each)] == []
 

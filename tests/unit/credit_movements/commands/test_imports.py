@@ -1,4 +1,4 @@
-"""A command imports what it needs and no more: a worker that is started again is at work the sooner."""
+"""A command imports what it needs and no more, so that a worker starts soon."""
 
 import subprocess
 import sys

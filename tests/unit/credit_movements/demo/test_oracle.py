@@ -1,4 +1,4 @@
-"""The oracle is right by hand, agrees with how the company was made, and with the rater's pure heart on every line."""
+"""The oracle agrees with results by hand, with how the company was made, and with the rater's pure heart."""
 
 import csv
 import io
@@ -76,7 +76,7 @@ def test_a_charge_by_hand(event: dict[str, Any], units: int, price: str, price_u
     assert f"{line.credit_movement.normalize():f}" == movement
 
 
-def test_what_was_seen_counts_once_and_a_contradiction_is_refused() -> None:
+def test_what_comes_again_counts_once_and_a_contradiction_is_refused() -> None:
     answer = CompanyOracle(_company_of({}, {}, {"quantity": 62})).account("nobody-has-a-plan")
     assert len(answer.lines) == 1
     assert answer.outcomes[USAGE_EVENTS.name].duplicates == 1
@@ -121,8 +121,8 @@ def test_the_oracle_and_the_rater_agree_on_every_refusal(made: Company) -> None:
 def _classified(made: Company) -> Outcomes:
     events = events_table(
         {
-            TOP_UP_EVENTS.name: _with_places(made.top_up_events, 0),
-            USAGE_EVENTS.name: _with_places(made.usage_events, len(made.top_up_events)),
+            TOP_UP_EVENTS.name: _with_positions(made.top_up_events, 0),
+            USAGE_EVENTS.name: _with_positions(made.usage_events, len(made.top_up_events)),
         }
     )
     plans = [AccountPlan.checked(plan) for plan in made.plans.to_dicts()]
@@ -132,7 +132,7 @@ def _classified(made: Company) -> Outcomes:
     return classify(events, check_batch(events, PARTITIONS, Limits()), ids, content, nothing, prices, Limits())
 
 
-def _with_places(events: pl.DataFrame, first_row: int) -> pl.DataFrame:
+def _with_positions(events: pl.DataFrame, first_row: int) -> pl.DataFrame:
     return events.drop("outcome").with_columns(
         pl.int_range(first_row, first_row + len(events)).alias("row"),
         pl.Series("partition", account_partitions(events["account_id"], PARTITIONS)),

@@ -1,4 +1,4 @@
-"""Which notification answers a request that is waited for: positions in the log decide, as they decide what is a repeat."""
+"""Which notification answers a request: record positions decide, as they decide what is a repeat."""
 
 from typing import Any, cast
 

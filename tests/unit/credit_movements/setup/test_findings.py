@@ -1,4 +1,4 @@
-"""What is said of topics that are not as the contract wants them."""
+"""`setup` names each topic that is not as the contract wants it."""
 
 import pytest
 

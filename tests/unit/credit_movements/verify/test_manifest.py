@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from credit_movements.verify.manifest import NoManifestError
 from credit_movements.verify.verification import manifest_beside, verified
 from exporter.file.manifest import sealed
-from tests.unit.credit_movements.verify.exported import (
-    of_rows,
-)
-from tests.unit.credit_movements.verify.verifying import fresh, told
+from tests.unit.credit_movements.verify.exported import of_rows
+from tests.unit.credit_movements.verify.verifying import findings_of, fresh
 
 
 def numbers(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -35,7 +33,7 @@ def changed(manifest: dict[str, Any], path: tuple[Any, ...], draw: Callable[[Any
     if isinstance(value, int):
         node[path[-1]] = draw(st.integers(-5, 10**12).filter(lambda number: number != value))
     else:
-        at = draw(st.sampled_from([place for place, letter in enumerate(value) if letter.isdigit()]))
+        at = draw(st.sampled_from([index for index, letter in enumerate(value) if letter.isdigit()]))
         digit = draw(st.sampled_from([each for each in "0123456789" if each != value[at]]))
         node[path[-1]] = value[:at] + digit + value[at + 1 :]
 
@@ -47,7 +45,7 @@ def test_any_changed_number_of_a_manifest_is_noticed(data: st.DataObject) -> Non
     manifest = json.loads(manifest_beside(file).read_text())
     changed(manifest, data.draw(st.sampled_from(list(numbers(manifest)))), data.draw)
     manifest_beside(file).write_text(json.dumps(manifest))
-    assert told(file)
+    assert findings_of(file)
 
 
 # What only its maker knows: nothing in the file speaks of it.
@@ -68,7 +66,7 @@ def test_a_number_of_a_manifest_that_was_sealed_anew_is_held_against_the_file(da
         changed(manifest, path, data.draw)
     del manifest["manifest_sha256"]
     manifest_beside(file).write_bytes(sealed(manifest))
-    assert told(file)
+    assert findings_of(file)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 
 from credit_movements.verify.verification import verified
 from exporter.request.csv_options import CsvOptions
-from tests.unit.credit_movements.verify.exported import (
-    month,
-    of_rows,
-    period_of,
-    usage,
-)
-from tests.unit.credit_movements.verify.verifying import forged, fresh, told
+from tests.unit.credit_movements.verify.exported import month, of_rows, period_of, usage
+from tests.unit.credit_movements.verify.verifying import findings_of, forged, fresh
 
 BEGIN = period_of().from_micros
 
@@ -33,14 +28,14 @@ def test_a_changed_amount_is_found_in_its_line_whatever_the_manifest_was_made_to
         lines = content.split(b"\r\n")
         cells = lines[number].split(mark)
         cell = data.draw(st.sampled_from([-1] if number == 1 else [-3, -2, -1]))
-        at = data.draw(st.sampled_from([place for place, letter in enumerate(cells[cell]) if chr(letter).isdigit()]))
+        at = data.draw(st.sampled_from([index for index, letter in enumerate(cells[cell]) if chr(letter).isdigit()]))
         digit_at.append(at)
         digit = data.draw(st.sampled_from([each for each in range(10) if each != cells[cell][at] - 48]))
         cells[cell] = cells[cell][:at] + str(digit).encode() + cells[cell][at + 1 :]
         lines[number] = mark.join(cells)
         return b"\r\n".join(lines)
 
-    found = told(forged(file, change))
+    found = findings_of(forged(file, change))
     # A top-up's amount is told by no other cell of its line: it shows in the sums.
     assert found[0].startswith("top-ups:" if number == 1 and "line" not in found[0] else f"line {number + 1}:")
 
@@ -78,7 +73,7 @@ def test_a_changed_amount_is_found_in_its_line_whatever_the_manifest_was_made_to
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: bytes, new: bytes, expected: str) -> None:
     file = of_rows(tmp_path, month())
     assert old in file.read_bytes()
-    found = told(forged(file, lambda content: content.replace(old, new, 1)))
+    found = findings_of(forged(file, lambda content: content.replace(old, new, 1)))
     assert any(expected in each for each in found), found
 
 
@@ -87,13 +82,15 @@ def test_the_hour_that_comes_twice_may_seem_to_go_back_and_no_other(tmp_path: Pa
     rows = [usage(twice), usage(twice + 1_800_000_000), usage(twice + 3_600_000_000)]
     file = of_rows(tmp_path, rows)
     assert [line[11:19] for line in file.read_bytes().split(b"\r\n")[1:4]] == [b"02:30:00", b"02:00:00", b"02:30:00"]
-    assert told(file) == []
+    assert findings_of(file) == []
     back_again = forged(file, lambda content: content + content.split(b"\r\n")[2] + b"\r\n")
-    assert any("line 5: Date & Time 2026-10-25 02:00:00 is earlier" in each for each in told(back_again))
+    assert any("line 5: Date & Time 2026-10-25 02:00:00 is earlier" in each for each in findings_of(back_again))
 
 
 def test_a_row_of_another_file_shows_in_the_sums(tmp_path: Path) -> None:
-    found = told(forged(of_rows(tmp_path, month()), lambda content: content + content.split(b"\r\n")[-2] + b"\r\n"))
+    found = findings_of(
+        forged(of_rows(tmp_path, month()), lambda content: content + content.split(b"\r\n")[-2] + b"\r\n")
+    )
     assert found[0] == "movements: the file has 8, the manifest says 7"
 
 

@@ -26,29 +26,29 @@ from tests.unit.credit_movements.verify.exported import (
     usage,
     written,
 )
-from tests.unit.credit_movements.verify.verifying import ALL_OPTIONS, fresh, told
+from tests.unit.credit_movements.verify.verifying import ALL_OPTIONS, findings_of, fresh
 
 BEGIN = period_of().from_micros
 
 
 @pytest.mark.parametrize("options", ALL_OPTIONS, ids=str)
 def test_a_file_of_the_exporters_is_what_its_manifest_says(tmp_path: Path, options: CsvOptions) -> None:
-    assert told(of_rows(tmp_path, month(), options=options)) == []
+    assert findings_of(of_rows(tmp_path, month(), options=options)) == []
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana"])
 def test_a_file_is_verified_in_its_own_zone(tmp_path: Path, zone: str) -> None:
-    assert told(of_rows(tmp_path, month(zone), zone=zone)) == []
+    assert findings_of(of_rows(tmp_path, month(zone), zone=zone)) == []
 
 
 def test_a_file_without_movements_has_its_manifest_too(tmp_path: Path) -> None:
-    assert told(of_rows(tmp_path, [])) == []
+    assert findings_of(of_rows(tmp_path, [])) == []
 
 
 def test_sums_beyond_64_bits_are_exact(tmp_path: Path) -> None:
     rows = [top_up(BEGIN + number, 10**18 - 1) for number in range(100)]
     file = of_rows(tmp_path, rows, opening_nanos=10**30 + 1)
-    assert told(file) == []
+    assert findings_of(file) == []
     manifest = json.loads(manifest_beside(file).read_text())
     assert manifest["top_ups"] == "99999999999.9999999"
     assert manifest["closing_balance"] == "1000000000099999999999.999999901"
@@ -62,7 +62,7 @@ def test_any_changed_byte_of_a_file_is_noticed(data: st.DataObject, options: Csv
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
     file.write_bytes(content)
-    assert told(file)
+    assert findings_of(file)
 
 
 @settings(max_examples=100, deadline=None)
@@ -74,13 +74,13 @@ def test_a_file_that_is_cut_or_goes_on_is_noticed(data: st.DataObject, options: 
     file.write_bytes(
         data.draw(st.sampled_from([content[: data.draw(st.integers(0, len(content) - 1))], content + more]))
     )
-    assert told(file)
+    assert findings_of(file)
 
 
 def test_a_gzip_that_was_unpacked_on_its_way_is_named(tmp_path: Path) -> None:
     file = of_rows(tmp_path, month(), options=CsvOptions(is_gzip=True))
     file.write_bytes(gzip.decompress(file.read_bytes()))
-    assert "was it unpacked on its way?" in told(file)[0]
+    assert "was it unpacked on its way?" in findings_of(file)[0]
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     file = written(tmp_path, [block] * 8)
     assert file.stat().st_size > 4_000_000
     tracemalloc.start()
-    assert told(file) == []
+    assert findings_of(file) == []
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 4_000_000
@@ -136,4 +136,4 @@ def test_the_command_needs_no_settings_and_ends_with_1_where_something_is_wrong(
 
 
 def test_the_last_second_of_a_period_that_ends_within_it_belongs_to_it(tmp_path: Path) -> None:
-    assert told(of_rows(tmp_path, [usage(REQUESTED_AT - 1), usage(REQUESTED_AT - 1)])) == []
+    assert findings_of(of_rows(tmp_path, [usage(REQUESTED_AT - 1), usage(REQUESTED_AT - 1)])) == []

@@ -17,7 +17,7 @@ ALL_OPTIONS = [
 ]
 
 
-def told(file: Path) -> list[str]:
+def findings_of(file: Path) -> list[str]:
     """What `verify` says of a file; one line where it has no manifest to hold it against."""
     try:
         _, findings = verified(file, None)

@@ -1,4 +1,4 @@
-"""How far the ledger had come when a request was accepted: asked in the right order, and kept."""
+"""How far the log and the rating had come when a request was admitted: asked in the right order, and kept."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a browser is told about a file."""
+"""The headers that a browser gets with a file."""
 
 from urllib.parse import unquote
 

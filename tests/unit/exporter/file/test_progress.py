@@ -1,4 +1,4 @@
-"""What the log and the metrics tell while a file is written."""
+"""What the log and the metrics say while a file is written."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What a request may say of its file, and the bytes around the CSV."""
+"""What a request may ask of its file: encoding, separator, compression; and the bytes around the CSV."""
 
 import gzip
 from itertools import pairwise
@@ -39,8 +39,8 @@ def test_anything_else_is_unknown(value: str) -> None:
 @example(b"x" * 211, [5], 20_000)
 def test_a_gzip_has_the_same_bytes_however_its_csv_was_cut(data: bytes, cuts: list[int], repeats: int) -> None:
     data *= repeats
-    places = [0, *sorted(cut * repeats for cut in cuts), len(data)]
-    pieces = [data[start:end] for start, end in pairwise(places)]
+    ends = [0, *sorted(cut * repeats for cut in cuts), len(data)]
+    pieces = [data[start:end] for start, end in pairwise(ends)]
     whole = b"".join(packed([data], GZIP))
     assert b"".join(packed(pieces, GZIP)) == whole
     assert gzip.decompress(whole) == data

@@ -1,4 +1,4 @@
-"""The state of an account's last export: told from storage and log, the same by any worker."""
+"""The state of an account's last export: any worker reads the same from storage and log."""
 
 import time
 from pathlib import Path

@@ -67,38 +67,38 @@ def _mutated(whole: list[bytes], random: Random) -> bytes:
     body = random.choice(whole)
     for _ in range(random.choice((0, 1, 1, 2, 3))):
         # Most faults in the beginnings of long texts would be faults of the same kind.
-        place = random.randint(0, min(len(body), random.choice((20, 200, 100_000))))
-        body = random.choice(_WAYS)(body, place, random, whole)
+        at = random.randint(0, min(len(body), random.choice((20, 200, 100_000))))
+        body = random.choice(_WAYS)(body, at, random, whole)
     return body
 
 
 def _at(kept: int) -> Callable[[bytes, int, Random, list[bytes]], bytes]:
-    """Put a byte or a piece at the place, and go on after it with what was `kept` bytes further."""
+    """Put a byte or a piece at `at`, and go on after it with what was `kept` bytes further."""
 
-    def put(body: bytes, place: int, random: Random, _: list[bytes]) -> bytes:
+    def put(body: bytes, at: int, random: Random, _: list[bytes]) -> bytes:
         piece = bytes([random.choice(_BYTES)]) if random.random() < 0.5 else random.choice(_PIECES)
-        return body[:place] + piece + body[place + kept :]
+        return body[:at] + piece + body[at + kept :]
 
     return put
 
 
-def _flipped(body: bytes, place: int, random: Random, _: list[bytes]) -> bytes:
-    return body[:place] + bytes(byte ^ 1 << random.randrange(8) for byte in body[place : place + 1]) + body[place + 1 :]
+def _flipped(body: bytes, at: int, random: Random, _: list[bytes]) -> bytes:
+    return body[:at] + bytes(byte ^ 1 << random.randrange(8) for byte in body[at : at + 1]) + body[at + 1 :]
 
 
-def _too_long(body: bytes, place: int, _: Random, __: list[bytes]) -> bytes:
+def _too_long(body: bytes, at: int, _: Random, __: list[bytes]) -> bytes:
     """The byte becomes one of more than one, as a varint of the same number."""
-    return body[:place] + b"".join(bytes([byte | 0x80, 0]) for byte in body[place : place + 1]) + body[place + 1 :]
+    return body[:at] + b"".join(bytes([byte | 0x80, 0]) for byte in body[at : at + 1]) + body[at + 1 :]
 
 
-def _spliced(body: bytes, place: int, random: Random, whole: list[bytes]) -> bytes:
-    return body[:place] + random.choice(whole)[place:]
+def _spliced(body: bytes, at: int, random: Random, whole: list[bytes]) -> bytes:
+    return body[:at] + random.choice(whole)[at:]
 
 
 _WAYS: list[Callable[[bytes, int, Random, list[bytes]], bytes]] = [
     _at(0), _at(1), _at(2), _flipped, _flipped, _too_long, _spliced,
-    lambda body, place, _, __: body[:place],
-    lambda body, place, _, __: body[: len(body) - place % 12],
-    lambda body, place, _, __: body[:place] + body[place + 1 :],
-    lambda body, place, _, __: body + body[:place][:12],
+    lambda body, at, _, __: body[:at],
+    lambda body, at, _, __: body[: len(body) - at % 12],
+    lambda body, at, _, __: body[:at] + body[at + 1 :],
+    lambda body, at, _, __: body + body[:at][:12],
 ]  # fmt: skip

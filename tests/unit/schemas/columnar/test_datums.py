@@ -1,4 +1,4 @@
-"""The walk through all datums of a batch, held equal to the road that takes one at a time."""
+"""The walk through all datums of a batch finds what the road that takes one at a time finds."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""What a poll of the log brought is told apart: messages, ends of partitions, trouble, and the end of all."""
+"""A batch of the log: messages, ends of partitions, errors that pass, and errors that do not."""
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
@@ -14,10 +14,14 @@ def _event(code: int, partition: int = 0, offset: int = 0, fatal: bool = False) 
     return Message(topic="t", partition=partition, offset=offset, error=KafkaError(code, "said so", fatal))
 
 
-def test_the_place_reached_is_the_next_to_read_of_each_partition() -> None:
-    poll = read_batch([_message(0, 5), _message(1, 9), _message(0, 6)])
-    assert poll.reached == {0: 7, 1: 10}
-    assert (poll.values, poll.partitions.tolist(), poll.offsets.tolist()) == ([b"5", b"9", b"6"], [0, 1, 0], [5, 9, 6])
+def test_a_batch_reaches_the_next_offset_of_each_partition() -> None:
+    batch = read_batch([_message(0, 5), _message(1, 9), _message(0, 6)])
+    assert batch.reached == {0: 7, 1: 10}
+    assert (batch.values, batch.partitions.tolist(), batch.offsets.tolist()) == (
+        [b"5", b"9", b"6"],
+        [0, 1, 0],
+        [5, 9, 6],
+    )
 
 
 def test_an_end_of_partition_reaches_beyond_the_transaction_marker() -> None:
@@ -33,9 +37,9 @@ def test_an_empty_partition_is_reached_at_its_end() -> None:
 
 
 def test_trouble_that_the_client_gets_over_is_passed_on_as_text() -> None:
-    poll = read_batch([_event(KafkaError._ALL_BROKERS_DOWN), _message(0, 1)])
-    assert poll.complaints == ["said so"]
-    assert poll.reached == {0: 2}
+    batch = read_batch([_event(KafkaError._ALL_BROKERS_DOWN), _message(0, 1)])
+    assert batch.complaints == ["said so"]
+    assert batch.reached == {0: 2}
 
 
 def test_a_fatal_error_of_the_client_is_raised() -> None:

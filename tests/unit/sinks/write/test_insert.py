@@ -1,4 +1,4 @@
-"""ClickHouse's refusals are put into words a person can act on."""
+"""An error of ClickHouse becomes a message that says what to do."""
 
 import clickhouse_connect
 import pytest

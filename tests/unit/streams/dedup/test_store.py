@@ -1,4 +1,4 @@
-"""What was seen is remembered as long as it must be, on disk and off it."""
+"""The deduplication store remembers an id as long as it must, on disk and in memory."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a dead letter says of an event: in words and times that people read."""
+"""The detail of a dead letter is in words and times that people read."""
 
 from streams.pricing.checks import Check
 

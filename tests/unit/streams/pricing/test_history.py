@@ -1,4 +1,4 @@
-"""Which rates and plans stand: by each topic's own order alone, however the two come together."""
+"""Which rates and plans stand depends on the order within each topic alone, not on how the two interleave."""
 
 from contextlib import suppress
 from itertools import count

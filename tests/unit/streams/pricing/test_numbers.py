@@ -1,4 +1,4 @@
-"""Numbers as people send them: what they are read as, and which are no numbers though they have digits."""
+"""Telephone numbers as people send them: how they are read, and which texts with digits are no numbers."""
 
 # Look-alikes of other scripts are what this is about.
 # ruff: noqa: RUF001

@@ -1,4 +1,4 @@
-"""A price for N units, from the rate to the line that a customer checks: rule 3.3 of the contract, over every N allowed."""
+"""A price for N units, from the rate to the line that a customer checks, for every N (docs/reference/CONTRACT.md, 3.3)."""
 
 from fractions import Fraction
 

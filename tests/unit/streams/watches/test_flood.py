@@ -1,4 +1,4 @@
-"""When a rater gets loud."""
+"""The rater logs a flood of dead letters once when it begins and once when it ends."""
 
 import pytest
 

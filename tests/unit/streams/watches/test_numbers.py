@@ -1,4 +1,4 @@
-"""Destinations that are no numbers are counted by type, and told at most once a minute without telling whose they are."""
+"""Destinations that are no numbers are counted by type and logged at most once a minute, without number and account."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""Many Arrow streams made one."""
+"""Many Arrow streams become one."""
 
 import pyarrow as pa
 import pytest

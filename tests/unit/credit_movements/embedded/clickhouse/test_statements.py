@@ -1,4 +1,4 @@
-"""What is told of a statement without being ClickHouse."""
+"""What the embedded server reads off a statement before ClickHouse gets it."""
 
 import pytest
 

@@ -72,10 +72,10 @@ def test_prices_that_a_price_list_would_say(price: str, price_units: int, unit: 
 @given(
     st.integers(1, 10**6), st.integers(0, 4), st.sampled_from([1, 2, 6, 10, 30]), st.sampled_from([ROUND_DOWN, ROUND_HALF_UP])
 )  # fmt: skip
-def test_a_price_that_does_not_end_in_nine_places_is_seen_and_mended(
-    digits: int, places: int, units: int, how: str
+def test_a_price_that_does_not_end_in_nine_decimals_is_seen_and_mended(
+    digits: int, decimals: int, units: int, how: str
 ) -> None:
-    meant = Decimal(digits).scaleb(-places)
+    meant = Decimal(digits).scaleb(-decimals)
     typed = (meant * units / 60).quantize(Decimal("1e-9"), how)
     if typed * 60 != meant * units:
         (told,) = priced(f"{typed:f}", units)
