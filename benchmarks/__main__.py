@@ -25,12 +25,13 @@ from credit_movements import clients
 from credit_movements.demo.company import company
 from credit_movements.demo.traffic import PRODUCER_SETTINGS, publish
 from credit_movements.embedded.broker import broker_service
+from credit_movements.embedded.ports import Ports
 from credit_movements.embedded.services import clickhouse_service, registry_service
 from credit_movements.publishing.records import publish as publish_records
 from credit_movements.settings import Settings, settings_of
 from credit_movements.setup.provision import set_up
 from credit_movements.stack.secrets import kept_secret
-from credit_movements.stack.stages import Ports, stack_environment
+from credit_movements.stack.stages import stack_environment
 from credit_movements.stack.up import publish_deck
 from credit_movements.supervision.processes import running
 from schemas.codec import RecordCodec

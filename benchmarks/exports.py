@@ -23,10 +23,11 @@ from benchmarks.movements import accepted_request, fill
 from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from benchmarks.table import line, ratio_line
 from credit_movements import clients
+from credit_movements.embedded.ports import Ports
 from credit_movements.embedded.services import clickhouse_service
 from credit_movements.settings import settings_of
 from credit_movements.stack.secrets import kept_secret
-from credit_movements.stack.stages import Ports, stack_environment
+from credit_movements.stack.stages import stack_environment
 from credit_movements.supervision.processes import running
 from exporter.file.making import wanted_movements
 from sinks.read import movements as reader

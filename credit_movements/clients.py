@@ -75,9 +75,9 @@ def _transactional(settings: Settings, transactional_id: str) -> dict[str, Any]:
     )
 
 
-def producer_properties(settings: Settings) -> dict[str, Any]:
-    """A producer that neither loses nor repeats, and puts a key where Java would."""
-    return client_properties.producer(kafka_common(settings))
+def producer(settings: Settings, **properties: Any) -> Producer:
+    """A producer that neither loses nor repeats, and chooses the partition of a key as Java's clients do."""
+    return Producer(client_properties.producer(kafka_common(settings)) | properties, logger=kafka_log)
 
 
 def admin(settings: Settings) -> AdminClient:

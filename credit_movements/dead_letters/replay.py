@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
 
-from confluent_kafka import Producer
 from xxhash import xxh3_128_digest
 
 from credit_movements import clients
@@ -84,7 +83,7 @@ class Replay:
             for letter in batch:
                 key = _content(letter)
                 newest[key] = max(newest.get(key, _written(letter)), _written(letter))
-        deliveries = Deliveries(Producer(clients.producer_properties(self._settings), logger=clients.kafka_log))
+        deliveries = Deliveries(clients.producer(self._settings))
         for batch in letters.read():
             self._replay(deliveries, [letter for letter in batch if self._selection.takes(letter)], newest)
         if left := deliveries.undelivered(_FLUSH_SECONDS):

@@ -30,6 +30,7 @@ class Oracle:
 
     rates: list[Rate]
     plans: list[dict[str, Any]]
+    # The contract's figures stand here a second time on purpose: an oracle takes nothing from the code that it checks.
     default_card: str | None = "default"
     partitions: int = 12
     seen: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)

@@ -58,8 +58,7 @@ def publish(
     """Publish records as any client would, and wait until Kafka has them all. Returns how many. For rates and plans there is
     `publish_prices`. Raises NotDeliveredError, UnreachableError."""
     clients.check_kafka(settings)
-    producer = Producer(clients.producer_properties(settings), logger=clients.kafka_log)
-    return send_all(producer, clients.codec(settings, topic), topic, records, on_sent)
+    return send_all(clients.producer(settings), clients.codec(settings, topic), topic, records, on_sent)
 
 
 def send_all(

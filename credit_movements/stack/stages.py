@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE
 from credit_movements.embedded.broker import broker_service
-from credit_movements.embedded.ports import free_port
+from credit_movements.embedded.ports import Ports, free_port
 from credit_movements.embedded.services import answers_ok, clickhouse_dsn, clickhouse_service, registry_service
 from credit_movements.settings import variable
 from credit_movements.stack.secrets import kept_secret
@@ -16,20 +15,6 @@ from credit_movements.supervision.supervisor import Stage, Task
 
 # A consumer joins its group on Tansu after half of it.
 _SESSION_TIMEOUT_MS = 3_000
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the servers listen, all on 127.0.0.1."""
-
-    kafka: int = 19092
-    registry: int = 18081
-    http: int = 18080
-    clickhouse: int = 18123
-
-    @classmethod
-    def any_free(cls) -> "Ports":
-        return cls(*(free_port() for _ in range(4)))
 
 
 def stack_environment(folder: Path, ports: Ports) -> dict[str, str]:

@@ -6,7 +6,6 @@ import threading
 import time
 from functools import partial
 
-from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
@@ -89,9 +88,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
     return ExporterParts(
         storage=export_storage(settings),
         clickhouse=lambda: clients.clickhouse_client(settings),
-        producer=Producer(
-            {**clients.producer_properties(settings), "message.timeout.ms": _ATTEMPT_MS}, logger=clients.kafka_log
-        ),
+        producer=clients.producer(settings, **{"message.timeout.ms": _ATTEMPT_MS}),
         schemas=SubjectSchemas(clients.registry(settings)),
         log_end_offset=movements.end_offset,
         sink_position=movements.sink_position,

@@ -99,12 +99,7 @@ def make_rater(
             },
             rated_with=", ".join(f"{variable(field)}={getattr(settings, field)}" for field in _DECIDE_HOW_EVENTS_END),
             missing_offsets=missing_offsets,
-            limits=Limits(
-                settings.event_max_age,
-                settings.event_max_ahead,
-                settings.max_seconds_quantity,
-                settings.max_count_quantity,
-            ),
+            limits=limits_of(settings),
             batch_size=settings.rater_batch_size,
         ),
         metrics=counts,
@@ -116,6 +111,13 @@ def make_rater(
             lambda: clients.behind_registry(settings, _now_micros),
         ),
         monotonic_seconds=time.monotonic,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How far an event may lie from what is usual."""
+    return Limits(
+        settings.event_max_age, settings.event_max_ahead, settings.max_seconds_quantity, settings.max_count_quantity
     )
 
 

@@ -20,8 +20,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from credit_movements.commands.main import app
-from credit_movements.settings import load_settings, required
-from credit_movements.stack.stages import Ports
+from credit_movements.embedded.ports import Ports
+from credit_movements.settings import described_settings, load_settings, required
 from credit_movements.workers.health import health_page
 from exporter.storage.objects import ExportStorage
 
@@ -146,6 +146,15 @@ def test_the_settings_are_settings_that_the_command_accepts(service: str, monkey
         assert published(service) == {port: port}
         assert SERVICES[service]["healthcheck"]["test"][-1] == port
         assert settings.http_host == "0.0.0.0"
+
+
+def test_a_default_of_a_setting_is_written_as_the_settings_have_it() -> None:
+    defaults = {name: default for name, default, _ in described_settings() if default}
+    given = [each for service in OURS for each in SERVICES[service]["environment"].items()]
+    written = {name: found["rest"] for name, value in given if (found := _VARIABLE.fullmatch(value)) and found["rest"]}
+    both = written.keys() & defaults.keys()
+    assert both == {"CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS"}
+    assert {name: written[name] for name in both} == {name: defaults[name] for name in both}
 
 
 def test_how_many_partitions_there_are_is_told_to_setup_alone() -> None:
