@@ -3,6 +3,7 @@ a movement that came before it and says the same."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,6 @@ from confluent_kafka import Message
 from credit_movements.audit.differences import Findings, Kind, place_name
 from credit_movements.audit.letters import Letters, value_hash
 from credit_movements.audit.log_partition import LogPartition, MovementAt
-from credit_movements.audit.sorted_column import repeats, spans
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
@@ -71,8 +71,8 @@ class SourceAudit:
         """Take in a batch of events without errors. Raises RegistryUnavailableError."""
         poll = decode_batch(messages, {self._place.topic: self._codec})
         offsets = np.fromiter((message.offset() for message in messages), np.int64, len(messages))
-        movement, movements = spans(self._moved, offsets)
-        letter, letters = spans(self._letters.source_offsets, offsets)
+        movement, movements = _spans(self._moved, offsets)
+        letter, letters = _spans(self._letters.source_offsets, offsets)
         moved, buried = movements > 0, letters > 0
         self._consumed += len(messages)
         self._met_movements[movement[moved]] = True
@@ -124,7 +124,7 @@ class SourceAudit:
         if len(self._ids) == 0:
             self._tell(Kind.LOST, poll, left, "no outcome")
             return
-        first, count = spans(self._ids, ids)
+        first, count = _spans(self._ids, ids)
         known = left & decoded & (count > 0)
         earlier = (self._id_offsets[first] < offsets) & (self._id_topics[first] == _topic_index(self._place.topic))
         proven = known & earlier & (self._id_content[first] == content)
@@ -146,7 +146,7 @@ class SourceAudit:
 
     def _strays(self, offsets: Ints, met: _Mask, first_offset: int, committed: int) -> Ints:
         again = np.zeros(len(offsets), dtype=bool)
-        again[repeats(offsets)] = True
+        again[_repeats(offsets)] = True
         return np.flatnonzero(~met & ~again & (offsets >= first_offset) & (offsets < committed))
 
     def _stray_movements(self, strays: Ints, movement_at: MovementAt) -> Iterator[tuple[str, str, str]]:
@@ -182,3 +182,15 @@ def _count_between(offsets: Ints, first: int, end: int) -> int:
 
 def _topic_index(topic: str) -> int:
     return [each.name for each in SOURCES].index(topic)
+
+
+def _spans(column: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+    """(first index, count) of each of `wanted` in the sorted `column`; the index means nothing where the count is 0."""
+    first = np.searchsorted(column, wanted, side="left")
+    counts = np.searchsorted(column, wanted, side="right") - first
+    return np.minimum(first, max(len(column) - 1, 0)), counts
+
+
+def _repeats(column: npt.NDArray[Any]) -> Ints:
+    """The indexes in the sorted `column` whose value stands before them already."""
+    return np.flatnonzero(column[1:] == column[:-1]) + 1

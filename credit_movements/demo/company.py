@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS, plans
-from credit_movements.demo.deck import deck
-from credit_movements.demo.faults import DUPLICATE, MOVEMENT, top_up_faults, usage_faults, with_faults
-from credit_movements.demo.spoiled import SpoiledMessage, spoiled_messages
-from credit_movements.demo.top_ups import top_ups
-from credit_movements.demo.usage import usage
+from credit_movements.demo.generated.accounts import ACCOUNTS, plans
+from credit_movements.demo.generated.deck import deck
+from credit_movements.demo.generated.faults import DUPLICATE, MOVEMENT, top_up_faults, usage_faults, with_faults
+from credit_movements.demo.generated.spoiled import SpoiledMessage, spoiled_messages
+from credit_movements.demo.generated.top_ups import top_ups
+from credit_movements.demo.generated.usage import usage
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
 SEED: Final = 20

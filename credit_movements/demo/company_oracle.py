@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from credit_movements.demo.answer import Answer, Line
 from credit_movements.demo.company import Company, Outcomes
-from credit_movements.demo.deck import DEFAULT_CARD
+from credit_movements.demo.generated.deck import DEFAULT_CARD
 from credit_movements.demo.oracle import NANO, Event, Oracle, partition_of
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 

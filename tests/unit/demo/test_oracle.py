@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from credit_movements.demo.accounts import ACCOUNTS
 from credit_movements.demo.answer import Line
 from credit_movements.demo.company import Company, company
 from credit_movements.demo.company_oracle import CompanyOracle
-from credit_movements.demo.deck import deck
+from credit_movements.demo.generated.accounts import ACCOUNTS
+from credit_movements.demo.generated.deck import deck
 from schemas.partitioner import account_partitions
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 from streams.dedup.fingerprints import content_hashes, id_hashes

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from credit_movements.demo.deck import DEFAULT_CARD
+from credit_movements.demo.generated.deck import DEFAULT_CARD
 
 DAY_MICROS: Final = 86_400_000_000
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from credit_movements.demo.destinations import DESTINATIONS
+from credit_movements.demo.generated.destinations import DESTINATIONS
 
 DEFAULT_CARD: Final = "default"
 DAYS_COVERED: Final = 40

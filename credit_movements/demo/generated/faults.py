@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS, DAY_MICROS
-from credit_movements.demo.usage import event_ids
+from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS
+from credit_movements.demo.generated.usage import event_ids
 from schemas.dead_letters import Reason
 
 MOVEMENT: Final = "movement"

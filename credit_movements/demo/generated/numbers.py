@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS
-from credit_movements.demo.destinations import DESTINATIONS
+from credit_movements.demo.generated.accounts import ACCOUNTS
+from credit_movements.demo.generated.destinations import DESTINATIONS
 
 # Where the company's rate cards have a price for an MMS.
 _MMS_PREFIXES: Final = ("1", "31", "44", "49")

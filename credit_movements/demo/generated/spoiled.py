@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from credit_movements.demo.usage import event_ids
+from credit_movements.demo.generated.usage import event_ids
 from schemas.dead_letters import Reason
 from schemas.topics import Topic
 

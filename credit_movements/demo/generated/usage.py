@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS, DAY_MICROS
-from credit_movements.demo.numbers import numbers
+from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS
+from credit_movements.demo.generated.numbers import numbers
 
 DAYS_OF_TRAFFIC: Final = 31
 _HOUR_MICROS: Final = 3_600_000_000
