@@ -1,4 +1,4 @@
-"""All settings: environment variables with the prefix CREDIT_, their meaning and defaults in one place."""
+"""All settings: environment variables with the prefix CREDIT_, their meanings and their defaults, which stand here alone."""
 
 import difflib
 import os

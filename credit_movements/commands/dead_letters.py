@@ -57,7 +57,7 @@ def list_letters(
         letter = letters.at(show)
     finally:
         letters.close()
-    source = topic_named(letter.place.topic.removesuffix(DEAD_LETTER_SUFFIX))
+    source = topic_named(letter.topic_partition.topic.removesuffix(DEAD_LETTER_SUFFIX))
     found = deciphered(letter.value, source, SubjectSchemas(registry(settings)))
     if as_json:
         sys.stdout.write(json.dumps(report.letter_json(letter, found), indent=2, ensure_ascii=False) + "\n")

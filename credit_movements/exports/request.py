@@ -63,7 +63,7 @@ def request_and_wait(
     on_wait: Callable[[float], None] = lambda _: None,
     **options: str | None,
 ) -> Outcome:
-    """Request an export and wait for what answers it: its own notification, or that of the one at work already.
+    """Request an export and wait for its notification, or for that of the export that is being made already.
 
     `on_wait` is called about twice a second, with the seconds waited since the request was sent. Raises NoOutcomeError,
     UnreachableError, NotDeliveredError.
@@ -108,8 +108,8 @@ def _answer(
 
 @dataclass
 class Answers:
-    """Which notification answers a request: its own, or that of an export that ended with the request in the log. How far that
-    reaches each notification tells itself. `codecs`: by the topic's name."""
+    """Which notification answers a request: its own, or that of an export that ended after the request came into the log. Each
+    notification has a header with the offset below which it answers requests. `codecs`: by the topic's name."""
 
     codecs: Mapping[str, RecordCodec]
     asked: dict[str, Any]

@@ -25,7 +25,7 @@ _FLUSH_SECONDS = 60.0
 
 
 class BadLineError(UserError):
-    """A line of a file is no record of the topic: one line that says which and why."""
+    """A line of the file is not a record of the topic: one line that says which and why."""
 
 
 class NotDeliveredError(Outage):
@@ -84,7 +84,7 @@ def send_all(
 
 
 def key_of(topic: Topic, record: dict[str, Any]) -> str:
-    """The key under which the contract wants a record. Raises BadRateError for a bad rate or plan."""
+    """The key that the contract demands for a record. Raises BadRateError for a bad rate or plan."""
     if topic is RATES:
         return Rate.checked(record).key
     if topic is ACCOUNT_PLANS:

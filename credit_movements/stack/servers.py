@@ -15,7 +15,7 @@ from credit_movements.settings import variable
 from credit_movements.stack.secrets import kept_secret
 from credit_movements.supervision.processes import Service, running
 
-# A consumer joins its group on Tansu after half of it.
+# On Tansu a consumer joins its group after half of this time.
 _SESSION_TIMEOUT_MS = 3_000
 _CLICKHOUSE_PASSWORD = "clickhouse-password"
 

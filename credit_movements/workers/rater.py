@@ -28,7 +28,7 @@ from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter
 
 GROUP = "rater"
-# Two raters that have one of these differently end the same event differently.
+# Two raters with different values of one of these would end the same event differently.
 _DECIDE_HOW_EVENTS_END = (
     "default_rate_card",
     "event_max_age",
@@ -38,7 +38,7 @@ _DECIDE_HOW_EVENTS_END = (
 )
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 _PRICES = (RATES, ACCOUNT_PLANS)
-# It waits for these where they are missing, or writes to them.
+# The rater reads or writes these topics too, so they must exist.
 _ALSO_USED = (*_PRICES, *(dead_letter_topic(topic) for topic in (*SOURCES, *_PRICES)))
 
 
@@ -62,8 +62,8 @@ def run_rater(settings: Settings, stop: threading.Event, missing_offsets: Missin
 
 
 def _spare_the_garbage_collector() -> None:
-    """A batch makes some 100,000 objects, none of them in cycles: look for cycles once in many batches, and never again
-    among what was imported. Measured: a tenth of the rater's time."""
+    """A batch makes some 100,000 objects, none of them in a cycle. So collect once in many batches, and never look at the
+    imported modules again. Measured: this saves a tenth of the rater's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)

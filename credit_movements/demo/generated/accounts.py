@@ -1,4 +1,4 @@
-"""The company's fifty customers: what they are called, where most of their traffic goes, and what they pay by."""
+"""The company's fifty customers: their names, where most of their traffic goes, and their rate cards."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Events as they should not be: repeated, contradictory, or wrong in each way that the contract's rule 3.6 names."""
+"""Bad events: repeated, contradictory, or wrong in each way that rule 3.6 of the contract names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

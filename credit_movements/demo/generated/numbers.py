@@ -72,7 +72,7 @@ def _destination_shares(allowed: tuple[str, ...]) -> Floats:
 
 
 def _choose(random: Generator, accounts: Ints, shares: Floats) -> Ints:
-    """A destination for each row, by its account's shares: one search in all accounts' cumulated shares end to end."""
+    """A destination for each row, drawn by its account's shares: one search in the cumulated shares of all accounts."""
     ends = np.minimum(np.cumsum(shares, axis=1), 1) + np.arange(len(shares))[:, None]
     ends[:, -1] = np.arange(1, len(shares) + 1)
     found: Ints = np.searchsorted(ends.ravel(), accounts + random.random(len(accounts)), side="right")

@@ -44,8 +44,8 @@ def told(file: Path) -> list[str]:
         _, findings = verified(file, None)
     except NoManifestError as error:
         return [str(error)]
-    assert bool(findings.told) == bool(findings.count)
-    return findings.told
+    assert bool(findings.listed) == bool(findings.count)
+    return findings.listed
 
 
 def fresh(options: CsvOptions = PLAIN) -> Path:
@@ -249,7 +249,7 @@ def test_a_gzip_that_was_unpacked_on_its_way_is_named(tmp_path: Path) -> None:
 def test_only_so_many_differences_are_told_and_all_are_counted(tmp_path: Path) -> None:
     file = of_rows(tmp_path, [usage(BEGIN + number) for number in range(100)])
     _, findings = verified(forged(file, lambda content: content.replace(b"-0.03", b"-0.04")), None)
-    assert (len(findings.told), findings.count) == (20, 102)
+    assert (len(findings.listed), findings.count) == (20, 102)
 
 
 @pytest.mark.parametrize(
