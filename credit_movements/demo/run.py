@@ -4,11 +4,11 @@ import os
 import shutil
 import sys
 import threading
-import time
 from pathlib import Path
 
 from rich.console import Console
 
+from credit_movements.clock import now_micros
 from credit_movements.demo.company import Company, company
 from credit_movements.demo.report import Report
 from credit_movements.demo.scenario import DemoResult, play
@@ -37,7 +37,7 @@ def run_demo(folder: Path, events: int) -> bool | None:
     folder = folder.absolute()
     with data_folder_claimed(folder):
         _empty(folder)
-        made = company(time.time_ns() // 1000, events=events)
+        made = company(now_micros(), events=events)
         ports = Ports.any_free()
         environment = stack_environment(folder, ports)
         settings = settings_of(environment)

@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, Message
 
 from credit_movements import clients
+from credit_movements.clock import now_micros
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings
 from exporter.notify.notifications import answered_below
@@ -45,7 +46,7 @@ def request(
     record = {
         "request_id": str(uuid.uuid4()),
         "account_id": account_id,
-        "requested_at": time.time_ns() // 1000,
+        "requested_at": now_micros(),
         "time_zone": time_zone,
         "requested_by": requested_by,
         **options,

@@ -3,13 +3,16 @@
 import gc
 import threading
 import time
+from collections.abc import Mapping
 
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
+from credit_movements.clock import now_micros
 from credit_movements.settings import Settings, variable
 from credit_movements.setup import topics as kafka_topics
+from credit_movements.setup.findings import TopicOnKafka
 from credit_movements.supervision.occupancy import rater_folder_claimed
 from credit_movements.workers.health import health_page
 from kafka_io.missing_offsets import MissingOffsets
@@ -38,7 +41,7 @@ _DECIDE_HOW_EVENTS_END = (
 )
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 _PRICES = (RATES, ACCOUNT_PLANS)
-# The rater reads or writes these topics too, so they must exist.
+# The rater uses these topics too. At its start they may still be missing.
 _ALSO_USED = (*_PRICES, *(dead_letter_topic(topic) for topic in (*SOURCES, *_PRICES)))
 
 
@@ -73,44 +76,51 @@ def make_rater(
     settings: Settings, metrics: CollectorRegistry, missing_offsets: MissingOffsets = MissingOffsets.STOP
 ) -> Rater:
     topics = kafka_topics.checked(settings, [*SOURCES, CREDIT_MOVEMENTS], _ALSO_USED)
-    log_id, partitions = topics[CREDIT_MOVEMENTS.name].id, topics[CREDIT_MOVEMENTS.name].partitions
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
     counts = RaterMetrics(metrics)
-    feed = PriceFeed(
+    return Rater(
+        consumer=clients.group_consumer(settings, GROUP, **{"auto.offset.reset": "error"}),
+        writer=MovementWriter(_producers(settings), movements, counts),
+        feed=_price_feed(settings),
+        log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
+        codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
+        options=_options(settings, topics, missing_offsets),
+        metrics=counts,
+        numbers=NumberWatch(counts.not_numbers, time.monotonic),
+        clock=ClockWatch(
+            now_micros,
+            time.monotonic,
+            settings.event_max_ahead,
+            lambda: clients.behind_registry(settings, now_micros),
+        ),
+        monotonic_seconds=time.monotonic,
+    )
+
+
+def _price_feed(settings: Settings) -> PriceFeed:
+    return PriceFeed(
         clients.reading_consumer(settings, "price"),
         clients.codec(settings, RATES),
         clients.codec(settings, ACCOUNT_PLANS),
         settings.default_rate_card or None,
     )
-    return Rater(
-        consumer=clients.group_consumer(settings, GROUP, **{"auto.offset.reset": "error"}),
-        writer=MovementWriter(_producers(settings), movements, counts),
-        feed=feed,
-        log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
-        codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
-        options=RaterOptions(
-            partitions=partitions,
-            # The folder keeps its old name, so that an upgrade finds the stores that lie there.
-            dedup_folder=settings.data_dir / "seen",
-            log_id=log_id,
-            origins={
-                topic.name: f"{topic.name} {topics[topic.name].id} of {partitions}, {CREDIT_MOVEMENTS.name} {log_id}"
-                for topic in SOURCES
-            },
-            rated_with=", ".join(f"{variable(field)}={getattr(settings, field)}" for field in _DECIDE_HOW_EVENTS_END),
-            missing_offsets=missing_offsets,
-            limits=limits_of(settings),
-            batch_size=settings.rater_batch_size,
-        ),
-        metrics=counts,
-        numbers=NumberWatch(counts.not_numbers, time.monotonic),
-        clock=ClockWatch(
-            _now_micros,
-            time.monotonic,
-            settings.event_max_ahead,
-            lambda: clients.behind_registry(settings, _now_micros),
-        ),
-        monotonic_seconds=time.monotonic,
+
+
+def _options(settings: Settings, topics: Mapping[str, TopicOnKafka], missing_offsets: MissingOffsets) -> RaterOptions:
+    log = topics[CREDIT_MOVEMENTS.name]
+    return RaterOptions(
+        partitions=log.partitions,
+        # The folder keeps its old name, so that an upgrade finds the stores that lie there.
+        dedup_folder=settings.data_dir / "seen",
+        log_id=log.id,
+        origins={
+            topic.name: f"{topic.name} {topics[topic.name].id} of {log.partitions}, {CREDIT_MOVEMENTS.name} {log.id}"
+            for topic in SOURCES
+        },
+        rated_with=", ".join(f"{variable(field)}={getattr(settings, field)}" for field in _DECIDE_HOW_EVENTS_END),
+        missing_offsets=missing_offsets,
+        limits=limits_of(settings),
+        batch_size=settings.rater_batch_size,
     )
 
 
@@ -119,10 +129,6 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         settings.event_max_age, settings.event_max_ahead, settings.max_seconds_quantity, settings.max_count_quantity
     )
-
-
-def _now_micros() -> int:
-    return time.time_ns() // 1000
 
 
 def _producers(settings: Settings) -> MakeProducer:
