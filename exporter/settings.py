@@ -21,8 +21,8 @@ class ExporterSettings:
     """`requests_log_id` and `movements_log_id` are the identities of the logs `export-requests` and `credit-movements`, the
     same for all workers on them. `public_url` is what links begin with.
 
-    The three times of the consumer group suit Apache Kafka; the embedded broker, where a join takes half the session
-    time-out, wants 2, 0.5 and 3 s.
+    What an operator may set has no default here: the defaults stand in the root's settings alone. On the embedded broker a
+    join takes half the session time-out, so there the three times of the consumer group are short: 2, 0.5 and 3 s.
     """
 
     bootstrap_servers: str
@@ -30,18 +30,18 @@ class ExporterSettings:
     requests_log_id: str
     movements_log_id: str
     public_url: str
-    http_host: str = "127.0.0.1"
-    http_port: int = 18080
-    link_ttl: timedelta = timedelta(days=7)
-    presigned_ttl: timedelta = timedelta(minutes=5)
-    outage_limit: timedelta = timedelta(minutes=10)
-    time_limit: timedelta = timedelta(hours=1)
+    http_host: str
+    http_port: int
+    link_ttl: timedelta
+    presigned_ttl: timedelta
+    outage_limit: timedelta
+    time_limit: timedelta
+    concurrent_exports: int
+    group_session_timeout_seconds: float
+    group_heartbeat_seconds: float
+    group_rebalance_timeout_seconds: float
     request_time_tolerance: timedelta = timedelta(minutes=5)
-    concurrent_exports: int = 4
     expiry_sweep_interval: timedelta = timedelta(minutes=10)
-    group_session_timeout_seconds: float = 45.0
-    group_heartbeat_seconds: float = 3.0
-    group_rebalance_timeout_seconds: float = 60.0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How a rater is set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from kafka_io.missing_offsets import MissingOffsets
@@ -20,8 +20,8 @@ class RaterOptions:
     dedup_folder: Path
     log_id: str
     origins: Mapping[str, str]
+    limits: Limits
+    batch_size: int
     rated_with: str = ""
     missing_offsets: MissingOffsets = MissingOffsets.STOP
-    limits: Limits = field(default_factory=Limits)
-    batch_size: int = 50_000
     wait_seconds: float = 0.2

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from kafka_io.errors import Outage
 
 _BLOCK_ROWS: Final = 65_536
-_SETTINGS: Final = {
+SETTINGS: Final = {
     # Under FINAL, filtering before rows are merged brings superseded rows back.
     "optimize_move_to_prewhere_if_final": 0,
     "use_skip_indexes_if_final": 0,
@@ -38,7 +38,7 @@ _SETTINGS: Final = {
     "output_format_arrow_compression_method": "none",
 }
 
-_ROWS_OF_SLICE: Final = """
+ROWS_OF_SLICE: Final = """
 FROM credit_movements FINAL
 WHERE account_id = {account_id:String}
   AND occurred_at >= fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC')
@@ -47,7 +47,7 @@ WHERE account_id = {account_id:String}
   AND (log_id != {log_id:String} OR (log_partition = {log_partition:Int32} AND log_offset < {log_end_offset:Int64}))
 """
 # The table's own order as far as that goes; only what happened at one microsecond is sorted.
-_IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
+IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
 _ONLY_CHECKED: Final = ("account_id", "is_of_another_log", "log_partition", "log_offset")
 _SELECT: Final = f"""
 SELECT
@@ -63,8 +63,8 @@ SELECT
     log_id != {{log_id:String}} AS is_of_another_log,
     log_partition,
     log_offset
-{_ROWS_OF_SLICE}
-{_IN_ORDER}
+{ROWS_OF_SLICE}
+{IN_ORDER}
 """
 
 
@@ -79,7 +79,7 @@ _SUM_NANOS: Final = "toString(sum(toInt128(reinterpretAsInt64(credit_movement)))
 _OPENING: Final = f"SELECT {_SUM_NANOS} {_BEFORE_SLICE}"
 _BY_CARD: Final = f"""
 SELECT rate_card_id, toString(currency) AS currency_code, count() AS row_count, {_SUM_NANOS} AS nanos
-{_ROWS_OF_SLICE}
+{ROWS_OF_SLICE}
 GROUP BY rate_card_id, currency_code
 ORDER BY rate_card_id, currency_code
 """
@@ -138,8 +138,8 @@ def read_totals(client: Client, wanted: MovementsSlice) -> SliceTotals:
     """How much there is, and what it adds up to. Raises MovementsUnavailableError."""
     parameters = vars(wanted)
     with outages_named():
-        [[opening]] = client.query(_OPENING, parameters=parameters, settings=_SETTINGS).result_rows
-        cards = client.query(_BY_CARD, parameters=parameters, settings=_SETTINGS).result_rows
+        [[opening]] = client.query(_OPENING, parameters=parameters, settings=SETTINGS).result_rows
+        cards = client.query(_BY_CARD, parameters=parameters, settings=SETTINGS).result_rows
     by_card = [CardTotal(card, currency, int(rows), int(nanos)) for card, currency, rows, nanos in cards]
     return SliceTotals(int(opening), by_card)
 
@@ -180,7 +180,7 @@ def _check(block: pl.DataFrame, wanted: MovementsSlice) -> None:
 
 
 def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    return read_blocks(client, _SELECT, parameters, _SETTINGS)
+    return read_blocks(client, _SELECT, parameters, SETTINGS)
 
 
 def read_blocks(

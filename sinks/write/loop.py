@@ -56,8 +56,6 @@ CONSUMER_SETTINGS: Final[dict[str, str | bool]] = {
     # Its default is 1 s: after a full queue the client rests that long, however fast the queue is emptied.
     "fetch.queue.backoff.ms": "10",
 }
-# The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
-MESSAGES_A_BATCH: Final = 50_000
 WAIT_SECONDS: Final = 0.5
 
 
@@ -94,7 +92,7 @@ class Sink:
         metrics: SinkMetrics,
         log_id: str,
         monotonic_seconds: MonotonicSeconds,
-        messages_a_batch: int = MESSAGES_A_BATCH,
+        messages_a_batch: int,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._consumer = consumer

@@ -28,10 +28,10 @@ PASSED = NONE
 class Limits:
     """How far an event may lie from what is usual. Quantities are in the unit of the event's `quantity`."""
 
-    max_age: timedelta = timedelta(days=35)
-    max_ahead: timedelta = timedelta(hours=1)
-    max_time_quantity: int = 72 * 3600
-    max_count_quantity: int = 10_000
+    max_age: timedelta
+    max_ahead: timedelta
+    max_time_quantity: int
+    max_count_quantity: int
 
 
 class PriceList:

@@ -56,7 +56,7 @@ class Stack:
             if error is not None:
                 refused.append(error)
 
-        return Producer(clients.producer_properties(self.settings) | {"on_delivery": note_refusal})
+        return clients.producer(self.settings, on_delivery=note_refusal)
 
     def codec(self, topic: Topic) -> RecordCodec:
         if topic.name not in self._codecs:

@@ -21,7 +21,7 @@ from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch
 from streams.pricing.rates import Rate
-from streams.pricing.rating import Limits, PriceList
+from streams.pricing.rating import PriceList
 from streams.writer import MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
@@ -30,6 +30,7 @@ from tests.faults.world import World
 from tests.integration.sink import test_loop
 from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
+from tests.limits import LIMITS
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
@@ -45,8 +46,8 @@ def classified(
     known = np.full(len(table), known_content is not None)
     known_ids = KnownIds(known, np.full(len(table), known_content or 0, dtype=np.uint64))
     prices = PriceList([Rate.checked(each) for each in rates], [], "default")
-    failed = check_batch(table, PARTITIONS, Limits())
-    return outcome.classify(table, failed, id_hashes(table), content_hashes(table), known_ids, prices, Limits())
+    failed = check_batch(table, PARTITIONS, LIMITS)
+    return outcome.classify(table, failed, id_hashes(table), content_hashes(table), known_ids, prices, LIMITS)
 
 
 def rating_twice_gives_the_same_rows(_: Fixture) -> None:

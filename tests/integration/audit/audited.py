@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka import Message, TopicPartition
 
 from credit_movements import clients
 from credit_movements.audit.auditor import Audit, Auditor
@@ -102,7 +102,7 @@ class Audited:
     def send(
         self, topic: str, partition: int, value: bytes | None, headers: list[tuple[str, bytes]] | None = None
     ) -> None:
-        producer = Producer(clients.producer_properties(self.settings))
+        producer = clients.producer(self.settings)
         producer.produce(topic, key=b"acct-1", value=value, partition=partition, headers=headers or [])
         assert producer.flush(DEADLINE_SECONDS) == 0
 

@@ -120,7 +120,7 @@ def test_an_event_that_was_skipped_is_lost_unless_a_movement_says_the_same(worke
     found = {each.kind.value: each for each in audit.differences}
     assert {kind: difference.count for kind, difference in found.items()} == {"lost": 2, "false_duplicate": 1}
     assert {each.id for each in found["lost"].examples} == {"", event(1000)["event_id"]}
-    assert all(each.place.startswith(f"usage-events/{PARTITION}@") for each in found["lost"].examples)
+    assert all(each.position.startswith(f"usage-events/{PARTITION}@") for each in found["lost"].examples)
     assert [each.id for each in found["false_duplicate"].examples] == [event(1)["event_id"]]
     assert sum(each.difference for each in audit.sources) == 3
 

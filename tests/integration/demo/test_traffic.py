@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.demo.company import Company, company
-from credit_movements.demo.spoiled import WRONG_PARTITION
+from credit_movements.demo.generated.spoiled import WRONG_PARTITION
 from credit_movements.demo.traffic import PRODUCER_SETTINGS, publish
 from credit_movements.embedded.broker import broker_service
 from credit_movements.supervision.processes import running

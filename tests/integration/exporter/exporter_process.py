@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from prometheus_client import CollectorRegistry
 
+from credit_movements.settings import Settings
 from exporter.faust_app import GROUP_ID
 from exporter.positions.completeness import Completeness
 from exporter.positions.movements_log import MovementsLog
@@ -47,14 +48,19 @@ def main(options: dict[str, Any]) -> int:
         movements.written_end,
         now_micros,
     )
+    defaults = Settings()
     settings = ExporterSettings(
         bootstrap_servers=options["broker"],
         account_partitions=options["partitions"],
         requests_log_id=options["requests_log_id"],
         movements_log_id=options["log_id"],
         public_url=f"http://127.0.0.1:{options['port']}",
+        http_host=defaults.http_host,
         http_port=options["port"],
         link_ttl=timedelta(seconds=options["link_ttl_seconds"]),
+        presigned_ttl=defaults.export_presigned_ttl,
+        time_limit=defaults.export_time_limit,
+        concurrent_exports=defaults.export_concurrency,
         outage_limit=timedelta(seconds=options["outage_limit_seconds"]),
         expiry_sweep_interval=timedelta(seconds=options["expiry_sweep_seconds"]),
         group_session_timeout_seconds=2.0,

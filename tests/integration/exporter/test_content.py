@@ -58,7 +58,7 @@ def test_a_downloaded_file_is_what_its_manifest_says(
     file.write_bytes(stack.download(notification)[2])
     manifest_beside(file).write_bytes(stack.get(urlsplit(notification["manifest_url"]).path)[2])
     manifest, findings = verified(file, None)
-    assert (manifest.row_count, findings.told) == (200, [])
+    assert (manifest.row_count, findings.listed) == (200, [])
 
 
 def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, account: str, tmp_path: Path) -> None:

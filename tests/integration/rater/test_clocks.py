@@ -72,7 +72,7 @@ def test_an_old_event_with_its_own_time_is_refused_after_a_restart_on_a_new_mach
 def test_a_machine_whose_clock_lags_is_told_so_by_the_registrys_clock(
     priced: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("credit_movements.workers.rater._now_micros", lambda: NOW - 5 * HOUR)
+    monkeypatch.setattr("credit_movements.workers.rater.now_micros", lambda: NOW - 5 * HOUR)
     publish(priced, USAGE_EVENTS, event(1, account_id="acme", occurred_at=NOW), NOW)
     with pytest.raises(ClockBehindError, match=r"clock is \d:\d\d:\d\d behind the schema registry's"):
         priced.rate_everything()

@@ -75,3 +75,9 @@ def test_a_broker_that_is_away_is_told_of_once() -> None:
     (line,) = asked.stderr.splitlines()
     assert " ERROR   kafka: FAIL " in line
     assert "Connection refused" in line
+
+
+@pytest.mark.parametrize("room", ["schemas", "kafka_io", "streams", "sinks", "exporter", "credit_movements"])
+def test_a_line_of_ours_always_passes(log: Log, room: str) -> None:
+    assert log.shown("away", f"{room}.outages") is not None
+    assert log.shown("away", f"{room}.outages") is not None

@@ -31,6 +31,7 @@ from streams.pricing.rating import Limits, PriceList
 from streams.rater import Rater
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
+from tests.limits import LIMITS
 from tests.unit.schemas.test_codec import RegisteredSchemas
 from tests.unit.streams.test_outcome import rate
 
@@ -75,7 +76,7 @@ class KafkaDouble:
     def rater(
         self, batch_size: int = 50, limits: Limits | None = None, behind: Callable[[], Any] = lambda: None
     ) -> "RunningRater":
-        return RunningRater(self, batch_size, limits or Limits(), behind)
+        return RunningRater(self, batch_size, limits or LIMITS, behind)
 
 
 class RunningRater:

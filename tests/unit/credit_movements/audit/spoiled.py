@@ -20,7 +20,8 @@ from streams.batch import decode_batch
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.outcome import KnownIds, check_batch, classify, refusals_of
 from streams.pricing.rates import Rate
-from streams.pricing.rating import Limits, PriceList
+from streams.pricing.rating import PriceList
+from tests.limits import LIMITS
 from tests.unit.schemas.test_codec import RegisteredSchemas
 
 NOW_MILLIS = 1_760_000_000_000
@@ -55,7 +56,7 @@ class Outcome:
 def rated(values: list[bytes | None], rates: list[dict[str, Any]]) -> Outcome:
     """What the rater makes of these values, all in one batch; there is one partition."""
     batch = decode_batch([record(USAGE_EVENTS.name, n, value) for n, value in enumerate(values)], CODECS_OF_SOURCE)
-    events, limits = batch.events, Limits()
+    events, limits = batch.events, LIMITS
     ids, content = id_hashes(events), content_hashes(events)
     known = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
     prices = PriceList([Rate.checked(each) for each in rates], [], "default")

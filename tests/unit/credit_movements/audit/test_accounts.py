@@ -28,7 +28,7 @@ def event(number: int, **fields: Any) -> bytes:
 
 
 def kinds(outcome: Outcome) -> dict[str, int]:
-    return {told.kind.value: told.count for told in audited(outcome)[1].told()}
+    return {told.kind.value: told.count for told in audited(outcome)[1].found()}
 
 
 def without(items: list[Any], at: int) -> list[Any]:
@@ -71,7 +71,7 @@ def test_a_worked_partition_adds_up() -> None:
 @settings(max_examples=30, deadline=None)
 def test_whatever_the_rater_makes_of_events_adds_up(values: list[bytes | None]) -> None:
     count, findings = audited(rated(values, [RATE]))
-    assert findings.told() == []
+    assert findings.found() == []
     assert (count.consumed, count.difference) == (len(values), 0)
 
 
@@ -137,6 +137,6 @@ def test_events_that_retention_has_deleted_are_no_difference_and_still_prove_dup
 def test_what_is_found_is_counted_and_the_first_of_it_named() -> None:
     values: list[bytes | None] = [event(number) for number in range(20)]
     _, findings = audited(replace(rated(values, [RATE]), movements=[]))
-    (told,) = findings.told()
-    assert (told.count, [each.place for each in told.examples]) == (20, [f"usage-events/0@{n}" for n in range(5)])
+    (told,) = findings.found()
+    assert (told.count, [each.position for each in told.examples]) == (20, [f"usage-events/0@{n}" for n in range(5)])
     assert told.examples[0].id == "00000000-0000-4000-8000-000000000000"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from credit_movements.demo.accounts import ACCOUNTS
 from credit_movements.demo.company import Company, company
-from credit_movements.demo.faults import DUPLICATE, MOVEMENT
+from credit_movements.demo.generated.accounts import ACCOUNTS
+from credit_movements.demo.generated.faults import DUPLICATE, MOVEMENT
 from schemas.dead_letters import Reason
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 

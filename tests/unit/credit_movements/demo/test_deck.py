@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 
 from credit_movements import demo
-from credit_movements.demo.deck import deck, sample_deck
-from credit_movements.demo.destinations import DESTINATIONS
+from credit_movements.demo.generated.deck import deck, sample_deck
+from credit_movements.demo.generated.destinations import DESTINATIONS
 from streams.pricing.deck.parsing import lint, read_deck
 from streams.pricing.rates import Rate
 

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from credit_movements.demo.accounts import ACCOUNTS
 from credit_movements.demo.answer import Line
 from credit_movements.demo.company import Company, company
 from credit_movements.demo.company_oracle import CompanyOracle
-from credit_movements.demo.deck import deck
+from credit_movements.demo.generated.accounts import ACCOUNTS
+from credit_movements.demo.generated.deck import deck
 from schemas.partitioner import account_partitions
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 from streams.dedup.fingerprints import content_hashes, id_hashes
@@ -23,7 +23,8 @@ from streams.events.table import EVENT_COLUMNS, events_table
 from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
 from streams.pricing.deck.parsing import lint
 from streams.pricing.rates import AccountPlan
-from streams.pricing.rating import Limits, PriceList
+from streams.pricing.rating import PriceList
+from tests.limits import LIMITS
 
 NOW = 1_763_884_800_123_456  # 2025-11-23T08:00:00.123456Z
 HOUR = 3600 * 10**6
@@ -129,7 +130,7 @@ def _classified(made: Company) -> Outcomes:
     prices = PriceList(lint(csv.reader(io.StringIO(deck(NOW)))).rates, plans, "default")
     ids, content = id_hashes(events), content_hashes(events)
     nothing = KnownIds(np.zeros(len(events), np.bool_), np.zeros(len(events), np.uint64))
-    return classify(events, check_batch(events, PARTITIONS, Limits()), ids, content, nothing, prices, Limits())
+    return classify(events, check_batch(events, PARTITIONS, LIMITS), ids, content, nothing, prices, LIMITS)
 
 
 def _with_positions(events: pl.DataFrame, first_row: int) -> pl.DataFrame:

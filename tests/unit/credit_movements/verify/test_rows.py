@@ -97,4 +97,4 @@ def test_a_row_of_another_file_shows_in_the_sums(tmp_path: Path) -> None:
 def test_only_so_many_differences_are_told_and_all_are_counted(tmp_path: Path) -> None:
     file = of_rows(tmp_path, [usage(BEGIN + number) for number in range(100)])
     _, findings = verified(forged(file, lambda content: content.replace(b"-0.03", b"-0.04")), None)
-    assert (len(findings.told), findings.count) == (20, 102)
+    assert (len(findings.listed), findings.count) == (20, 102)

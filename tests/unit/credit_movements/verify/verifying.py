@@ -23,8 +23,8 @@ def findings_of(file: Path) -> list[str]:
         _, findings = verified(file, None)
     except NoManifestError as error:
         return [str(error)]
-    assert bool(findings.told) == bool(findings.count)
-    return findings.told
+    assert bool(findings.listed) == bool(findings.count)
+    return findings.listed
 
 
 def fresh(options: CsvOptions = PLAIN) -> Path:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS
-from credit_movements.demo.destinations import DESTINATIONS
+from credit_movements.demo.generated.accounts import ACCOUNTS
+from credit_movements.demo.generated.destinations import DESTINATIONS
 
 # Where the company's rate cards have a price for an MMS.
 _MMS_PREFIXES: Final = ("1", "31", "44", "49")
@@ -72,7 +72,7 @@ def _destination_shares(allowed: tuple[str, ...]) -> Floats:
 
 
 def _choose(random: Generator, accounts: Ints, shares: Floats) -> Ints:
-    """A destination for each row, by its account's shares: one search in all accounts' cumulated shares end to end."""
+    """A destination for each row, drawn by its account's shares: one search in the cumulated shares of all accounts."""
     ends = np.minimum(np.cumsum(shares, axis=1), 1) + np.arange(len(shares))[:, None]
     ends[:, -1] = np.arange(1, len(shares) + 1)
     found: Ints = np.searchsorted(ends.ravel(), accounts + random.random(len(accounts)), side="right")

@@ -1,4 +1,4 @@
-"""A month of usage as it should be: every event of it can be rated. Vectorised: a table, never a loop over events."""
+"""A month of good usage: every event of it can be rated. It is made as a table, without a loop over events."""
 
 from typing import Final
 
@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS, DAY_MICROS
-from credit_movements.demo.numbers import numbers
+from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS
+from credit_movements.demo.generated.numbers import numbers
 
 DAYS_OF_TRAFFIC: Final = 31
 _HOUR_MICROS: Final = 3_600_000_000
@@ -27,7 +27,7 @@ _BY_HOUR: Final = (1, 1, 1, 1, 1, 2, 5, 12, 28, 40, 44, 42, 34, 38, 42, 41, 38, 
 _BY_WEEKDAY: Final = (10, 11, 11, 10, 9, 3, 2)
 _LONGEST_USE_SECONDS: Final = 4 * 3600
 
-# What a customer's line may hold, and a spreadsheet or a CSV reader may stumble over.
+# Texts that a customer's line may have, and that a spreadsheet or a CSV reader may misread.
 _ODD_INTERACTION_IDS: Final = (
     '=HYPERLINK("http://example.invalid","click")',
     "+49 89 123456",
@@ -84,7 +84,7 @@ def event_ids(random: Generator, count: int) -> list[str]:
 
 
 def _met(ids: list[str], accounts: Ints) -> list[str]:
-    """Two accounts may meet on an id: it is unique within an account, and each event counts."""
+    """Some ids are used by two accounts: an id is unique within its account only, and each event counts."""
     for row in range(0, len(ids) - 1, 10_007):
         if accounts[row] != accounts[row + 1]:
             ids[row + 1] = ids[row]

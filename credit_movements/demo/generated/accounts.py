@@ -1,4 +1,4 @@
-"""The company's fifty customers: what they are called, where most of their traffic goes, and what they pay by."""
+"""The company's fifty customers: their names, where most of their traffic goes, and their rate cards."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from credit_movements.demo.deck import DEFAULT_CARD
+from credit_movements.demo.generated.deck import DEFAULT_CARD
 
 DAY_MICROS: Final = 86_400_000_000
 

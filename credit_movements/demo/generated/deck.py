@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from credit_movements.demo.destinations import DESTINATIONS
+from credit_movements.demo.generated.destinations import DESTINATIONS
 
 DEFAULT_CARD: Final = "default"
 DAYS_COVERED: Final = 40
@@ -56,8 +56,8 @@ CARDS: Final = (
 
 @dataclass(frozen=True)
 class _Price:
-    """One line of a card, before it is laid in time: `price` for `price_units` units. `changes`: it was cheaper before the
-    change."""
+    """One price of a card, before it gets its time: `price` for `price_units` units. `changes`: it was cheaper before the
+    change in the middle of the month."""
 
     usage_type: str
     prefix: str

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS, DAY_MICROS
-from credit_movements.demo.usage import DAYS_OF_TRAFFIC, event_ids
+from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS
+from credit_movements.demo.generated.usage import DAYS_OF_TRAFFIC, event_ids
 
 NANOS: Final = 10**9
 # Well over what an event costs on the average, so that few run out of credit.

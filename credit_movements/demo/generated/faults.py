@@ -1,4 +1,4 @@
-"""Events as they should not be: repeated, contradictory, or wrong in each way that the contract's rule 3.6 names."""
+"""Bad events: repeated, contradictory, or wrong in each way that rule 3.6 of the contract names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS, DAY_MICROS
-from credit_movements.demo.usage import event_ids
+from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS
+from credit_movements.demo.generated.usage import event_ids
 from schemas.dead_letters import Reason
 
 MOVEMENT: Final = "movement"

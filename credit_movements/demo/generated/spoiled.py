@@ -1,4 +1,4 @@
-"""Messages that are wrong as bytes, or lie where they do not belong."""
+"""Messages with bad bytes, or in a partition that is not their account's."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from credit_movements.demo.usage import event_ids
+from credit_movements.demo.generated.usage import event_ids
 from schemas.dead_letters import Reason
 from schemas.topics import Topic
 
@@ -44,7 +44,7 @@ class SpoiledMessage:
 
 
 def spoiled_messages(random: np.random.Generator, topic: Topic, good: pl.DataFrame, each: int) -> list[SpoiledMessage]:
-    """`each` of every kind, of good events of `topic` with ids of their own."""
+    """`each` of every kind, made of good events of `topic`, with new ids."""
     hows = [how for how in SPOILED for _ in range(each)]
     chosen = good[random.choice(len(good), size=len(hows))]
     fresh = chosen.with_columns(pl.Series("event_id", event_ids(random, len(hows))))
@@ -54,7 +54,7 @@ def spoiled_messages(random: np.random.Generator, topic: Topic, good: pl.DataFra
 
 
 def spoil(how: str, value: bytes, foreign_schema_id: int) -> bytes | None:
-    """The bytes to publish for a good `value`. What is wrong by its content or place stays as it is."""
+    """The bytes to publish for a good `value`. A message that is wrong by its content or partition stays as it is."""
     match how:
         case "no value":
             return None
