@@ -17,7 +17,7 @@ import pyruhvro
 from schemas import datum, wire
 from schemas.avro_schemas import fields_of, parsed_schema, schema_text
 from schemas.columnar.datums import Field, read_datums
-from schemas.columnar.joined import Places
+from schemas.columnar.joined import Ints
 from schemas.dead_letters import Reason
 from schemas.registry import SubjectSchemas
 from schemas.topics import Topic
@@ -127,14 +127,14 @@ class RecordCodec:
             self._known = self._schemas.versions(self._topic.subject)
         return {schema_id: self._known[schema_id] for schema_id in schema_ids if schema_id in self._known}
 
-    def _read_in_step(self, frames: wire.Frames, rows: Places, refusals: list[Refusal]) -> pl.DataFrame:
+    def _read_in_step(self, frames: wire.Frames, rows: Ints, refusals: list[Refusal]) -> pl.DataFrame:
         starts, ends = frames.joined.starts[rows] + wire.HEADER_BYTES, frames.joined.ends[rows]
         datums = read_datums(frames.joined, starts, ends, self._layout)
         refusals += [Refusal(int(rows[place]), Reason.UNDECODABLE, fault) for place, fault in datums.faults.items()]
         return datums.records.with_columns(pl.Series("row", rows[datums.whole], dtype=pl.UInt32))
 
     def _read_one_by_one(
-        self, values: Sequence[bytes | None], rows: Places, writer: str, refusals: list[Refusal]
+        self, values: Sequence[bytes | None], rows: Ints, writer: str, refusals: list[Refusal]
     ) -> pl.DataFrame:
         records = []
         read = datum.reader(parsed_schema(writer), parsed_schema(self._own_text))

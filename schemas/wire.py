@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import JoinedValues, Ints
 
 HEADER_BYTES = 5
 MAX_VALUE_BYTES = 64 * 1024
@@ -17,8 +17,8 @@ class Frames:
     """`rows`: places of the well-framed values, ascending. `schema_ids`: one for every value of the batch, meaningless
     where it is not well framed. `broken`: (place, what is wrong) of the others. `joined`: the bytes of all values."""
 
-    rows: Places
-    schema_ids: Places
+    rows: Ints
+    schema_ids: Ints
     broken: list[tuple[int, str]]
     joined: JoinedValues
 

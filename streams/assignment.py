@@ -18,7 +18,7 @@ from confluent_kafka import Consumer
 from kafka_io.errors import UserError
 from kafka_io.offsets import OffsetAndNote, assign, subscribe
 from kafka_io.outages import Patience
-from kafka_io.polls import OffsetOutOfRangeError
+from kafka_io.batches import OffsetOutOfRangeError
 from kafka_io.positions import TopicPartition
 from schemas.topics import ACCOUNT_PLANS, RATES
 from streams.dedup.catch_up import LogReader
@@ -27,7 +27,7 @@ from streams.events.table import SOURCES
 from streams.offsets import MisplacedOffsetError, Offsets
 from streams.options import RaterOptions
 from streams.price_feed import RefusedPrice
-from streams.waiting import outlast_registry
+from streams.registry_outages import outlast_registry
 from streams.watches.clock import ClockWatch
 from streams.writer import MovementWriter
 
@@ -139,7 +139,7 @@ class Assignment:
         """A batch is committed: go on behind it."""
         self.next_offsets.update(next_offsets)
         self.newest_at.update(newest_at)
-        self._tell_stores_how_new()
+        self._note_newest()
 
     def _checked_numbers(self) -> list[int]:
         numbers = sorted({partition.partition for partition in self._assigned})
@@ -157,7 +157,7 @@ class Assignment:
     def _catch_up(self, numbers: list[int], patience: Patience) -> dict[int, int]:
         stores = self.stores.hold(numbers)
         # First of all: so what is read back and may be forgotten at once is not kept.
-        self._tell_stores_how_new()
+        self._note_newest()
         try:
             return outlast_registry(patience, lambda: self._log_reader.catch_up(stores, patience.stop))
         except OffsetOutOfRangeError as error:
@@ -177,7 +177,7 @@ class Assignment:
         sources = {each: offset for each, offset in self.next_offsets.items() if each.topic in _SOURCE_NAMES}
         without_note = {each: offset for each, offset in sources.items() if each not in self.newest_at}
         self.newest_at |= self._log_reader.newest_before(without_note, self._clock.now_micros(), patience.stop)
-        self._offsets.tell_other_settings(committed)
+        self._offsets.log_other_settings(committed)
         assign(self._consumer, sources)
         self.is_prepared = True
 
@@ -186,7 +186,7 @@ class Assignment:
             self._writer.begin()
             self._writer.commit(self._offsets.to_commit(offsets, {}), self._consumer)
 
-    def _tell_stores_how_new(self) -> None:
+    def _note_newest(self) -> None:
         """Ids are forgotten by the older of the two source topics: one may lag days behind the other, and the age of what it
         brings is measured by its own records."""
         self.stores.note_newest(

@@ -94,7 +94,7 @@ class Offsets:
             if note.newest_at is not None and note.origin == self._origins[partition.topic]
         }
 
-    def tell_other_settings(self, committed: Committed) -> None:
+    def log_other_settings(self, committed: Committed) -> None:
         """Log where events were rated with other settings than ours: another rater has them, or they were changed."""
         for partition, answer in self._of_sources(committed):
             before = _Note.read(answer.note).rated_with if answer else ""

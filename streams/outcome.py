@@ -101,7 +101,7 @@ def classify(
         duplicates=np.flatnonzero(duplicate),
         not_numbers=np.flatnonzero(priced["is_no_number"].to_numpy()),
         refused=events.with_columns(
-            pl.Series("check", outcome), pl.Series("seen_content", first_content), pl.Series("content_hash", content)
+            pl.Series("check", outcome), pl.Series("known_content", first_content), pl.Series("content_hash", content)
         ).filter(pl.Series(refused)),
     )
 

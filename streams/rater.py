@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from confluent_kafka import Consumer, Message
 
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
-from kafka_io.polls import OffsetOutOfRangeError, offsets_after, sort_out
+from kafka_io.batches import OffsetOutOfRangeError, offsets_after, sort_out
 from kafka_io.positions import TopicPartition
 from kafka_io.transactions import AbortedError
 from schemas.codec import RecordCodec
@@ -40,7 +40,7 @@ from streams.offsets import KafkaSilentError
 from streams.options import RaterOptions
 from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
 from streams.price_feed import PriceFeed, RefusedPrice
-from streams.waiting import outlast_registry
+from streams.registry_outages import outlast_registry
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter

@@ -18,13 +18,13 @@ from typing import Final, NamedTuple
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException
 
 from exporter.foreign_outages import kafka_outages_named
+from kafka_io.batches import consume
 from kafka_io.offsets import ANSWER_SECONDS, assign, committed
-from kafka_io.polls import sort_out
 from kafka_io.positions import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS)
-_POLL_SECONDS: Final = 0.5
+_WAIT_SECONDS: Final = 0.5
 
 
 class Rated(NamedTuple):
@@ -81,11 +81,11 @@ class Completeness:
     def _first_time(self, now_micros: int) -> int | None:
         deadline_seconds = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline_seconds:
-            poll = sort_out(self._reader.consume(1, timeout=_POLL_SECONDS))
-            for record in poll.records:
+            batch = consume(self._reader, 1, _WAIT_SECONDS)
+            for record in batch.records:
                 kind, milliseconds = record.timestamp()
                 return min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
-            if poll.ends:
+            if batch.ends:
                 return now_micros
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the raters' next record was not reached"))
 

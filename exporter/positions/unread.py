@@ -9,17 +9,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from exporter.foreign_outages import kafka_outages_named
 from exporter.request.parsing import RawRequest
 from exporter.request.requests import RequestPosition
+from kafka_io.batches import consume
 from kafka_io.offsets import assign, committed
-from kafka_io.polls import sort_out
 from kafka_io.positions import TopicPartition, position_of
 from schemas.topics import EXPORT_REQUESTS
 
 _ANSWER_SECONDS = 5.0
-_READ_AT_ONCE = 1_000
-# `consume` waits this long for a full batch, also when the end is there already.
-_BATCH_SECONDS = 0.02
-# The rest of a longer queue is not looked at: the page asks again, and by then the queue is shorter.
-_MOST = 10_000
+_MOST_RECORDS = 1_000
+# A consumer waits this long for a full batch, also when it has met the end already.
+_WAIT_SECONDS = 0.02
+# The rest of a longer queue is left out: the page asks again, and by then the queue is shorter.
+_MOST_REQUESTS = 10_000
 _KEPT_SECONDS = 1.0
 
 
@@ -58,13 +58,13 @@ class UnreadRequests:
     def _read_to_end(self, asked: TopicPartition) -> list[RawRequest]:
         found: list[RawRequest] = []
         deadline_seconds = self._now_seconds() + _ANSWER_SECONDS
-        while len(found) < _MOST:
+        while len(found) < _MOST_REQUESTS:
             if self._now_seconds() >= deadline_seconds:
                 what = f"the end of partition {asked.partition} was not reached"
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, what))
-            poll = sort_out(self._member.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS))
-            found += map(self._raw, poll.records)
-            if poll.ends:
+            batch = consume(self._member, _MOST_RECORDS, _WAIT_SECONDS)
+            found += map(self._raw, batch.records)
+            if batch.ends:
                 break
         return found
 

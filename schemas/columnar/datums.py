@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import JoinedValues, Ints
 from schemas.columnar.texts import texts
 from schemas.columnar.varints import read_varints
 
@@ -46,7 +46,7 @@ class Datums(NamedTuple):
     faults: dict[int, str]
 
 
-class _Judgement:
+class _Inspection:
     """Which of the datums are whole so far; of each other one what was found first."""
 
     def __init__(self, count: int) -> None:
@@ -64,38 +64,38 @@ class _Column(NamedTuple):
     """One field of all datums. A number, or how long the text is that begins at `begins`. `absent`: None where none can be."""
 
     field: Field
-    numbers: Places
-    begins: Places
+    numbers: Ints
+    begins: Ints
     absent: Mask | None
 
 
-def read_datums(joined: JoinedValues, starts: Places, ends: Places, fields: list[Field]) -> Datums:
+def read_datums(joined: JoinedValues, starts: Ints, ends: Ints, fields: list[Field]) -> Datums:
     """The records of those datums that are whole, of all that lie from `starts` to `ends` (ascending).
 
     Whole is one datum of these fields, in the only encoding that a right writer gives it, and nothing behind it.
     """
-    judgement = _Judgement(len(starts))
+    inspection = _Inspection(len(starts))
     columns = []
     places = starts
     for field in fields:
-        column, places = _read_field(joined, places, ends, field, judgement)
+        column, places = _read_field(joined, places, ends, field, inspection)
         columns.append(column)
-    judgement.strike(places == ends, lambda number: f"{ends[number] - places[number]} bytes after the datum")
+    inspection.strike(places == ends, lambda number: f"{ends[number] - places[number]} bytes after the datum")
     # Texts can be wrong as well, so the table comes first.
-    records = pl.DataFrame({column.field.name: _series(joined, column, judgement) for column in columns})
-    whole = judgement.whole
-    return Datums(records if whole.all() else records.filter(pl.Series(whole)), whole, judgement.faults)
+    records = pl.DataFrame({column.field.name: _series(joined, column, inspection) for column in columns})
+    whole = inspection.whole
+    return Datums(records if whole.all() else records.filter(pl.Series(whole)), whole, inspection.faults)
 
 
 def _read_field(
-    joined: JoinedValues, places: Places, ends: Places, field: Field, judgement: _Judgement
-) -> tuple[_Column, Places]:
+    joined: JoinedValues, places: Ints, ends: Ints, field: Field, inspection: _Inspection
+) -> tuple[_Column, Ints]:
     """Read the field that begins at `places`; gives it and where the next one begins, at the datum's end at most."""
     absent = None
     if field.absent is not None:
         branch = joined.bytes[places]
         absent = branch != field.present
-        judgement.strike(
+        inspection.strike(
             (~absent | (branch == field.absent)) & (places < ends), _fault(field, "neither null nor a value")
         )
         places = places + 1
@@ -112,8 +112,8 @@ def _read_field(
         right |= absent
         sizes = np.where(absent, 1, sizes)
         after = np.where(absent, places, after)
-    judgement.strike(sizes > 0, _fault(field, "a number written as no right writer does"))
-    judgement.strike(right, _fault(field, "cut short, or of an impossible length"))
+    inspection.strike(sizes > 0, _fault(field, "a number written as no right writer does"))
+    inspection.strike(right, _fault(field, "cut short, or of an impossible length"))
     return _Column(field, numbers, np.minimum(begins, ends), absent), np.minimum(after, ends)
 
 
@@ -121,12 +121,12 @@ def _fault(field: Field, what: str) -> Callable[[int], str]:
     return lambda _: f"not a datum of its schema: its {field.name} is {what}"
 
 
-def _series(joined: JoinedValues, column: _Column, judgement: _Judgement) -> pl.Series:
+def _series(joined: JoinedValues, column: _Column, inspection: _Inspection) -> pl.Series:
     """A column as it goes into the table, with anything where a datum is not whole."""
     if column.field.is_text:
-        wanted = judgement.whole if column.absent is None else judgement.whole & ~column.absent
+        wanted = inspection.whole if column.absent is None else inspection.whole & ~column.absent
         series, is_text = texts(joined, column.begins, np.where(wanted, column.numbers, 0))
-        judgement.strike(is_text, _fault(column.field, "not UTF-8"))
+        inspection.strike(is_text, _fault(column.field, "not UTF-8"))
     else:
         series = pl.Series(column.numbers, dtype=pl.Int64)
     if column.absent is None:

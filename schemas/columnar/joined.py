@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Places = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64]
 # Behind the last value, so that what is read from its end on (ten bytes at most: the longest varint) is there.
 _PADDING = bytes(16)
 _WORD_BYTES = 8
@@ -19,7 +19,7 @@ class JoinedValues:
     def __init__(self, values: Sequence[bytes | None]) -> None:
         array = pa.array([*values, _PADDING], pa.large_binary())
         _, offset_buffer, self.buffer = array.buffers()
-        offsets: Places = np.frombuffer(offset_buffer, dtype=np.int64, count=len(values) + 1)
+        offsets: Ints = np.frombuffer(offset_buffer, dtype=np.int64, count=len(values) + 1)
         self.starts, self.ends = offsets[:-1], offsets[1:]
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(self.buffer, dtype=np.uint8)
         self.words: npt.NDArray[np.uint64] = np.ndarray(

@@ -5,11 +5,11 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import JoinedValues, Ints
 from schemas.columnar.utf8 import misspelt
 
 
-def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+def texts(joined: JoinedValues, begins: Ints, lengths: Ints) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
     """The texts of so many bytes from `begins` on (ascending, none in another), and which of them are UTF-8; '' stands for
     the others."""
     is_text = np.ones(len(begins), dtype=bool)
@@ -25,7 +25,7 @@ def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Ser
     return series, is_text
 
 
-def _cut(joined: JoinedValues, begins: Places, lengths: Places) -> pa.LargeBinaryArray:
+def _cut(joined: JoinedValues, begins: Ints, lengths: Ints) -> pa.LargeBinaryArray:
     # An Arrow array of the texts and of what lies between them, of which each second one is taken.
     edges = np.stack([begins, begins + lengths], axis=1).ravel()
     count = max(len(edges) - 1, 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import JoinedValues, Ints
 
 _Words = npt.NDArray[np.uint64]
 _CONTINUES = 0x80
@@ -18,30 +18,30 @@ _LOWER_NEIGHBOURS = [
 _ONE = np.uint64(1)
 
 
-def read_varints(joined: JoinedValues, places: Places) -> tuple[Places, Places]:
-    """The numbers that begin at `places`, and how many bytes each of them takes.
+def read_varints(joined: JoinedValues, starts: Ints) -> tuple[Ints, Ints]:
+    """The numbers that begin at `starts`, and how many bytes each of them takes.
 
     The size is 0 where no right writer can have written the bytes: too long for the number, or for 64 bits. Up to ten bytes
     are read from each place, so a size may reach over the end of its value, and the number is then none.
     """
-    first = joined.bytes[places]
+    first = joined.bytes[starts]
     zigzag = first.astype(np.uint64)
-    sizes = np.ones(len(places), dtype=np.int64)
+    sizes = np.ones(len(starts), dtype=np.int64)
     longer = np.flatnonzero(first >= _CONTINUES)
     if len(longer):
-        zigzag[longer], sizes[longer] = _of_many_bytes(joined, places[longer])
+        zigzag[longer], sizes[longer] = _of_many_bytes(joined, starts[longer])
     numbers = (zigzag >> _ONE).view(np.int64) ^ -(zigzag & _ONE).view(np.int64)
     return numbers, sizes
 
 
-def _of_many_bytes(joined: JoinedValues, places: Places) -> tuple[_Words, Places]:
-    words = joined.words[places]
+def _of_many_bytes(joined: JoinedValues, starts: Ints) -> tuple[_Words, Ints]:
+    words = joined.words[starts]
     last = ~words & _CONTINUES_IN_EACH_BYTE
     # All bits below the first byte's that ends a number; all 64 where none of the eight bytes does.
     inside = (last & -last) - _ONE
     zigzag = _without_gaps(words & inside)
     sizes = (np.bitwise_count(inside).astype(np.int64) + 1) // 8
-    _add_ninth_and_tenth(joined, places, np.flatnonzero(last == 0), zigzag, sizes)
+    _add_ninth_and_tenth(joined, starts, np.flatnonzero(last == 0), zigzag, sizes)
     # A last byte without a bit is one byte too many.
     sizes[zigzag >> (7 * np.maximum(sizes - 1, 0)).astype(np.uint64) == 0] = 0
     return zigzag, sizes
@@ -56,10 +56,10 @@ def _without_gaps(words: _Words) -> _Words:
 
 
 def _add_ninth_and_tenth(
-    joined: JoinedValues, places: Places, long: npt.NDArray[np.int64], zigzag: _Words, sizes: Places
+    joined: JoinedValues, starts: Ints, long: npt.NDArray[np.int64], zigzag: _Words, sizes: Ints
 ) -> None:
-    ninth = joined.bytes[places[long] + 8].astype(np.uint64)
-    tenth = joined.bytes[places[long] + 9].astype(np.uint64)
+    ninth = joined.bytes[starts[long] + 8].astype(np.uint64)
+    tenth = joined.bytes[starts[long] + 9].astype(np.uint64)
     is_ninth_last = ninth < _CONTINUES
     zigzag[long] |= (ninth & np.uint64(0x7F)) << np.uint64(56)
     # Of the tenth byte one bit is left of 64.

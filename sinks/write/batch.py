@@ -6,7 +6,7 @@ import numpy as np
 from confluent_kafka import KafkaError, Message
 
 from kafka_io.errors import UserError
-from kafka_io.polls import OffsetOutOfRangeError, sort_out
+from kafka_io.batches import OffsetOutOfRangeError, sort_out
 from sinks.write.columns import Int64s
 
 

@@ -28,7 +28,7 @@ class Check(Enum):
     NEGATIVE = (Reason.QUANTITY_OUT_OF_RANGE, "quantity {quantity} is negative")
     CONFLICT = (
         Reason.CONFLICT,
-        "event_id was seen with other content: {seen_content:016x} stands, this one is {content_hash:016x}",
+        "event_id was seen with other content: {known_content:016x} stands, this one is {content_hash:016x}",
     )
     NO_CARD = (Reason.NO_RATE, "account {account_id!r} is on no rate card that has rates")
     NO_RATE = (Reason.NO_RATE, "no rate for usage type {usage_type!r} to {destination!r} at {occurred_at}")

@@ -27,7 +27,7 @@ _NANO_PLACES = 9
 
 
 @dataclass(frozen=True)
-class JudgedPlans:
+class DecidedPlans:
     """`standing`: of each account and instant the plan that stands. `refused`: number of a plan, counted as they were put from
     0 on, → why it changes nothing."""
 
@@ -55,7 +55,7 @@ class PriceHistory:
         """Those that stand, by their keys."""
         return self._rates
 
-    def cards_that_judge(self, number: int) -> list[str]:
+    def cards_that_decide(self, number: int) -> list[str]:
         """The cards whose rates decide whether a plan stands, its own first."""
         plan = self._plans[number]
         others = [each.rate_card_id for each in self._plans if each.account_id == plan.account_id]
@@ -81,7 +81,7 @@ class PriceHistory:
         self._plans.append(AccountPlan.checked(record))
         return len(self._plans) - 1
 
-    def judged_plans(self) -> JudgedPlans:
+    def decided_plans(self) -> DecidedPlans:
         standing: dict[tuple[str, int], AccountPlan] = {}
         currencies: dict[str, str] = {}
         refused: dict[int, BadRateError] = {}
@@ -94,9 +94,9 @@ class PriceHistory:
                     continue
                 currencies[plan.account_id] = currency
             standing[plan.account_id, plan.effective_from] = plan
-        return JudgedPlans(list(standing.values()), refused)
+        return DecidedPlans(list(standing.values()), refused)
 
-    def price_list(self, plans: JudgedPlans) -> PriceList:
+    def price_list(self, plans: DecidedPlans) -> PriceList:
         return PriceList(self._rates.values(), plans.standing, self._default_card)
 
     def _default_currency_before(self, at: int) -> str | None:
