@@ -29,7 +29,8 @@ from credit_movements.stack.secrets import kept_secret
 from credit_movements.stack.stages import Ports, stack_environment
 from credit_movements.supervision.processes import running
 from exporter.file.making import wanted_movements
-from sinks.read import movements as reader
+from sinks.read.movements import _IN_ORDER
+from sinks.read.slice import ROWS_OF_SLICE, SETTINGS
 from sinks.write.migrations import apply_migrations
 
 ROWS = 10_000_000
@@ -48,11 +49,11 @@ SELECT
     if(unit = '', '', toString(units_charged)),
     if(unit = '', '', toString(price)),
     credit_movement
-{reader._ROWS_OF_SLICE}
-{reader._IN_ORDER}
+{ROWS_OF_SLICE}
+{_IN_ORDER}
 """
 # Those that say which rows; how to be fast is left to ClickHouse.
-_SETTINGS = {name: value for name, value in reader._SETTINGS.items() if name.endswith("_if_final")}
+_SETTINGS = {name: value for name, value in SETTINGS.items() if name.endswith("_if_final")}
 
 
 @dataclass(frozen=True)

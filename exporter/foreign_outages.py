@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaException
 
-from kafka_io.errors import Outage
 from kafka_io.batches import OffsetOutOfRangeError
+from kafka_io.errors import Outage
 from schemas.codec import UnregisteredSchemaError
 from schemas.registry import RegistryUnavailableError
 

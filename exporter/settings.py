@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from exporter.positions.completeness import Rated, unknown
 from exporter.request.parsing import RawRequest
 from exporter.storage.objects import ExportStorage
-from exporter.web.pages import ReadinessCheck
+from exporter.web.readiness import ReadinessCheck
 from schemas.registry import SubjectSchemas
 
 

@@ -65,9 +65,7 @@ def log_error(error: KafkaError) -> None:
     logger.warning("Kafka: %s", error.str())
 
 
-def consume(
-    consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error
-) -> ConsumedBatch:
+def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error) -> ConsumedBatch:
     """The next batch: waits `wait_seconds` unless `most_records` come earlier. Otherwise like `sort_out`."""
     return sort_out(consumer.consume(most_records, wait_seconds), on_error)
 

@@ -89,7 +89,7 @@ class PriceFeed:
         )
 
     def _refuse_plans(self, before: DecidedPlans) -> None:
-        """A new plan that is refused becomes a dead letter. One that stood until now is only logged: it was good when it came."""
+        """A new plan that is refused becomes a dead letter. One that stood until now is only logged."""
         for number, error in self._plans.refused.items():
             if number in self._new_plans:
                 self._refuse(self._new_plans[number], Reason.INVALID_EVENT, str(error))
@@ -104,9 +104,7 @@ class PriceFeed:
         if self._undecoded is None:
             self._undecoded = consume(self._consumer, _MOST_RECORDS, wait_seconds, _log_error)
         batch = self._undecoded
-        of_topics = {
-            topic: [record for record in batch.records if record.topic() == topic] for topic in self._codecs
-        }
+        of_topics = {topic: [record for record in batch.records if record.topic() == topic] for topic in self._codecs}
         # All is decoded before anything is applied: decoding may fail for want of the registry, and is then done again.
         decoded = {
             topic: self._codecs[topic].decode([record.value() for record in records])

@@ -35,7 +35,9 @@ from exporter.storage.objects import ExportStorage, StoredFile
 from exporter.storage.records import AcceptedRequest
 from exporter.threads import in_thread
 from kafka_io.errors import Outage
-from sinks.read.movements import MovementsSlice, MovementsUnavailableError, SliceTotals, read_totals, stream_movements
+from sinks.read.movements import stream_movements
+from sinks.read.slice import MovementsSlice, MovementsUnavailableError
+from sinks.read.totals import SliceTotals, read_totals
 
 # The sink is nearly always a second behind, and an export should not take longer for it; a longer wait is worth a word.
 _LONGEST_SINK_WAIT_SECONDS = 2.0

@@ -16,7 +16,7 @@ from exporter.request.csv_options import CsvOptions
 from exporter.request.window import Period
 from exporter.storage.objects import StoredFile
 from exporter.storage.records import AcceptedRequest
-from sinks.read.movements import SliceTotals
+from sinks.read.totals import SliceTotals
 
 SUFFIX: Final = ".manifest.json"
 _VERSION: Final = 1

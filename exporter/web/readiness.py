@@ -1,14 +1,44 @@
-"""Whether ClickHouse, storage and Kafka are there. Each check really uses them, and says in words what is wrong."""
+"""Whether the exporter can work: ClickHouse, storage and Kafka. Each check really uses the server, and says what is wrong."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
-from exporter.web.pages import ReadinessCheck
+from exporter.threads import in_thread
 from kafka_io.errors import Outage
+
+_CHECK_SECONDS = 3.0
+
+ReadinessCheck = Callable[[], str | None]
+"""None if all is well, else what is not, in words. May block; must not raise."""
+
+
+class Readiness:
+    """Asks all checks at once. A check that hangs is not asked again until it has answered."""
+
+    def __init__(self, checks: Mapping[str, ReadinessCheck]) -> None:
+        self._checks = checks
+        self._asked: dict[str, asyncio.Task[str | None]] = {}
+
+    async def reasons(self) -> dict[str, str]:
+        """What is not well, by the check's name; empty if all is."""
+        for name, check in self._checks.items():
+            if name not in self._asked:
+                self._asked[name] = asyncio.create_task(in_thread(check))
+        asked = dict(self._asked)
+        await asyncio.wait(asked.values(), timeout=_CHECK_SECONDS)
+        answers = {name: self._answer(name, task) for name, task in asked.items()}
+        return {name: answer for name, answer in answers.items() if answer is not None}
+
+    def _answer(self, name: str, task: asyncio.Task[str | None]) -> str | None:
+        if not task.done():
+            return f"no answer within {_CHECK_SECONDS:g} s"
+        self._asked.pop(name, None)
+        return task.result()
 
 
 def clickhouse_check(clickhouse: Callable[[], Client]) -> ReadinessCheck:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from confluent_kafka import KafkaError, Message
 
-from kafka_io.errors import UserError
 from kafka_io.batches import OffsetOutOfRangeError, sort_out
+from kafka_io.errors import UserError
 from sinks.write.columns import Int64s
 
 

@@ -30,7 +30,7 @@ _PROGRESS_EVERY = 1_000_000
 
 
 class LogReader:
-    """`consumer` has `read_committed` and `enable.partition.eof`, and nobody else uses it. `codec` decodes `credit-movements`."""
+    """`consumer` has `read_committed` and `enable.partition.eof`; nobody else uses it. `codec` decodes `credit-movements`."""
 
     def __init__(self, consumer: Consumer, codec: RecordCodec) -> None:
         self._consumer = consumer

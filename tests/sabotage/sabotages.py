@@ -29,8 +29,9 @@ import pytest
 
 from schemas import codec
 from schemas.columnar import datums, varints
-from schemas.columnar.joined import JoinedValues, Ints
+from schemas.columnar.joined import Ints, JoinedValues
 from sinks.read import movements as reader
+from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from streams import outcome
 from streams.dedup.catch_up import LogReader
@@ -150,11 +151,11 @@ def any_branch(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_account_filter(patch: pytest.MonkeyPatch) -> None:
-    for question in ("_BY_CARD", "_SELECT"):
-        honest = getattr(reader, question)
+    for module, question in ((totals, "_BY_CARD"), (reader, "_SELECT")):
+        honest = getattr(module, question)
         spoiled = honest.replace("account_id = {account_id:String}", "{account_id:String} != ''")
         assert spoiled != honest
-        patch.setattr(reader, question, spoiled)
+        patch.setattr(module, question, spoiled)
 
 
 def no_account_filter_and_no_guard(patch: pytest.MonkeyPatch) -> None:
