@@ -1,13 +1,13 @@
-"""How far the ledger has come for the accounts of a partition: until when all events that reached Kafka are rated.
+"""How far the ledger has come for the accounts of a partition: the time until which all events in Kafka are rated.
 
 1. Take the time.
-2. Ask how far the raters have committed in both source topics, and look at what comes next there: if there is nothing, all that
-   came before the time of step 1 is rated; if there is a record, all that came before it is.
-3. Ask how far `credit-movements` is written, open transactions included: below that end lie the movements of all that is
-   rated. Kafka answers with committed offsets before it has marked the movements of the same transaction as committed, so
-   whoever notes the log's end has to wait until a `read_committed` reader has come so far.
+2. Ask how far the raters have committed in both source topics, and read the next record there. If there is none, all events
+that    came before the time of step 1 are rated. If there is one, all events that came before it are rated.
+3. Ask how far `credit-movements` is written, open transactions included: the movements of all rated events lie below that end.
+   Kafka may show committed offsets before it has marked the movements of the same transaction as committed. So the caller has
+   to wait until a `read_committed` reader comes to that end.
 
-Where an answer would not be sure, there is none.
+Where the answer would not be sure, the answer is None.
 """
 
 import threading
@@ -38,8 +38,9 @@ class Rated(NamedTuple):
 class Completeness:
     """Answers how far the ledger has come.
 
-    `reader` reads `read_uncommitted`, tells of ends, is ours alone; `rater_member` has the raters' `group.id` and is only
-    asked for its offsets. `written_end` is the end of a partition of `credit-movements`, open transactions included.
+    `reader` has `read_uncommitted` and `enable.partition.eof`, and nobody else uses it. `rater_member` has the raters'
+    `group.id`, and is only asked for the committed offsets. `written_end` gives the end of a partition of `credit-movements`,
+    open transactions included.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class Completeness:
         return Rated(min(instants), self._written_end(partition))
 
     def _unrated_since(self, source: TopicPartition, offset: int, now_micros: int) -> int | None:
-        """When the first record came that is not rated; `now_micros` if there is none, None where its time is not the broker's:
-        then a later record may have an earlier time."""
+        """When the first unrated record came; `now_micros` if there is none. None where its time is the publisher's: then a
+        later record may have an earlier time."""
         with self._reading:
             assign(self._reader, {source: offset})
             try:
@@ -91,4 +92,4 @@ class Completeness:
 
 
 def unknown(_: int) -> None:
-    """Stands in for `Completeness.rated_until` where nobody asks how far the ledger has come."""
+    """Replaces `Completeness.rated_until` where that is not wanted: the answer is always None."""

@@ -1,4 +1,7 @@
-"""The requests that lie in `export-requests` and are not acknowledged yet: what an account may be waiting for."""
+"""The requests in `export-requests` that are not acknowledged yet: an account may be waiting for them.
+
+It does not read with `kafka_io.reading`: the page wants an answer within seconds, and the first thousands of requests at most.
+"""
 
 import threading
 import time
@@ -24,8 +27,8 @@ _KEPT_SECONDS = 1.0
 
 
 class UnreadRequests:
-    """`member` has the exporter's `group.id`, tells of partition ends (`enable.partition.eof`), commits nothing and never
-    subscribes, so it joins no group. It is ours alone. `log_id` is the identity of `export-requests`."""
+    """`member` has the exporter's `group.id` and `enable.partition.eof`, commits nothing and joins no group; nobody else uses
+    it. `log_id` identifies `export-requests`."""
 
     def __init__(self, member: Consumer, log_id: str, now_seconds: Callable[[], float] = time.monotonic) -> None:
         self._member = member

@@ -14,7 +14,7 @@ from kafka_io.errors import Outage
 _CHECK_SECONDS = 3.0
 
 ReadinessCheck = Callable[[], str | None]
-"""None if all is well, else what is not, in words. May block; must not raise."""
+"""Returns None if all is well, otherwise what is wrong, in words. It may block, and must not raise."""
 
 
 class Readiness:
@@ -25,7 +25,7 @@ class Readiness:
         self._asked: dict[str, asyncio.Task[str | None]] = {}
 
     async def reasons(self) -> dict[str, str]:
-        """What is not well, by the check's name; empty if all is."""
+        """The failed checks: name → what is wrong."""
         for name, check in self._checks.items():
             if name not in self._asked:
                 self._asked[name] = asyncio.create_task(in_thread(check))
@@ -68,7 +68,7 @@ def storage_check(storage: ExportStorage) -> ReadinessCheck:
 
 
 def kafka_check(sink_position: Callable[[int], int], has_joined: Callable[[], bool]) -> ReadinessCheck:
-    """`has_joined`: whether the consumer group has given us our partitions (there may be none left for us: that is well)."""
+    """`has_joined`: whether the consumer group has assigned our partitions. It may have none for us, which is well too."""
 
     def check() -> str | None:
         if not has_joined():

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 from sinks.read.slice import ROWS_OF_SLICE, SETTINGS, MovementsSlice, MovementsUnavailableError, outages_named
 from sinks.read.totals import read_totals
 
-# The table's own order as far as that goes; only what happened at one microsecond is sorted.
+# This is the table's own order but for the last column, so only movements of the same microsecond are sorted.
 _IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
 _ONLY_CHECKED: Final = ("account_id", "is_of_another_log", "log_partition", "log_offset")
 _SELECT: Final = f"""
@@ -38,7 +38,7 @@ SELECT
 
 
 class ForeignMovementError(AssertionError):
-    """A row came that was not asked for, of another account maybe: a bug, and never to be shown to anybody."""
+    """ClickHouse sent a row that was not asked for, maybe of another account. It is a bug, and nobody may see that row."""
 
 
 def stream_movements(
@@ -46,8 +46,8 @@ def stream_movements(
 ) -> Generator[pl.DataFrame, None, None]:
     """Blocks by (`occurred_at`, `movement_id` as text), with the columns that `exporter.file.csv_file` takes.
 
-    `client` serves one stream at a time. `expected` is the row count of `read_totals`, if they were read already. Raises
-    MovementsUnavailableError, also at the end of a stream that was cut short, and ForeignMovementError.
+    `client` serves one stream at a time. `expected` is the row count of `read_totals`, if the caller has it already. Raises
+    ForeignMovementError, and MovementsUnavailableError, also at the end of a stream that was cut short.
     """
     if expected is None:
         expected = read_totals(client, wanted).row_count
@@ -61,7 +61,7 @@ def stream_movements(
 
 
 def _check(block: pl.DataFrame, wanted: MovementsSlice) -> None:
-    """Hold the rows themselves against what was asked for, whatever the question has become on its way."""
+    """Hold the rows against `wanted`: a bug in the question must not bring other rows into a file."""
     at, is_in_log = pl.col("occurred_at_micros"), pl.col("log_partition") == wanted.log_partition
     of_account, in_period, below_end = block.select(
         (pl.col("account_id") == wanted.account_id).all(),
@@ -83,7 +83,7 @@ def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame
 def read_blocks(
     client: Client, question: str, parameters: dict[str, Any], settings: dict[str, Any]
 ) -> Iterator[pl.DataFrame]:
-    """The answer as it comes, with nothing to tell a short one by. Raises MovementsUnavailableError."""
+    """The answer, block by block. An answer that was cut short is not noticed here. Raises MovementsUnavailableError."""
     with (
         outages_named(),
         client.query_arrow_stream(question, parameters=parameters, settings=settings, use_strings=True) as stream,

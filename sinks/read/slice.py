@@ -19,15 +19,15 @@ SETTINGS: Final = {
     # Under FINAL, filtering before rows are merged brings superseded rows back.
     "optimize_move_to_prewhere_if_final": 0,
     "use_skip_indexes_if_final": 0,
-    # Read in the order of the table instead of sorting it all, however slowly we take it: flat memory.
+    # Read in the order of the table instead of sorting all of it: memory stays flat, however slowly we take the rows.
     "optimize_read_in_order": 1,
     "read_in_order_use_buffering": 0,
     # Where it must sort after all, it does so on its disk.
     "max_bytes_before_external_sort": 256 * 1024 * 1024,
     "max_block_size": _BLOCK_ROWS,
-    # One reads and one formats; more wait for us, with blocks in their hands.
+    # One thread reads and one formats. More would only wait for us and hold blocks in memory.
     "max_threads": 2,
-    # Packing takes longer than sending.
+    # Compressing takes longer than sending.
     "output_format_arrow_compression_method": "none",
 }
 
@@ -47,8 +47,8 @@ class MovementsUnavailableError(Outage):
 
 @dataclass(frozen=True)
 class MovementsSlice:
-    """The movements of `account_id` with `from_micros <= occurred_at < to_micros` (UTC), and of the log `log_id` only those of
-    its partition `log_partition` before `log_end_offset`. Movements that cost nothing are not among them."""
+    """The movements of `account_id` with `from_micros <= occurred_at < to_micros` (UTC). Of the log `log_id` only those of its
+    partition `log_partition` before `log_end_offset`. Movements of an amount of 0 are left out."""
 
     account_id: str
     from_micros: int

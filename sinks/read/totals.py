@@ -1,4 +1,4 @@
-"""What a slice of movements adds up to, and the balance before it, as ClickHouse has them."""
+"""Asks ClickHouse what a slice of movements adds up to, and what the balance before it was."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +26,7 @@ ORDER BY rate_card_id, currency_code
 
 @dataclass(frozen=True)
 class CardTotal:
-    """What movements of one rate card add up to; a top-up's card is the one that gave the currency."""
+    """The sum of the movements of one rate card. A top-up belongs to the card that gave it its currency."""
 
     rate_card_id: str | None
     currency: str
@@ -36,8 +36,8 @@ class CardTotal:
 
 @dataclass(frozen=True)
 class SliceTotals:
-    """Beside the rows of a slice: `opening_nanos`, the sum of all the account's movements before it and below the same end
-    of the log; and the slice's own sums, as ClickHouse has them."""
+    """`by_card`: the sums of the slice, by ClickHouse. `opening_nanos`: the sum of all the account's movements before the slice
+    and below the same end of the log."""
 
     opening_nanos: int
     by_card: list[CardTotal]
@@ -53,7 +53,7 @@ class SliceTotals:
 
 
 def read_totals(client: Client, wanted: MovementsSlice) -> SliceTotals:
-    """How much there is, and what it adds up to. Raises MovementsUnavailableError."""
+    """Count and add up the slice. Raises MovementsUnavailableError."""
     parameters = vars(wanted)
     with outages_named():
         [[opening]] = client.query(_OPENING, parameters=parameters, settings=SETTINGS).result_rows
