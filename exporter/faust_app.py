@@ -3,8 +3,8 @@
 Trials showed what Faust 0.15 really does. This follows from it here:
 
 - Faust acknowledges an agent's event when the agent's loop goes on, even by an exception. So the stream is `noack()` and
-nothing   in the loop raises. We acknowledge a record after Kafka has acknowledged its notification, in the order of the log
-(see   `in_order`).
+  nothing in the loop raises. We acknowledge a record after Kafka has acknowledged its notification, in the order of the log
+  (see `in_order`).
 - At a rebalance and at its end Faust waits until all events in hand are done, which would take as long as an export.
   `stream_wait_empty=False` turns that off: records that were not acknowledged are read again.
 - Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. So Faust gets an empty

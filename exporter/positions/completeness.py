@@ -2,7 +2,7 @@
 
 1. Take the time.
 2. Ask how far the raters have committed in both source topics, and read the next record there. If there is none, all events
-that    came before the time of step 1 are rated. If there is one, all events that came before it are rated.
+   that came before the time of step 1 are rated. If there is one, all events that came before it are rated.
 3. Ask how far `credit-movements` is written, open transactions included: the movements of all rated events lie below that end.
    Kafka may show committed offsets before it has marked the movements of the same transaction as committed. So the caller has
    to wait until a `read_committed` reader comes to that end.
