@@ -22,7 +22,7 @@ _END = "EndTxn"
 
 
 class TransactionWatch:
-    """Takes the place of a producer's logger (librdkafka calls only `log`), and hands each line on to `logger`."""
+    """Replaces a producer's logger (librdkafka calls only `log`), and hands each line on to `logger`."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger

@@ -134,7 +134,7 @@ class Offsets:
             if self._missing is MissingOffsets.STOP:
                 raise MisplacedOffsetError(
                     f"{what}. Choose: `credit-movements rate --missing-offsets=earliest` rates all that is there (what the log"
-                    " has is not doubled, refusals are told again), `--missing-offsets=latest` leaves it out"
+                    " has is not doubled, refusals become dead letters again), `--missing-offsets=latest` leaves it out"
                 )
             offsets[partition] = begin if self._missing is MissingOffsets.EARLIEST else end
             logger.warning("%s; going on at %d, the %s", what, offsets[partition], self._missing.value)

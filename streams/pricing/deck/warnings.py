@@ -70,8 +70,8 @@ def _meant(minute_nanos: int, typed_nanos: int, times: int) -> int | None:
         # Or the author multiplied a second's price that was rounded in its ninth decimal.
         gap = max(gap, _SECONDS)
     fewer = len(str(2 * gap // last_place)) + (0 if typed_places == _DECIMAL_PLACES else 1)
-    for places in range(typed_places - fewer + 1):
-        step: int = 10 ** (_DECIMAL_PLACES - places)
+    for decimals in range(typed_places - fewer + 1):
+        step: int = 10 ** (_DECIMAL_PLACES - decimals)
         nearest = (minute_nanos + step // 2) // step * step
         if nearest == minute_nanos:
             return None
