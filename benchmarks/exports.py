@@ -22,7 +22,8 @@ from benchmarks.table import line, ratio_line
 from credit_movements import clients
 from credit_movements.settings import settings_of
 from credit_movements.stack.servers import Servers, servers
-from sinks.read.movements import IN_ORDER, ROWS_OF_SLICE, SETTINGS, MovementsSlice
+from sinks.read.movements import IN_ORDER
+from sinks.read.slice import ROWS_OF_SLICE, SETTINGS, MovementsSlice
 
 ROWS = 10_000_000
 ROUNDS = 2

@@ -1,4 +1,4 @@
-"""What the exporter needs from outside, its settings and its parts: the composition root makes both."""
+"""The settings of the exporter, and its parts: the clients, the clock and the secrets. The composition root makes both."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from prometheus_client import CollectorRegistry
 from exporter.positions.completeness import Rated, unknown
 from exporter.request.parsing import RawRequest
 from exporter.storage.objects import ExportStorage
-from exporter.web.pages import ReadinessCheck
+from exporter.web.readiness import ReadinessCheck
 from schemas.registry import SubjectSchemas
 
 
 @dataclass(frozen=True)
 class ExporterSettings:
-    """`requests_log_id` and `movements_log_id` are the identities of the logs `export-requests` and `credit-movements`, the
-    same for all workers on them. `public_url` is what links begin with.
+    """`requests_log_id` and `movements_log_id` identify the logs `export-requests` and `credit-movements`, and are the same for
+    all workers on them. Links begin with `public_url`.
 
-    What an operator may set has no default here: the defaults stand in the root's settings alone. On the embedded broker a
-    join takes half the session time-out, so there the three times of the consumer group are short: 2, 0.5 and 3 s.
+    What an operator may set has no default here: the defaults stand in the root's settings alone. The three times of the
+    consumer group suit Apache Kafka. The embedded broker, where a join takes half the session time-out, needs 2, 0.5 and 3 s.
     """
 
     bootstrap_servers: str
@@ -48,14 +48,15 @@ class ExporterSettings:
 class ExporterParts:
     """The outside world.
 
-    `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives
-    the end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed
-    offset there, `requests_end` the end of a partition of `export-requests`, `unread_requests` the records there that are not
-    acknowledged; all four block, and raise an Outage when Kafka does not answer. `rated_until` says how far the ledger has
-    come for a partition (see `positions.completeness`), None where no answer is sure. `link_secret` signs links; links that
-    `link_secret_previous` signed are valid too. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must
-    be well before `/readyz` says so. Who has `status_token` may ask for the state of exports; None: nobody may. `add_pages`
-    adds pages to the exporter's own.
+    - `clickhouse` makes a client for one stream at a time; the exporter closes it. `producer` has `acks=all`.
+    - These block, and raise an Outage when Kafka does not answer: `log_end_offset` gives the end of a partition of
+      `credit-movements` for a `read_committed` reader, `sink_position` the sink's committed offset there, `requests_end` the
+      end of a partition of `export-requests`, `unread_requests` its records that are not acknowledged, and `rated_until` how
+      far the ledger has come for a partition (see `positions.completeness`), None where no answer is sure.
+    - `link_secret` signs links. Links that `link_secret_previous` signed are valid too.
+    - `now_micros`: microseconds since the epoch, UTC.
+    - `checks`: more conditions of `/readyz`. `add_pages` adds pages to the exporter's own.
+    - `status_token`: whoever has it may ask for the state of exports; None: nobody may.
     """
 
     storage: ExportStorage

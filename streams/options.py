@@ -1,4 +1,4 @@
-"""How a rater is set."""
+"""The options of a rater, without its clients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from streams.pricing.rating import Limits
 
 @dataclass(frozen=True)
 class RaterOptions:
-    """`partitions`: of the source topics. `dedup_folder`: where the deduplication stores lie. `log_id`: of which log they are.
+    """`partitions`: how many each source topic has. `dedup_folder`: the folder of the deduplication stores. `log_id`:
+    identifies the log that they are a projection of.
 
-    `origins`: source topic → what tells it and the log from any other, noted with its offsets. `rated_with`: the settings
-    that decide how an event ends, in words, noted too.
+    `origins`: source topic → a text that identifies it and the log. `rated_with`: the settings that decide how an event ends,
+    in words. Both are committed in the notes of offsets.
     """
 
     partitions: int

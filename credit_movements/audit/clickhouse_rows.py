@@ -10,7 +10,8 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from credit_movements.audit.log_partition import row_hashes, sums_by_currency
-from sinks.read.movements import MovementsUnavailableError, outages_named, read_blocks
+from sinks.read.movements import read_blocks
+from sinks.read.slice import MovementsUnavailableError, outages_named
 
 # As the exporter reads: FINAL counts a row that was written twice once, and nothing may be filtered before it.
 _SETTINGS: Final = {

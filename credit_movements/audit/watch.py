@@ -15,7 +15,7 @@ from credit_movements.settings import Settings
 from credit_movements.workers.health import health_page
 from kafka_io.reading import StoppedError, StuckError
 from schemas.registry import RegistryUnavailableError
-from sinks.read.movements import MovementsUnavailableError
+from sinks.read.slice import MovementsUnavailableError
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from credit_movements.clock import now_micros
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings
 from exporter.notify.notifications import answered_below
+from kafka_io.batches import consume
 from kafka_io.errors import Outage
 from kafka_io.offsets import assign
 from kafka_io.positions import TopicPartition
@@ -21,7 +22,8 @@ from schemas.codec import RecordCodec, UndecodableError
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 
-_POLL_SECONDS = 0.5
+_MOST_RECORDS = 100
+_WAIT_SECONDS = 0.5
 
 
 class NoOutcomeError(Outage):
@@ -96,9 +98,8 @@ def _answer(
     began = time.monotonic()
     while (waited := time.monotonic() - began) < wait_seconds:
         on_wait(waited)
-        for message in consumer.consume(100, _POLL_SECONDS):
-            if message.error() is None:
-                answers.take(message)
+        for record in consume(consumer, _MOST_RECORDS, _WAIT_SECONDS).records:
+            answers.take(record)
         if (outcome := answers.outcome()) is not None:
             return outcome
     raise NoOutcomeError(

@@ -108,8 +108,8 @@ def _records(settings: Settings, topic: Topic) -> Iterator[dict[str, Any]]:
 
 
 def _held_against(history: PriceHistory, topic: Topic, lines: Sequence[Line]) -> list[Line]:
-    """The lines that are not published yet. Raises RefusedPricesError."""
-    before = history.judged_plans()
+    """The lines that say something new. Raises RefusedPricesError."""
+    before = history.decided_plans()
     published = {plan.key: plan for plan in before.standing}
     faults: list[PriceFault] = []
     new: list[Line] = []
@@ -126,7 +126,7 @@ def _held_against(history: PriceHistory, topic: Topic, lines: Sequence[Line]) ->
             continue
         if is_new:
             new.append((line, record))
-    for number, why in history.judged_plans().refused.items():
+    for number, why in history.decided_plans().refused.items():
         if number not in before.refused:
             line = plan_lines[number] if number in plan_lines else _to_blame(history, number, lines)
             faults += [PriceFault(line, column, message) for column, message in why.faults]
@@ -138,7 +138,7 @@ def _held_against(history: PriceHistory, topic: Topic, lines: Sequence[Line]) ->
 def _to_blame(history: PriceHistory, number: int, lines: Sequence[Line]) -> int:
     """The first line of the rates by which a published plan would no longer stand."""
     first_lines = {record["rate_card_id"]: line for line, record in reversed(lines)}
-    return next(first_lines[card] for card in history.cards_that_judge(number) if card in first_lines)
+    return next(first_lines[card] for card in history.cards_that_decide(number) if card in first_lines)
 
 
 def _publish(settings: Settings, producer: Producer, topic: Topic, lines: Sequence[Line]) -> None:
@@ -169,7 +169,7 @@ def _check_that_it_stands(history: PriceHistory, topic: Topic, lines: Sequence[L
             line for line, rate in rates if rate.key not in history.rates or history.rates[rate.key].changes(rate)
         ]
     else:
-        plans = {plan.key: plan for plan in history.judged_plans().standing}
+        plans = {plan.key: plan for plan in history.decided_plans().standing}
         last = {plan.key: (line, plan) for line, plan in ((line, AccountPlan(**record)) for line, record in lines)}
         overtaken = [line for key, (line, plan) in last.items() if plans.get(key) != plan]
     if overtaken:

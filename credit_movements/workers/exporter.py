@@ -18,7 +18,7 @@ from exporter.positions.completeness import Completeness
 from exporter.positions.movements_log import MovementsLog
 from exporter.positions.requests_end import RequestsEnd
 from exporter.positions.unread import UnreadRequests
-from exporter.service import run
+from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
 from schemas.registry import SubjectSchemas

@@ -1,4 +1,4 @@
-"""Many Avro datums at once as columns: which of them are whole, how long each is, and their texts.
+"""The fast road of the codec: it decodes all datums of a batch in step, as NumPy columns.
 
-Pure: bytes and arrays in, arrays out; no schema registry, no Kafka. Begin with `datums`.
+Pure, and it knows neither topics nor the registry. Begin with `datums`.
 """

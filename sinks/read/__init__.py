@@ -1,4 +1,4 @@
-"""Questions to ClickHouse: an account's movements for an export, and its balance.
+"""Questions to ClickHouse: an account's balance, its movements, and what they add up to.
 
-It writes nothing, and never imports the sink's loop: the exporter reads through here. Begin with `movements`.
+Nothing here writes or reads Kafka. Begin with `slice`, then `movements`.
 """

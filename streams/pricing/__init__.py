@@ -1,4 +1,4 @@
-"""What an event costs: rates and account plans, the numbers they are for, and the rating of a whole batch.
+"""What an event costs: rates, account plans, numbers and prefixes, and the price of a whole batch.
 
-Pure: no clock, no client, no float. What becomes of an event is decided in `outcome`. Begin with `rating`, then `rates`.
+Pure: no clock, no client, no Kafka. Whether an event is a duplicate is not decided here. Begin with `rates`, then `rating`.
 """

@@ -19,7 +19,7 @@ from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest
-from sinks.read.movements import MovementsUnavailableError
+from sinks.read.slice import MovementsUnavailableError
 from tests.faults.conftest import port_of
 from tests.faults.proxy import Fault, Proxy
 from tests.integration.exporter.exporter_stack import Stack, exporter_stack

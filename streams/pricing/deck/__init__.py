@@ -1,4 +1,4 @@
-"""A rate deck: a CSV file of prices becomes rates, or faults that name line and column.
+"""Rate decks: the CSV files that people write prices in, and everything that may be wrong in them.
 
-Pure: it knows no Kafka, and what is published already is no matter of a deck. Begin with `parsing`.
+Pure but for opening the file. Publishing a deck is not done here. Begin with `parsing`.
 """

@@ -15,13 +15,9 @@ from clickhouse_connect.driver.client import Client
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service
 from credit_movements.supervision.processes import running
-from sinks.read.movements import (
-    ForeignMovementError,
-    MovementsSlice,
-    MovementsUnavailableError,
-    read_totals,
-    stream_movements,
-)
+from sinks.read.movements import ForeignMovementError, stream_movements
+from sinks.read.slice import MovementsSlice, MovementsUnavailableError
+from sinks.read.totals import read_totals
 from sinks.write.columns import movement_columns
 from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port

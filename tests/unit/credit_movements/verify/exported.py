@@ -17,7 +17,7 @@ from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period, export_period
 from exporter.storage.objects import StoredFile
 from exporter.storage.records import AcceptedRequest
-from sinks.read.movements import CardTotal, SliceTotals
+from sinks.read.totals import CardTotal, SliceTotals
 
 PLAIN = CsvOptions()
 COLUMNS = {

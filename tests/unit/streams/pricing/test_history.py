@@ -36,12 +36,12 @@ def history(rates: list[Record], plans: list[Record], default: str | None = "def
 
 
 def refusals(made: PriceHistory) -> dict[int, str]:
-    return {number: str(error) for number, error in made.judged_plans().refused.items()}
+    return {number: str(error) for number, error in made.decided_plans().refused.items()}
 
 
 def cards(made: PriceHistory, account: str) -> list[str]:
     """Of an account, in the order of time."""
-    plans = [plan for plan in made.judged_plans().standing if plan.account_id == account]
+    plans = [plan for plan in made.decided_plans().standing if plan.account_id == account]
     return [plan.rate_card_id for plan in sorted(plans, key=lambda each: each.effective_from)]
 
 
@@ -157,12 +157,12 @@ def test_every_reader_comes_to_the_same_in_whatever_order_the_two_topics_come(
         put(other, next(left[topic]))
         if number % 3 == 0:
             # A running reader makes price lists in between.
-            other.judged_plans()
+            other.decided_plans()
     assert list(one.rates.values()) == list(other.rates.values())
-    assert one.judged_plans().standing == other.judged_plans().standing
+    assert one.decided_plans().standing == other.decided_plans().standing
     assert refusals(one) == refusals(other)
     currencies: dict[str, set[str]] = {}
-    for each in one.judged_plans().standing:
+    for each in one.decided_plans().standing:
         if each.rate_card_id in one.currencies:
             currencies.setdefault(each.account_id, set()).add(one.currencies[each.rate_card_id])
     assert all(len(found) == 1 for found in currencies.values())

@@ -1,11 +1,11 @@
-"""What one poll of a consumer brought: records, ends of partitions, and errors.
+"""What a consumer gives at once, sorted: records, ends of partitions, and errors.
 
-This is the one place that decides what an error of a consumer means:
+Here alone it is decided what an error of a consumer means:
 
-- the end of a partition is no error;
-- an offset out of range raises OffsetOutOfRangeError: the log was cut or made anew, and somebody has to decide how to go on;
-- a fatal error raises KafkaException: this consumer will never work again;
-- any other error passes by itself: the consumer tries again, and we only say it.
+- The end of a partition is no error.
+- An offset out of range raises OffsetOutOfRangeError: the log was cut or made anew, and a person has to decide how to go on.
+- A fatal error raises KafkaException: this consumer will never work again.
+- Any other error passes by itself: the consumer tries again, and we only log it.
 """
 
 import logging
@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from kafka_io.errors import UserError
 from kafka_io.positions import RecordPosition, TopicPartition, position_of
 
 logger = logging.getLogger(__name__)
 
+OnError = Callable[[KafkaError], None]
+
 
 class OffsetOutOfRangeError(UserError):
-    """A partition does not hold the offset that is to be read next: somebody has to decide how to go on."""
+    """A topic partition does not hold the offset that the consumer has to read next: a person has to decide how to go on."""
 
     def __init__(self, position: RecordPosition) -> None:
         self.topic_partition, self.offset = position
@@ -42,7 +44,7 @@ class Meaning(Enum):
 
 
 @dataclass(frozen=True)
-class Poll:
+class ConsumedBatch:
     """`records` in the order of each partition; `ends` is topic partition → the offset at which the reader met its end."""
 
     records: list[Message]
@@ -59,22 +61,27 @@ def meaning_of(error: KafkaError) -> Meaning:
 
 
 def log_error(error: KafkaError) -> None:
-    """Say an error that the consumer recovers from."""
+    """Log an error that the consumer recovers from."""
     logger.warning("Kafka: %s", error.str())
 
 
-def sort_out(messages: list[Message], tell: Callable[[KafkaError], None] = log_error) -> Poll:
-    """Tell the records of a poll from ends and errors. `tell` hears of errors that the consumer recovers from.
+def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error) -> ConsumedBatch:
+    """The next batch: waits `wait_seconds` unless `most_records` come earlier. Otherwise like `sort_out`."""
+    return sort_out(consumer.consume(most_records, wait_seconds), on_error)
+
+
+def sort_out(messages: list[Message], on_error: OnError = log_error) -> ConsumedBatch:
+    """Part what a consumer gave into records, ends and errors. `on_error` gets the errors that the consumer recovers from.
 
     Raises OffsetOutOfRangeError, and KafkaException for a fatal error.
     """
     records = [message for message in messages if message.error() is None]
-    # Most polls hold records alone.
-    ends = {} if len(records) == len(messages) else _ends(messages, tell)
-    return Poll(records, ends)
+    # Most batches hold records alone.
+    ends = {} if len(records) == len(messages) else _ends(messages, on_error)
+    return ConsumedBatch(records, ends)
 
 
-def _ends(messages: Iterable[Message], tell: Callable[[KafkaError], None]) -> dict[TopicPartition, int]:
+def _ends(messages: Iterable[Message], on_error: OnError) -> dict[TopicPartition, int]:
     ends: dict[TopicPartition, int] = {}
     for message in messages:
         error = message.error()
@@ -89,17 +96,17 @@ def _ends(messages: Iterable[Message], tell: Callable[[KafkaError], None]) -> di
             case Meaning.FATAL:
                 raise KafkaException(error)
             case Meaning.RETRIABLE:
-                tell(error)
+                on_error(error)
     return ends
 
 
 def offsets_after(
     before: Mapping[TopicPartition, int], read: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, int]:
-    """Where a reader goes on in each partition that moved in a poll.
+    """Where a reader goes on in each partition in which a batch brought it further.
 
-    It stood at `before`, read records up to `read`, and met `ends`. An end lies behind the markers of transactions, which
-    are no records. It counts only where it lies ahead: records may have come to the partition since.
+    The reader stood at `before`, read records up to `read`, and met `ends`. An end lies behind the markers of transactions,
+    which are no records. It counts only where it lies ahead: records may have come to the partition since.
     """
     read_to = {**before, **read}
     return {**read, **{partition: end for partition, end in ends.items() if end > read_to[partition]}}

@@ -1,4 +1,4 @@
-"""The schema registry as an outage: it is waited for wherever a rater meets it."""
+"""Waits while the schema registry is away. Its error is no `Outage`, since `schemas` imports nothing of ours."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,5 +10,5 @@ T = TypeVar("T")
 
 
 def outlast_registry(patience: Patience, step: Callable[[], T]) -> T:
-    """What `step` returns, taken again while the registry is away. Raises StoppedWaitingError at a stop signal."""
+    """Take `step` again while the registry is away, and return its result. Raises StoppedWaitingError at a stop signal."""
     return patience.outlast("the schema registry", step, lambda error: isinstance(error, RegistryUnavailableError))

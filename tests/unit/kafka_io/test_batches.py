@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from kafka_io.polls import OffsetOutOfRangeError, offsets_after, sort_out
+from kafka_io.batches import OffsetOutOfRangeError, offsets_after, sort_out
 from kafka_io.positions import TopicPartition
 
 HERE = TopicPartition("usage-events", 3)
@@ -35,16 +35,16 @@ def _error(code: int, offset: int = 0, fatal: bool = False) -> Message:
 
 
 def test_records_keep_their_order_and_ends_are_told_apart_from_them() -> None:
-    poll = sort_out([_record(5), _error(KafkaError._PARTITION_EOF, 7), _record(7)])
-    assert [record.offset() for record in poll.records] == [5, 7]
-    assert poll.ends == {HERE: 7}
+    batch = sort_out([_record(5), _error(KafkaError._PARTITION_EOF, 7), _record(7)])
+    assert [record.offset() for record in batch.records] == [5, 7]
+    assert batch.ends == {HERE: 7}
 
 
 def test_an_error_that_the_consumer_recovers_from_is_only_said() -> None:
     said: list[KafkaError] = []
-    poll = sort_out([_error(KafkaError._ALL_BROKERS_DOWN), _record(1)], said.append)
+    batch = sort_out([_error(KafkaError._ALL_BROKERS_DOWN), _record(1)], said.append)
     assert [error.str() for error in said] == ["said so"]
-    assert len(poll.records) == 1
+    assert len(batch.records) == 1
 
 
 def test_a_fatal_error_is_raised() -> None:
