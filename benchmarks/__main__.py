@@ -15,24 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
+from benchmarks.product import command
 from benchmarks.spoiling import SpoilingCodec
 from benchmarks.table import line, ratio_line
 from benchmarks.worker import Measured, measure
 from credit_movements import clients
 from credit_movements.demo.company import company
-from credit_movements.demo.traffic import PRODUCER_SETTINGS, publish
-from credit_movements.embedded.broker import broker_service
-from credit_movements.embedded.services import clickhouse_service, registry_service
-from credit_movements.publishing.records import publish as publish_records
+from credit_movements.demo.traffic import publish
 from credit_movements.settings import Settings, settings_of
-from credit_movements.setup.provision import set_up
-from credit_movements.stack.secrets import kept_secret
-from credit_movements.stack.stages import Ports, stack_environment
-from credit_movements.stack.up import publish_deck
-from credit_movements.supervision.processes import running
+from credit_movements.stack.servers import servers
 from schemas.codec import RecordCodec
 from schemas.registry import SubjectSchemas
 from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS
@@ -42,8 +35,8 @@ ROUNDS = 3
 _RATER = ("credit_movements", "rate")
 _WITHOUT_DEDUPLICATION = ("benchmarks.without_deduplication",)
 _SINK = ("credit_movements", "sink")
-_RATED = "credit_events_consumed"
-_STORED = "credit_sink_rows_inserted"
+_RATED = "credit_events_consumed_total"
+_STORED = "credit_sink_rows_inserted_total"
 
 
 @dataclass(frozen=True)
@@ -106,31 +99,26 @@ def _round(number: int, events: int) -> Round:
 def _traffic(
     events: int, codec_of_usage: type[RecordCodec] = RecordCodec
 ) -> Iterator[tuple[Settings, dict[str, str], int, int]]:
-    """A broker and a ClickHouse of their own, the traffic published; the number of messages and of their movements."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, ports = Path(name), Ports.any_free()
-        environment = stack_environment(folder, ports)
-        settings = settings_of(environment)
-        password = kept_secret(folder, "clickhouse-password")
-        with (
-            running(broker_service(ports.kafka), folder),
-            running(registry_service(ports.registry), folder),
-            running(clickhouse_service(folder / "clickhouse", ports.clickhouse, password), folder),
-        ):
-            yield settings, environment, *_publish(settings, folder, events, codec_of_usage)
+    """Servers of their own, the traffic published; the number of messages and of their movements."""
+    with tempfile.TemporaryDirectory() as name, servers(Path(name)) as stack:
+        settings = settings_of(stack.environment)
+        yield settings, stack.environment, *_publish(settings, stack.environment, Path(name), events, codec_of_usage)
 
 
-def _publish(settings: Settings, folder: Path, events: int, codec_of_usage: type[RecordCodec]) -> tuple[int, int]:
+def _publish(
+    settings: Settings, environment: dict[str, str], folder: Path, events: int, codec_of_usage: type[RecordCodec]
+) -> tuple[int, int]:
     """Publish the made-up company's traffic; gives the number of messages and of the movements that they become."""
-    set_up(settings)
     made = company(time.time_ns() // 1000, events=events)
-    (folder / "rates.csv").write_text(made.rate_deck, encoding="utf-8")
-    publish_deck(settings, folder / "rates.csv")
-    publish_records(settings, ACCOUNT_PLANS, made.plans.to_dicts())
-    producer = Producer({**clients.producer_properties(settings), **PRODUCER_SETTINGS})
+    deck, plans = folder / "rates.csv", folder / "plans.jsonl"
+    deck.write_text(made.rate_deck, encoding="utf-8")
+    made.plans.write_ndjson(plans)
+    command(environment, "setup")
+    command(environment, "rates", "publish", deck)
+    command(environment, "publish", ACCOUNT_PLANS.name, plans)
     usage = codec_of_usage(USAGE_EVENTS, SubjectSchemas(clients.registry(settings)))
     top_ups = clients.codec(settings, TOP_UP_EVENTS)
-    count = publish(made, producer, usage, top_ups, settings.topic_partitions)
+    count = publish(made, clients.producer(settings), usage, top_ups, settings.topic_partitions)
     return count, sum(made.expected(topic).movements for topic in (USAGE_EVENTS, TOP_UP_EVENTS))
 
 
@@ -138,8 +126,8 @@ def _copying(settings: Settings, events: int) -> float:
     kafka = clients.admin(settings)
     kafka.create_topics([NewTopic("copies", settings.topic_partitions, 1)])["copies"].result()
     arguments = (str(settings.kafka_bootstrap_servers), USAGE_EVENTS.name, "copies", str(events))
-    command = (sys.executable, "-m", "benchmarks.passthrough", *arguments)
-    count, seconds = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    copier = (sys.executable, "-m", "benchmarks.passthrough", *arguments)
+    count, seconds = subprocess.run(copier, check=True, capture_output=True, text=True).stdout.split()
     return int(count) / float(seconds)
 
 

@@ -1,18 +1,20 @@
-"""One account's month of movements, made by ClickHouse itself, and the request to export it."""
+"""One account's last month of movements, made by ClickHouse itself."""
+
+import time
 
 from clickhouse_connect.driver.client import Client
 
-from exporter.request.requests import ExportRequest, RequestPosition
-from exporter.request.window import Period
-from exporter.storage.records import AcceptedRequest
+from sinks.read.movements import MovementsSlice
 
-_PERIOD = Period(1_760_000_000_000_000, 1_762_592_000_000_000, "Europe/Berlin")
+ACCOUNT = "acme"
+# A day less than an export covers.
+_MICROS = 29 * 86_400 * 10**6
 _PIECE_ROWS = 1_000_000
 # In time order, as a sink would insert them. One in a thousand is a top-up; another account has a tenth as many.
 _INSERT = """
 INSERT INTO credit_movements
 SELECT
-    if(number % 11 = 10, 'somebody else', 'acme'),
+    if(number % 11 = 10, 'somebody else', {account:String}),
     fromUnixTimestamp64Micro({from_micros:Int64} + {step_micros:Int64} * intDiv(number * 10, 11), 'UTC'),
     generateUUIDv4(),
     if(is_top_up, 'PAY-' || toString(number), 'CA' || lower(hex(sipHash64(number)))),
@@ -34,20 +36,16 @@ _AGAIN = "INSERT INTO credit_movements SELECT * FROM credit_movements WHERE log_
 _SETTINGS = {"max_partitions_per_insert_block": 0}
 
 
-def fill(client: Client, rows: int) -> None:
-    """`rows` movements of the account, one in a hundred of them twice, as after a sink's crash."""
+def fill(client: Client, rows: int) -> MovementsSlice:
+    """`rows` movements of the account until now, one in a hundred of them twice, as after a sink's crash; gives them all."""
+    until_micros = time.time_ns() // 1000
+    from_micros = until_micros - _MICROS
     everybody = rows * 11 // 10
     for first in range(0, everybody, _PIECE_ROWS):
         parameters = {
-            "from_micros": _PERIOD.from_micros, "step_micros": (_PERIOD.to_micros - _PERIOD.from_micros) // rows,
+            "account": ACCOUNT, "from_micros": from_micros, "step_micros": _MICROS // rows,
             "first": first, "count": min(_PIECE_ROWS, everybody - first),
         }  # fmt: skip
         client.command(_INSERT, parameters=parameters, settings=_SETTINGS)
     client.command(_AGAIN, settings=_SETTINGS)
-
-
-def accepted_request() -> AcceptedRequest:
-    """All of the account's movements, in a zone whose clock changes on the way."""
-    position = RequestPosition("log", 0, 0)
-    request = ExportRequest("export", "acme", _PERIOD.to_micros, _PERIOD.time_zone, None, position, 0)
-    return AcceptedRequest(request, _PERIOD, "log", log_end_offset=2**62)
+    return MovementsSlice(ACCOUNT, from_micros, until_micros, "log", log_partition=0, log_end_offset=2**62)

@@ -48,8 +48,8 @@ def _copy(messages: list[Any], target: str, producer: Producer, consumer: Consum
     for partition, waiting in by_partition.items():
         produce_all(producer, target, waiting, partition)
         producer.poll(0)
-    places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
-    producer.send_offsets_to_transaction(places, consumer.consumer_group_metadata())
+    positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+    producer.send_offsets_to_transaction(positions, consumer.consumer_group_metadata())
     producer.commit_transaction()
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from credit_movements.settings import load_settings
 from credit_movements.workers.rater import run_rater
-from streams import rater
+from streams import outcome
 from streams.dedup import stores
 from streams.dedup.store import DedupStore
 
@@ -31,6 +31,6 @@ class _WithoutDeduplication(DedupStore):
 
 
 if __name__ == "__main__":
-    rater.id_hashes = rater.content_hashes = _all_different  # type: ignore[attr-defined]
+    outcome.id_hashes = outcome.content_hashes = _all_different  # type: ignore[attr-defined]
     stores.DedupStore = _WithoutDeduplication  # type: ignore[attr-defined]
     run_rater(load_settings(), threading.Event())

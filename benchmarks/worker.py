@@ -1,17 +1,13 @@
 """A worker under measurement: a process of its own, watched by its own metrics page."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.proc import memory, processor_seconds
-from credit_movements.demo.progress import counted
-from credit_movements.supervision.launch import tethered
+from benchmarks.product import metric, worker
 
-_POLL_SECONDS = 0.05
+_ASK_EVERY_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,26 +23,19 @@ class Measured:
 
 def measure(command: Sequence[str], environment: Mapping[str, str], port: int, counter: str, count: int) -> Measured:
     """Run `python -m COMMAND` until its counter says `count`."""
-    process = subprocess.Popen(
-        tethered((sys.executable, "-m", *command)), env={**os.environ, **environment},
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        return _watch(process.pid, port, counter, count)
-    finally:
-        process.terminate()
-        process.wait()
+    with worker(environment, *command) as process_id:
+        return _watch(process_id, port, counter, count)
 
 
 def _watch(process_id: int, port: int, counter: str, count: int) -> Measured:
-    first_count, first_at, first_processor = 0, 0.0, 0.0
+    first_count, first_at, first_processor = 0.0, 0.0, 0.0
     half_way = 0.0
-    while (done := counted(port, counter)) < count:
+    while (done := metric(port, counter)) < count:
         if done and not first_count:
             first_count, first_at, first_processor = done, time.monotonic(), processor_seconds(process_id)
         if done >= count // 2 and not half_way:
             half_way = memory(process_id)
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_ASK_EVERY_SECONDS)
     seconds, processor = time.monotonic() - first_at, processor_seconds(process_id) - first_processor
     measured = done - first_count
     return Measured(measured / seconds, measured / processor, half_way, memory(process_id))

@@ -1,4 +1,5 @@
 """The composition root: settings, clients, commands, workers and the embedded stack are put together here.
 
-Rating, sinking and exporting live in their own rooms, and nobody imports this one. Begin with `commands.main`.
+Rating, storing and exporting live in their own rooms, and none of them imports this one. Begin with `commands.main`, then
+`workers.rater`: it shows how a worker is put together.
 """

@@ -42,7 +42,7 @@ def kafka_common(settings: Settings) -> dict[str, Any]:
 
 
 def group_consumer(settings: Settings, group_id: str, **properties: str | bool) -> Consumer:
-    """A consumer of a worker's group: it commits by itself alone, and sees what committed transactions wrote."""
+    """A consumer of a worker's group. It commits only when the worker says so, and sees only committed transactions."""
     ours = client_properties.group_consumer(kafka_common(settings), group_id, settings.kafka_session_timeout_ms)
     return Consumer({**ours, **properties}, logger=kafka_log)
 
@@ -55,17 +55,17 @@ def reading_consumer(settings: Settings, purpose: str, **properties: str | bool)
 
 
 def transactional_id(settings: Settings) -> str:
-    """The rater's, the same for all its producers: each fences those before it."""
+    """The rater's transactional id. All its producers share it: each fences those before it."""
     return f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}"
 
 
 def price_producer(settings: Settings) -> Producer:
-    """The producer of whoever publishes prices: all have one id, so only the newest can end a transaction."""
+    """The producer for prices. All who publish prices share its id, so only the newest can end a transaction."""
     return Producer(_transactional(settings, "credit-movements-prices"), logger=kafka_log)
 
 
 def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:
-    """A producer of the rater's; `watch` is told of its requests."""
+    """A producer of a rater; `watch` gets the log lines about its requests."""
     return Producer(client_properties.watched(_transactional(settings, transactional_id)), logger=watch)
 
 
@@ -75,9 +75,9 @@ def _transactional(settings: Settings, transactional_id: str) -> dict[str, Any]:
     )
 
 
-def producer_properties(settings: Settings) -> dict[str, Any]:
-    """A producer that neither loses nor repeats, and puts a key where Java would."""
-    return client_properties.producer(kafka_common(settings))
+def producer(settings: Settings, **properties: Any) -> Producer:
+    """A producer that neither loses nor repeats, and chooses the partition of a key as Java's clients do."""
+    return Producer(client_properties.producer(kafka_common(settings)) | properties, logger=kafka_log)
 
 
 def admin(settings: Settings) -> AdminClient:
@@ -97,12 +97,12 @@ def check_kafka(settings: Settings) -> None:
 
 
 def log_identity(settings: Settings) -> str:
-    """What tells this `credit-movements` log from any other: Kafka's id of the topic. Raises UnreachableError."""
+    """Kafka's id of the topic `credit-movements`: no other log has it. Raises UnreachableError."""
     return str(_topic(settings, CREDIT_MOVEMENTS).topic_id)
 
 
 def partition_count(settings: Settings, topic: Topic) -> int:
-    """How many partitions Kafka has of a topic: that is looked up, never a setting. Raises UnreachableError."""
+    """How many partitions a topic has. Kafka is asked; no setting says it. Raises UnreachableError."""
     return len(_topic(settings, topic).partitions)
 
 
@@ -178,7 +178,7 @@ def clickhouse(settings: Settings) -> "Client":
 
 def clickhouse_client(settings: Settings) -> "Client":
     """Raises ClickHouseError, urllib3's HTTPError and OSError as clickhouse-connect does."""
-    # The rater, which imports this module too, is ready sooner without.
+    # Imported here, because the rater imports this module too and is ready sooner without it.
     import clickhouse_connect
 
     return clickhouse_connect.get_client(
@@ -192,7 +192,7 @@ def clickhouse_client(settings: Settings) -> "Client":
 
 
 def _cause(error: BaseException) -> str:
-    """The first thing that went wrong, in one line: what came after it only wraps it."""
+    """The first error of the chain, in one line: the others only wrap it."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

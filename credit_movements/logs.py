@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 from math import inf
 
-_OURS = ("credit_movements", "schemas", "streams", "sinks", "exporter")
-# Our own line says what is down, once a minute; theirs would come with every attempt, whole URLs in them.
+_OURS = ("credit_movements", "schemas", "kafka_io", "streams", "sinks", "exporter")
+# Our own line says once a minute what is down. Theirs would come with every attempt, with whole URLs.
 _SILENT = ("urllib3", "clickhouse_connect")
 _SECONDS_BETWEEN_LIKE_LINES = 60.0
-# Names of group members are in some lines, so kinds may come without end.
+# Some lines have names of group members in them, so there may be very many kinds of lines.
 _MOST_KINDS = 1_000
 
 
 def set_up_logs(level: str) -> None:
-    """Log to stderr from `level` on; libraries from WARNING on, and not the same again and again."""
+    """Log to stderr from `level` on; libraries from WARNING on, with few repetitions."""
     formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
@@ -29,9 +29,9 @@ def set_up_logs(level: str) -> None:
 
 
 class LibraryLines(logging.Filter):
-    """Of a library's lines that differ in numbers alone one passes a minute, and tells how many did not since the last.
+    """Lets one line a minute pass of those of a library that differ in numbers alone, with the number of those left out.
 
-    Of a broker that is away librdkafka tells some 25 times a second. Tracebacks pass always, and so do our own lines.
+    librdkafka logs some 25 lines a second while a broker is away. Tracebacks always pass, and so do our own lines.
     """
 
     def __init__(self, monotonic_seconds: Callable[[], float]) -> None:

@@ -1,16 +1,17 @@
 """The exporter as a Faust app: Faust's settings, the consumer of `export-requests`, the order of starting.
 
-What Faust 0.15 really does (seen), and what follows from it here:
+Trials showed what Faust 0.15 really does. This follows from it here:
 
-- Faust acknowledges an agent's event when the agent's loop goes on, even by an exception. So the stream is `noack()`, nothing
-  in the loop raises, and we acknowledge a record when its notification is, in the order of the log (see `in_order`).
-- At a rebalance and at its end Faust waits until nothing is in hand, which would take as long as an export.
-  `stream_wait_empty=False` turns that off: what was not acknowledged is read again.
+- Faust acknowledges an agent's event when the agent's loop goes on, even by an exception. So the stream is `noack()` and
+  nothing in the loop raises. We acknowledge a record after Kafka has acknowledged its notification, in the order of the log
+  (see `in_order`).
+- At a rebalance and at its end Faust waits until all events in hand are done, which would take as long as an export.
+  `stream_wait_empty=False` turns that off: records that were not acknowledged are read again.
 - Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. So Faust gets an empty
   environment.
 - Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `notify.publisher`).
 - Its own pages are left out, since its `/` always says OK. It writes no access log, which would show the links.
-- Its consumer fails where Kafka is not there yet. So a gate of ours waits for Kafka first, with the pages up already.
+- Its consumer fails where Kafka is not there yet. So a gate of ours waits for Kafka first; the pages are up by then.
 """
 
 import logging
@@ -29,13 +30,13 @@ from exporter.settings import ExporterSettings
 from schemas.topics import EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
-# Every service of Faust logs its start and stop; we log once what matters of it.
+# Every service of Faust logs its start and stop with this logger. We log a start and a stop of the exporter once.
 _faust_logger = logging.getLogger("faust")
 
 GROUP_ID = "exporter"
 _COMMIT_EVERY_SECONDS = 0.5
 _FINISH_DOWNLOADS_SECONDS = 2.0
-# Longer than an export may take: Faust calls it an error when it has seen no progress for so long.
+# Faust reports an error when a stream makes no progress for so long. It must be longer than any export.
 _LONG_SECONDS = timedelta(days=1).total_seconds()
 
 FaustEvent = Any
@@ -98,7 +99,7 @@ class ExporterApp(faust.App):
 
     async def _on_joined(self, *_: Any, **__: Any) -> None:
         self.has_joined = True
-        partitions = sorted(place.partition for place in self.consumer.assignment())
+        partitions = sorted(each.partition for each in self.consumer.assignment())
         logger.info("reading %s, partitions %s", EXPORT_REQUESTS.name, partitions)
 
     async def _on_left(self, *_: Any, **__: Any) -> None:
@@ -108,7 +109,7 @@ class ExporterApp(faust.App):
 def _only_our_pages(web: Any) -> Application:
     assert isinstance(web, Web)
     web.blueprints = BlueprintManager([])
-    # Faust's waits a minute for downloads under way when it stops.
+    # Faust's own runner waits a minute for downloads under way when it stops.
     web._runner = AppRunner(web.web_app, access_log=None, shutdown_timeout=_FINISH_DOWNLOADS_SECONDS)
     return web.web_app
 

@@ -1,18 +1,18 @@
-"""Failures of other people's code that are outages to us. Each becomes an `Outage` here, once, where we call that code."""
+"""Turns errors of other packages that mean an outage into an `Outage`, around each call of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import KafkaException
 
+from kafka_io.batches import OffsetOutOfRangeError
 from kafka_io.errors import Outage
-from kafka_io.polls import OffsetOutOfRangeError
 from schemas.codec import UnregisteredSchemaError
 from schemas.registry import RegistryUnavailableError
 
 
 class KafkaUnavailableError(Outage):
-    """Kafka did not answer. A record that was to be sent may lie in the log all the same: send the same one again."""
+    """Kafka did not answer. A record that we sent may lie in the log all the same: send the same one again."""
 
 
 class SchemasUnavailableError(Outage):
@@ -21,7 +21,7 @@ class SchemasUnavailableError(Outage):
 
 @contextmanager
 def kafka_outages_named() -> Iterator[None]:
-    # Offsets are asked for anew at each attempt, so the next one may find a log that was cut or made anew.
+    # An offset out of range counts too: each attempt asks for the offsets anew, so the next one finds those of the new log.
     try:
         yield
     except (KafkaException, OffsetOutOfRangeError) as error:

@@ -1,16 +1,16 @@
-"""What happens to one request, from the moment it is known to be well-formed until it may be acknowledged.
+"""Handles one well-formed request, until it may be acknowledged:
 
-1. Wait until no export of the account is running in this process. Requests of an account are decided on one by one, in the
+1. Wait until no export of the account is running in this process. The requests of an account are decided on one by one, in the
    order of the log.
-2. Decide: the request is new, known, or a repeat. Its position in the log decides, never a clock, so that whoever reads the
-   same log and records again decides the same. If it is new, note where the account's partition of `credit-movements` ends,
-   and write the record that accepts the request.
-3. Make the file.
-4. Note where the partition of `export-requests` ends, and write the outcome with it: requests below that end are repeats.
-   Where another worker was quicker, its outcome stands, and ours is dropped.
-5. Publish the notification, and wait for its acknowledgement.
-6. Return: only now may the request be acknowledged. A crash before that repeats these steps from the first; the records of
-   steps 2 and 4 then lead to the same file and the same notification.
+2. Decide whether the request is new, known, or a repeat (`admission`). Its position in the log decides, never a clock, so a
+   worker that reads the same log and records again decides the same. If the request is new, note where the account's partition
+   of `credit-movements` ends, and write the record that accepts the request.
+3. Make the file (`file`).
+4. Note where the partition of `export-requests` ends, and write the outcome with it: requests below that end are repeats. If
+   another worker was quicker, its outcome stands and ours is dropped.
+5. Publish the notification, and wait for its acknowledgement (`notify` does 4 and 5).
+6. Return: only now may the caller acknowledge the request. After a crash before that these steps are done again from the first;
+   the records of steps 2 and 4 then lead to the same file and the same notification.
 """
 
 import logging
@@ -51,9 +51,9 @@ class RequestHandler:
         self._running = RunningExports()
 
     async def handle(self, request: ExportRequest) -> None:
-        """Do all that the request asks for. When this returns, it may be acknowledged; if it is cancelled, it may not."""
+        """Do all that the request asks for. When this returns, acknowledge the request; if this is cancelled, do not."""
         async with self._running.deciding(request.account_id):
-            # 1. From the end of an export on, its outcome is in the records, where step 2 looks.
+            # 1. After it, the outcome of the earlier export is in the records, where step 2 looks.
             await self._running.wait_until_ended(request.account_id)
             accepted = await self._admitted(request)  # 2.
             if accepted is None:
@@ -66,10 +66,10 @@ class RequestHandler:
             self._running.end(request.account_id)
 
     async def refuse(self, asked: ExportRequest) -> None:
-        """Tell the account that its request is not in order and gets no file. When this returns, it may be acknowledged.
+        """Notify the account that its request is not in order and gets no file. When this returns, acknowledge the request.
 
-        If an export with the request's id was accepted, this is that request sent again, and its own notification answers
-        it. Nothing is recorded: a refused request is no earlier export that would make a later request a repeat.
+        If a request with this id was accepted before, the notification of its export answers this one too. Nothing is recorded,
+        because a refused request must not make a later request a repeat.
         """
         async with self._running.deciding(asked.account_id):
             if await self._admission.knows(asked):

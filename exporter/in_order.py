@@ -1,4 +1,4 @@
-"""Acknowledgements in the order of the log, whatever order the work is finished in."""
+"""Acknowledges records in the order of the log, in whatever order their work ends."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,8 +10,8 @@ Event = TypeVar("Event")
 class InOrderAcks(Generic[Event]):
     """Acknowledges a record only when all earlier ones of its partition are done.
 
-    Faust commits the offset after the highest record of a run of acknowledged ones, and does not see a single missing record
-    right before that run: what is acknowledged out of order can take the commit past work that was never done.
+    Faust commits the offset after the highest record of a run of acknowledged ones, and overlooks a single missing record right
+    before that run. So an acknowledgement out of order could make Faust commit past work that was never done.
     """
 
     def __init__(self, acknowledge: Callable[[Event], None]) -> None:
@@ -20,7 +20,8 @@ class InOrderAcks(Generic[Event]):
         self._done: defaultdict[int, dict[int, Event]] = defaultdict(dict)
 
     def begin(self, partition: int, offset: int, event: Event) -> bool:
-        """Take a record up. False if that was done already: it was delivered again, after a rebalance."""
+        """Note that the work for a record begins. False if it has begun before: Kafka delivers records again after a
+        rebalance."""
         for records in (self._open[partition], self._done[partition]):
             if offset in records:
                 records[offset] = event

@@ -1,4 +1,4 @@
-"""What the exporter counts, for Prometheus."""
+"""The metrics of the exporter, for Prometheus."""
 
 import time
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ PHASES = ("sink", "slot", "count", "write", "conclude")
 
 
 class ExporterMetrics:
-    """`in_progress`: exports that were taken up and have not ended. `repeats`: requests that an earlier request's export
-    answers. `streamed_...` count again in every attempt at a file."""
+    """`in_progress`: exports that have begun and not ended. `repeats`: requests that the export of an earlier request answers.
+    `streamed_...`: each attempt at a file counts its rows and bytes anew."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -52,7 +52,7 @@ class ExporterMetrics:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Around what an export does or waits for; `name` is one of `PHASES`."""
+        """Use this around a phase of an export; `name` is one of `PHASES`."""
         began_at_seconds = time.monotonic()
         try:
             with self._in_phase.labels(name).track_inprogress():

@@ -1,6 +1,7 @@
-"""Waiting out an outage: the attempt is made again after growing pauses, and the log says so once a minute.
+"""Waits out an outage in asyncio: tries again after growing pauses, and logs a line a minute.
 
-An outage is an error of the type `kafka_io.errors.Outage`. Everything else is a bug, and is raised at once.
+An outage is an error of the type `kafka_io.errors.Outage`. All other errors are bugs, and are raised at once. `Patience` of
+`kafka_io.outages` does not serve here: it blocks a thread, and it never gives up.
 """
 
 import logging
@@ -32,9 +33,9 @@ async def waited_out(
 ) -> T:
     """The result of `attempt`, tried again while it meets an outage.
 
-    Raises the outage that an attempt meets `within_seconds` after the first one, or later; an attempt that works may take as
-    long as it likes. Without `within_seconds` this goes on until it is cancelled. `what` says in the log what cannot be done,
-    from `quiet_seconds` after the first outage on.
+    Gives up `within_seconds` after the first failed attempt: then the next failure is raised. An attempt that works may take as
+    long as it likes. Without `within_seconds` this goes on until it is cancelled. `what` says in the log what cannot be done;
+    nothing is logged before `quiet_seconds` have passed.
     """
     outage = _Ongoing(what, within_seconds, quiet_seconds)
     retrying = AsyncRetrying(

@@ -1,4 +1,4 @@
-"""What the exporter needs from outside, its settings and its parts: the composition root makes both."""
+"""The settings of the exporter, and its parts: the clients, the clock and the secrets. The composition root makes both."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from prometheus_client import CollectorRegistry
 from exporter.positions.completeness import Rated, unknown
 from exporter.request.parsing import RawRequest
 from exporter.storage.objects import ExportStorage
-from exporter.web.pages import ReadinessCheck
+from exporter.web.readiness import ReadinessCheck
 from schemas.registry import SubjectSchemas
 
 
 @dataclass(frozen=True)
 class ExporterSettings:
-    """`requests_log_id` and `movements_log_id` are the identities of the logs `export-requests` and `credit-movements`, the
-    same for all workers on them. `public_url` is what links begin with.
+    """`requests_log_id` and `movements_log_id` identify the logs `export-requests` and `credit-movements`, and are the same for
+    all workers on them. Links begin with `public_url`.
 
-    The three times of the consumer group suit Apache Kafka; the embedded broker, where a join takes half the session
-    time-out, wants 2, 0.5 and 3 s.
+    What an operator may set has no default here: the defaults stand in the root's settings alone. The three times of the
+    consumer group suit Apache Kafka. The embedded broker, where a join takes half the session time-out, needs 2, 0.5 and 3 s.
     """
 
     bootstrap_servers: str
@@ -30,32 +30,33 @@ class ExporterSettings:
     requests_log_id: str
     movements_log_id: str
     public_url: str
-    http_host: str = "127.0.0.1"
-    http_port: int = 18080
-    link_ttl: timedelta = timedelta(days=7)
-    presigned_ttl: timedelta = timedelta(minutes=5)
-    outage_limit: timedelta = timedelta(minutes=10)
-    time_limit: timedelta = timedelta(hours=1)
+    http_host: str
+    http_port: int
+    link_ttl: timedelta
+    presigned_ttl: timedelta
+    outage_limit: timedelta
+    time_limit: timedelta
+    concurrent_exports: int
+    group_session_timeout_seconds: float
+    group_heartbeat_seconds: float
+    group_rebalance_timeout_seconds: float
     request_time_tolerance: timedelta = timedelta(minutes=5)
-    concurrent_exports: int = 4
     expiry_sweep_interval: timedelta = timedelta(minutes=10)
-    group_session_timeout_seconds: float = 45.0
-    group_heartbeat_seconds: float = 3.0
-    group_rebalance_timeout_seconds: float = 60.0
 
 
 @dataclass(frozen=True)
 class ExporterParts:
     """The outside world.
 
-    `clickhouse` makes a client for one stream at a time, which we close. `producer` has `acks=all`. `log_end_offset` gives
-    the end of a partition of `credit-movements` as a `read_committed` reader sees it, `sink_position` the sink's committed
-    offset there, `requests_end` the end of a partition of `export-requests`, `unread_requests` the records there that are not
-    acknowledged; all four block, and raise an Outage when Kafka does not answer. `rated_until` says how far the ledger has
-    come for a partition (see `positions.completeness`), None where no answer is sure. `link_secret` signs links; links that
-    `link_secret_previous` signed are valid too. `now_micros`: microseconds since the epoch, UTC. `checks` are what else must
-    be well before `/readyz` says so. Who has `status_token` may ask for the state of exports; None: nobody may. `add_pages`
-    adds pages to the exporter's own.
+    - `clickhouse` makes a client for one stream at a time; the exporter closes it. `producer` has `acks=all`.
+    - These block, and raise an Outage when Kafka does not answer: `log_end_offset` gives the end of a partition of
+      `credit-movements` for a `read_committed` reader, `sink_position` the sink's committed offset there, `requests_end` the
+      end of a partition of `export-requests`, `unread_requests` its records that are not acknowledged, and `rated_until` how
+      far the ledger has come for a partition (see `positions.completeness`), None where no answer is sure.
+    - `link_secret` signs links. Links that `link_secret_previous` signed are valid too.
+    - `now_micros`: microseconds since the epoch, UTC.
+    - `checks`: more conditions of `/readyz`. `add_pages` adds pages to the exporter's own.
+    - `status_token`: whoever has it may ask for the state of exports; None: nobody may.
     """
 
     storage: ExportStorage

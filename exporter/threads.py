@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop."""
+"""Runs blocking work in threads beside the event loop."""
 
 import asyncio
 import threading
@@ -14,10 +14,10 @@ _POLL_SECONDS = 0.02
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The result of `function`, run in a daemon thread of its own.
+    """Run `function` in a daemon thread of its own, and return its result.
 
-    Unlike with asyncio's executor, nobody waits for ever for a query or an upload that hangs. If the caller is cancelled, the
-    thread runs on, and its result is dropped.
+    With asyncio's executor the process would wait at its end for a query or an upload that hangs for ever. If the caller is
+    cancelled, the thread runs on, and its result is dropped.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -34,7 +34,7 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         result, error = None, None
         try:
             result = function(*args, **kwargs)
-        except BaseException as raised:  # handed to the caller, whatever it is
+        except BaseException as raised:  # whatever it is, the caller raises it again
             error = raised
         if not loop.is_closed():
             loop.call_soon_threadsafe(deliver, result, error)
@@ -44,8 +44,8 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 async def threads_ended(within_seconds: float) -> bool:
-    """Wait for all threads of `in_thread`; False if some are still at work. The interpreter must not end while they run: native
-    code that returns to a Python that is being taken down aborts the process."""
+    """Wait for all threads of `in_thread`; False if some are still at work. The interpreter must not end while they run,
+    because native code that returns to a Python that is shutting down aborts the process."""
     deadline_seconds = time.monotonic() + within_seconds
     while any(thread.name == _NAME for thread in threading.enumerate()):
         if time.monotonic() > deadline_seconds:

@@ -1,7 +1,7 @@
-"""The exporter's work on the records of its partitions: many at a time, begun and acknowledged in the order of the log.
+"""The exporter's worker: takes many records at a time, and begins and acknowledges them in the order of the log.
 
-What a record needs: parse it; handle the request (see `handler`), or dead-letter the record and tell the account; then
-acknowledge it.
+It parses each record. A request goes to the `handler`; a record that is no request is dead-lettered, and its account notified.
+Then the worker acknowledges the record.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ _MAX_REQUESTS_IN_HAND = 4096
 
 
 class Worker:
-    """`log_id` is the identity of `export-requests`. `on_bug` is called with what should not have happened: it must end the
-    process, so that nothing more is acknowledged."""
+    """`log_id` identifies `export-requests`. `on_bug` gets an error that should not have happened: it must end the process, so
+    that nothing more is acknowledged."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Worker:
         await is_read.wait()
 
     async def abandon(self) -> None:
-        """Stop all work where it is. Nothing of it is acknowledged, so whoever reads the log next takes it up again."""
+        """Stop all work where it is. Nothing of it is acknowledged, so the next start takes it up again."""
         works = list(self._works)
         for work in works:
             work.cancel()

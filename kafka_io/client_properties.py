@@ -1,4 +1,4 @@
-"""The properties of Kafka clients that the guarantees rest on. Pure: who calls adds servers and times, and makes the client."""
+"""The properties of Kafka clients that the guarantees rest on. Pure: the root adds servers and times, and makes the clients."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,25 +11,25 @@ _FETCH: Final = {
     "fetch.message.max.bytes": str(4 * 1024 * 1024),
     "queued.min.messages": "100000",
     "queued.max.messages.kbytes": str(128 * 1024),
-    # A full queue is looked at again after this, by default after a second: seen to hold a reader to a third of its speed.
+    # After a full queue the client rests this long. With its default of a second a reader had a third of its speed.
     "fetch.queue.backoff.ms": "10",
 }
 
 
 def common(bootstrap_servers: str, more: Mapping[str, Any]) -> Properties:
-    """What all clients have in common. `more`: what whoever runs them adds, such as passwords."""
+    """What all clients have in common. `more`: what the operator adds, such as passwords."""
     return {
         "bootstrap.servers": bootstrap_servers,
         "client.id": "credit-movements",
-        # librdkafka's error callback tells of a broker that is away as well; once is enough.
+        # The error callback reports a broker that is away too; one report is enough.
         "log.connection.close": "false",
         **more,
     }
 
 
 def group_consumer(common: Properties, group_id: str, session_timeout_ms: int) -> Properties:
-    """A member of a group: it commits by itself alone, sees what committed transactions wrote, and is told where a
-    partition ends."""
+    """A member of a group. It commits only when our code says so, reads only what committed transactions wrote, and reports
+    where a partition ends."""
     return {
         **common,
         **_FETCH,
@@ -45,7 +45,7 @@ def group_consumer(common: Properties, group_id: str, session_timeout_ms: int) -
 
 
 def producer(common: Properties) -> Properties:
-    """A producer that neither loses nor repeats, and puts a key where Java would."""
+    """A producer that neither loses nor repeats a record, and chooses the partition of a key as Java's producer does."""
     return {
         **common,
         "enable.idempotence": True,
@@ -63,11 +63,11 @@ def transactional_producer(common: Properties, transactional_id: str, timeout_ms
     return {
         **producer(common),
         "transactional.id": transactional_id,
-        # A producer that dies holds up the readers of its partitions until this has passed, unless its id comes back.
+        # The open transaction of a dead producer holds up readers for this long, unless a new producer with its id ends it.
         "transaction.timeout.ms": timeout_ms,
     }
 
 
 def watched(properties: Properties) -> Properties:
-    """With the log of requests that `transaction_watch` lives by: ninety lines for a batch in 24 partitions, each 1.5 us."""
+    """With the log of requests that `transaction_watch` reads: ninety lines for a batch in 24 partitions, each 1.5 us."""
     return {**properties, "debug": ",".join(filter(None, [properties.get("debug"), "protocol"]))}

@@ -1,10 +1,10 @@
-"""What the command line offers. A module of its own: it is shown without loading anything that rates."""
+"""The choices of `credit-movements rate --missing-offsets`. It imports no client, so that `--help` stays quick."""
 
 from enum import StrEnum
 
 
 class MissingOffsets(StrEnum):
-    """What to do with a partition that cannot be gone on with where the group left off."""
+    """Where to go on in a partition whose committed offset is missing or of no use: nowhere, at its beginning, at its end."""
 
     STOP = "stop"
     EARLIEST = "earliest"

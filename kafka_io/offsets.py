@@ -1,7 +1,7 @@
 """The offsets of a group: ask for them, commit them, assign partitions at them.
 
-`confluent_kafka.TopicPartition` is all of a partition, an offset, a note and an error. It stays in this package: elsewhere
-a partition is a `TopicPartition` of `positions`, and what a group commits for it an `OffsetAndNote`.
+`confluent_kafka.TopicPartition` is a partition, an offset, a note and an error in one. It stays in this package. Elsewhere a
+partition is a `TopicPartition` of `positions`, and what a group commits for it is an `OffsetAndNote`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition as PartitionOffset
 from kafka_io.positions import TopicPartition
 
 ANSWER_SECONDS: Final = 10.0
-# The partitions are another member's by now, or will be: what was not committed is read again, by it.
+# The partitions belong to another member by now, or will. It reads again what was not committed.
 REBALANCED: Final = frozenset(
     {
         KafkaError.REBALANCE_IN_PROGRESS,
@@ -40,7 +40,7 @@ OnPartitions = Callable[[Consumer, list[TopicPartition]], None]
 
 
 class OffsetAndNote(NamedTuple):
-    """The next offset to read, and a text that Kafka keeps beside it (not every broker does)."""
+    """The next offset to read, and a text that Kafka keeps beside it (Tansu does not keep it)."""
 
     offset: int
     note: str = ""
@@ -80,7 +80,7 @@ def assign(consumer: Consumer, offsets: Mapping[TopicPartition, int]) -> None:
 
 
 def subscribe(consumer: Consumer, topics: list[str], on_assign: OnPartitions, on_revoke: OnPartitions) -> None:
-    """Join the group. `on_revoke` hears of lost partitions too."""
+    """Join the group. `on_revoke` is called for lost partitions too."""
 
     def assigned(member: Consumer, partitions: list[PartitionOffset]) -> None:
         on_assign(member, _plain(partitions))
@@ -96,20 +96,20 @@ def offset_range(
 ) -> tuple[int, int]:
     """The offset of the oldest record that retention has left, and the end that the broker names.
 
-    To a consumer that reads `read_uncommitted` the end counts in what open transactions have written. Tansu may name an end
-    that is too low: see `reading`. Raises KafkaException.
+    With `read_uncommitted` the end lies behind what open transactions have written. Tansu may name an end that is too low: see
+    `reading`. Raises KafkaException.
     """
     low, high = consumer.get_watermark_offsets(PartitionOffset(*partition), answer_seconds)
     return max(low, 0), max(high, 0)
 
 
 def last_known_end(consumer: Consumer, partition: TopicPartition) -> int:
-    """The end of a partition as the last answer to a fetch named it, open transactions included; negative if none did."""
+    """The end of a partition by the last answer to a fetch, open transactions included; negative before the first answer."""
     return int(consumer.get_watermark_offsets(PartitionOffset(*partition), cached=True)[1])
 
 
 def as_confluent(offsets: Mapping[TopicPartition, OffsetAndNote]) -> list[PartitionOffset]:
-    """For a call of confluent_kafka that wants its own type."""
+    """The type that calls of confluent_kafka want."""
     return [PartitionOffset(*partition, *what) for partition, what in offsets.items()]
 
 

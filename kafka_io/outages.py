@@ -1,7 +1,7 @@
-"""An outage is waited out: with growing pauses, for ever, a log line a minute, and an end at once when asked to stop.
+"""Waits out an outage: tries again after growing pauses, for ever, logs a line a minute, and ends at once at a stop signal.
 
-What is an outage is told by its type: `is_outage`. This is the waiting of threads. Who waits in asyncio shares the figures,
-`is_outage` and `Complaints`.
+The type of an error says whether it is an outage (`is_outage`). `Patience` is for threads. The exporter waits in asyncio, in a
+loop of its own, and shares the figures.
 """
 
 import logging
@@ -28,11 +28,11 @@ IsOutage = Callable[[BaseException], bool]
 
 
 class StoppedWaitingError(Exception):
-    """The stop signal came while something was still down; what was tried may or may not have happened."""
+    """The stop signal came during an outage. What was tried may or may not have happened."""
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether waiting and trying again is right: our own outages, and what Kafka's client gets over by itself."""
+    """Whether to wait and try again: for our own outages, and for Kafka errors that are not fatal."""
     return isinstance(error, Outage) or (isinstance(error, KafkaException) and not error.args[0].fatal())
 
 
@@ -47,7 +47,7 @@ class Complaints:
 
     @property
     def open(self) -> dict[str, str]:
-        """What is down now → what it says."""
+        """What is down now → its error."""
         return dict(self._texts)
 
     def complain(self, about: str, text: str) -> None:
@@ -67,7 +67,7 @@ class Complaints:
 
 
 class Patience:
-    """Tries again until it works or the stop signal comes. `on_retry` hears of each try that failed."""
+    """Tries again until it works or the stop signal comes. `on_retry` is called after each failed try."""
 
     def __init__(self, stop: Event, complaints: Complaints, on_retry: Callable[[str], None] = lambda _: None) -> None:
         self.stop = stop
@@ -81,7 +81,7 @@ class Patience:
         is_outage: IsOutage = is_outage,
         explain: Callable[[BaseException], str] = str,
     ) -> Result:
-        """What `attempt` returns in the end. Raises at once what is no outage, StoppedWaitingError at a stop signal."""
+        """Returns what `attempt` returns. Raises at once what is no outage, and StoppedWaitingError at a stop signal."""
 
         def note(state: RetryCallState) -> None:
             if state.outcome is not None and (error := state.outcome.exception()) is not None:

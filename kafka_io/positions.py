@@ -1,4 +1,4 @@
-"""Where a record lies: the partition of a topic, and the offset in it."""
+"""Kafka's own words for where a record lies: topic partition and record position."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class RecordPosition(NamedTuple):
 
 
 def position_of(message: Message) -> RecordPosition:
-    """The position of a message that a consumer gave us: a record, or an error of a partition."""
+    """The position of a consumer's message, be it a record or an error of a partition."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None

@@ -6,14 +6,14 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 _FULL_QUEUE_WAIT_SECONDS: Final = 0.1
-# The partition is for the producer's partitioner to choose, from the key.
+# The producer's partitioner chooses the partition, by the key.
 BY_KEY: Final = -1
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
 
 def produce(producer: Producer, topic: str, **record: Any) -> None:
-    """Queue one record, waiting while the queue is full. `record`: what `Producer.produce` takes. Raises KafkaException."""
+    """Queue one record; waits while the queue is full. `record`: what `Producer.produce` takes. Raises KafkaException."""
     while True:
         try:
             producer.produce(topic, **record)
@@ -30,20 +30,20 @@ def produce_all(
     partition: int = BY_KEY,
     on_delivery: OnDelivery | None = None,
 ) -> None:
-    """Queue all of these records, waiting while the queue is full. Raises KafkaException.
+    """Queue all of these records; waits while the queue is full. Raises KafkaException.
 
     `records`: as `Producer.produce_batch` takes them; each may have a `callback` of its own.
     """
     options = {} if on_delivery is None else {"on_delivery": on_delivery}
     waiting = list(records)
-    # A full queue takes a part of them, raises nothing, and marks the others.
+    # With a full queue `produce_batch` takes only some of them, raises nothing, and marks the others with an error.
     while producer.produce_batch(topic, waiting, partition, **options) < len(waiting):
         waiting = [record for record in waiting if _found_no_room(record)]
         producer.poll(_FULL_QUEUE_WAIT_SECONDS)
 
 
 class Deliveries:
-    """Which of the records that a producer was given did not arrive. Pass `note` as their `on_delivery`."""
+    """Counts the records of a producer that did not arrive. Pass `note` as their `on_delivery`."""
 
     def __init__(self, producer: Producer) -> None:
         self.producer = producer

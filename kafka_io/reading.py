@@ -1,8 +1,8 @@
 """Reads a partition from one offset to another, or to its end, on a running system.
 
-The end that a broker names is only where to begin looking for the end. Tansu names one that is too low when several requests
-of a producer were under way at once (seen: 212 for 214 messages). So whoever needs the end reads on until the consumer meets
-it.
+A broker's answer to "where is the end?" is only where to begin looking. Tansu answers too low when several requests of a
+producer were under way at once (212 for 214 messages, in a trial). So these functions read on until the consumer meets the
+end.
 """
 
 import threading
@@ -11,20 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
+from kafka_io.batches import ConsumedBatch, OffsetOutOfRangeError, consume
 from kafka_io.errors import Outage
 from kafka_io.offsets import ANSWER_SECONDS, assign, offset_range
-from kafka_io.polls import OffsetOutOfRangeError, Poll, sort_out
 from kafka_io.positions import TopicPartition, position_of
 
-_BATCH = 20_000
-# A consumer that is asked for many records waits until it has as many: for so long.
+_MOST_RECORDS = 20_000
+# A consumer that is asked for many records waits until it has as many, but no longer than this.
 _WAIT_SECONDS = 0.02
 # Kafka aborts a transaction that nobody ends long before.
 _PATIENCE_SECONDS = 60.0
 
 
 class StuckError(Outage):
-    """A log does not go on to where it is known to reach: one line."""
+    """The consumer cannot read on to an offset that the log is known to have."""
 
 
 class StoppedError(Exception):
@@ -36,8 +36,8 @@ def read(
 ) -> Iterator[list[Message]]:
     """The records of a partition with `begin` <= offset < `until`, in order, in batches. These offsets exist already.
 
-    `consumer` is assigned by hand, tells of partition ends and is this call's alone. With `read_committed` it waits for the
-    end of a transaction that is open below `until`. Raises StuckError, StoppedError, KafkaException.
+    `consumer` joins no group, has `enable.partition.eof`, and nobody else uses it meanwhile. With `read_committed` it waits
+    for the end of a transaction that is open below `until`. Raises StuckError, StoppedError, KafkaException.
     """
     if begin >= until:
         return
@@ -62,8 +62,8 @@ def read_to_end(
 def log_ends(consumer: Consumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """The offset after the last record of each partition, transaction markers included.
 
-    `consumer` is assigned by hand, tells of partition ends and is this call's alone. To one that reads `read_committed` an
-    open transaction is not there. Raises StuckError, KafkaException.
+    `consumer` joins no group, has `enable.partition.eof`, and nobody else uses it meanwhile. With `read_committed` the end
+    lies before an open transaction. Raises StuckError, KafkaException.
     """
     try:
         return ends_from(consumer, {each: offset_range(consumer, each, ANSWER_SECONDS)[1] for each in partitions})
@@ -77,10 +77,10 @@ def ends_from(
     enough_seconds: float | None = None,
     answer_seconds: float = _PATIENCE_SECONDS,
 ) -> dict[TopicPartition, int]:
-    """As `log_ends`, reading from these offsets. `consumer` stays assigned.
+    """The same as `log_ends`, reading from these offsets. `consumer` stays assigned.
 
-    Where records come so quickly that the reader never meets an end, it answers after `enough_seconds` with how far it came.
-    That is behind all that lay there at the call. Raises StuckError after `answer_seconds`, KafkaException.
+    Where records come so quickly that the reader never meets an end, it gives after `enough_seconds` how far it came, which is
+    behind all that lay there at the call. Raises StuckError, and KafkaException where it met no end within `answer_seconds`.
     """
     assign(consumer, begins)
     began_at = time.monotonic()
@@ -94,27 +94,27 @@ def ends_from(
             raise KafkaException(
                 KafkaError(KafkaError._TIMED_OUT, f"the end of {_plain(min(missing))} was not reached")
             )
-        poll = _poll(consumer)
-        for position in map(position_of, poll.records):
+        batch = _consume(consumer)
+        for position in map(position_of, batch.records):
             reached[position.topic_partition] = position.next_offset
-        ends |= poll.ends
+        ends |= batch.ends
     return ends
 
 
 def _batches(
     consumer: Consumer, partition: TopicPartition, begin: int, wanted: int, stop: threading.Event
 ) -> Iterator[tuple[list[Message], int, bool]]:
-    """The records of each poll, the offset that it reached, and whether that is the partition's end, not below `wanted`."""
+    """The records of each batch, the offset that it reached, and whether that is the partition's end, not below `wanted`."""
     assign(consumer, {partition: begin})
     reached, reached_at = begin, time.monotonic()
     while True:
         if stop.is_set():
             raise StoppedError(f"stopped while reading {partition.topic}")
-        poll = _poll(consumer)
-        end = poll.ends.get(partition, -1)
+        batch = _consume(consumer)
+        end = batch.ends.get(partition, -1)
         before = reached
-        reached = max([reached, end, *(position_of(each).next_offset for each in poll.records[-1:])])
-        yield poll.records, reached, end >= max(wanted, reached)
+        reached = max([reached, end, *(position_of(each).next_offset for each in batch.records[-1:])])
+        yield batch.records, reached, end >= max(wanted, reached)
         if reached > before:
             reached_at = time.monotonic()
         elif time.monotonic() - reached_at > _PATIENCE_SECONDS:
@@ -124,9 +124,9 @@ def _batches(
             )
 
 
-def _poll(consumer: Consumer) -> Poll:
+def _consume(consumer: Consumer) -> ConsumedBatch:
     try:
-        return sort_out(consumer.consume(_BATCH, _WAIT_SECONDS))
+        return consume(consumer, _MOST_RECORDS, _WAIT_SECONDS)
     except OffsetOutOfRangeError as error:
         raise StuckError(f"{error}: retention has deleted it meanwhile, or the log was cut") from error
 

@@ -1,20 +1,20 @@
 """Whether a request of a transaction may still be on its way to Kafka after the transaction has ended.
 
 A request that was held back on its way, an EndTxn above all, can arrive in the middle of its producer's next transaction and
-end that one (KIP-890). librdkafka asks again by itself after a cut or a time-out, and `commit_transaction` returns as if
-nothing had been. What tells it is librdkafka's log of its requests (`debug=protocol`): one line when the last byte of a
-request was handed to its connection, one when the answer has come. A request without an answer is one that may come late;
-a request with an answer cannot.
+end that one (KIP-890). librdkafka itself sends a request again after a cut or a time-out, and `commit_transaction` returns as
+if nothing had happened. Only librdkafka's log of its requests (`debug=protocol`) shows it: one line when the last byte of a
+request was handed to its connection, one when the answer has come. A request without an answer may come late; a request with
+an answer cannot.
 
-Both lines of a request are queued, in this order, by the thread of its connection, before the answer is handed on. So when a
-step of a transaction returns, all lines of its requests lie in the producer's queue, and one `poll(0)` has them all.
+The thread of the connection queues both lines of a request, in this order, before it hands the answer on. So when a step of a
+transaction returns, all lines of its requests lie in the producer's queue, and one `poll(0)` delivers them.
 """
 
 import logging
 import re
 from collections import Counter
 
-# Those that end, enlarge or fill a transaction.
+# The requests that end, enlarge or fill a transaction.
 _LINE = re.compile(
     r"(Sent|Received) (Produce|AddPartitionsToTxn|AddOffsetsToTxn|TxnOffsetCommit|EndTxn)(?:Request|Response) "
 )
@@ -22,7 +22,7 @@ _END = "EndTxn"
 
 
 class TransactionWatch:
-    """Stands where a producer's logger stands (only `log` is called), and passes on what it is told to `logger`."""
+    """Replaces a producer's logger (librdkafka calls only `log`), and hands each line on to `logger`."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
@@ -32,7 +32,7 @@ class TransactionWatch:
         self._asked_again = ""
 
     def log(self, level: int, template: str, *arguments: str) -> None:
-        """A line of librdkafka: `arguments` are the facility, the client's name and the text."""
+        """Takes a line of librdkafka: `arguments` are the facility, the client's name and the text."""
         self._logger.log(level, template, *arguments)
         if line := _LINE.search(arguments[-1]):
             (self._sent if line[1] == "Sent" else self._answered)[line[2]] += 1
@@ -45,19 +45,19 @@ class TransactionWatch:
         self._asked_again = ""
 
     def note_asked_again(self, why: str) -> None:
-        """We took a step of the transaction again, since Kafka had not answered well or in time."""
+        """We took a step of the transaction again, because Kafka had refused it or not answered in time."""
         self._asked_again = why
 
     def left_behind(self) -> str | None:
-        """Why the transaction that has ended may have left a request behind; None if it has not. First `poll` the producer."""
+        """Why the ended transaction may have left a request behind; None if it has not. Call the producer's `poll` first."""
         if not self._has_begun:
             return None
         if unanswered := self._sent - self._answered:
             return "no answer to " + ", ".join(f"{count} {name}" for name, count in sorted(unanswered.items()))
         if self._asked_again:
             return f"a step was taken again: {self._asked_again}"
-        # Also where librdkafka words these lines in another way one day: then each transaction gets a producer of its own,
-        # slow but right.
+        # If librdkafka words these lines differently one day, this counts none: each transaction then gets a producer of its
+        # own, which is slow but right.
         if self._sent[_END] != 1:
             return f"{self._sent[_END]} requests to end it instead of one"
         return None

@@ -4,8 +4,9 @@
 2. Write with `producer`.
 3. `commit`: send the offsets, wait until all records have arrived, commit. Where Kafka wants it, abort and raise AbortedError.
 
-Three hazards are met here. A step may fail for a while: it is taken again, for two minutes. A step may never return: it is
-given up. A request that was held back may come late and end the producer's next transaction: `transaction_watch` notices.
+Three things can go wrong. A step may fail for a while: it is tried again for two minutes. A step may never return: the process
+gives up on it and ends. A request that was held back may come late and end the producer's next transaction:
+`transaction_watch` notices that.
 """
 
 import logging
@@ -25,14 +26,14 @@ from kafka_io.transaction_watch import TransactionWatch
 logger = logging.getLogger(__name__)
 
 _GIVE_UP_AFTER_SECONDS: Final = 120
-# Each step has an end, and is then asked for again: without one librdkafka never looks for the coordinator anew, and was
-# seen to hang for good after Kafka had been away.
+# Each step has a time-out and is then tried again. Without one librdkafka never looks for a new coordinator: in a trial it hung
+# for ever after Kafka had been away.
 _STEP_SECONDS: Final = 5.0
-# A step that has not kept its end by now never will: librdkafka forgets that of `send_offsets_to_transaction` while it looks
-# for the group's coordinator (its issue 5456), and was seen to wait for good after Kafka had been killed and came back.
+# A step that has not returned by now never will. librdkafka forgets the time-out of `send_offsets_to_transaction` while it
+# looks for the group's coordinator (its issue 5456): in a trial it waited for ever after Kafka was killed and came back.
 _STUCK_AFTER_SECONDS: Final = 20.0
 
-# Makes a transactional producer, always of the same transactional id, and what watches its requests.
+# Makes a transactional producer, always with the same transactional id, and the watch on its requests.
 MakeProducer = Callable[[], tuple[Producer, TransactionWatch]]
 
 
@@ -41,13 +42,13 @@ class AbortedError(Exception):
 
 
 class Transactions:
-    """Makes producers, uses them and closes them one after the other. `on_renewal` hears of each producer replaced.
+    """Makes producers, uses them and closes them one after the other. `on_renewal` is called for each producer replaced.
 
     Methods raise KafkaException where no producer of this id can go on.
     """
 
     producer: Producer
-    """The one to write with between `begin` and `commit`."""
+    """Write with this one, between `begin` and `commit`."""
 
     def __init__(self, make_producer: MakeProducer, on_renewal: Callable[[], None]) -> None:
         self._make_producer = make_producer
@@ -55,8 +56,8 @@ class Transactions:
 
     def open(self) -> None:
         """Fence any predecessor with the same transactional id."""
-        # Kafka gives the new producer the next epoch of the transactional id: from here on it refuses whatever an earlier
-        # producer has sent, and ends what that may have left open.
+        # Kafka gives the new producer the next epoch of the transactional id. From now on it refuses all requests of earlier
+        # producers, and it ends a transaction that one of them may have left open.
         self.producer, self._watch = self._make_producer()
         self._patiently(lambda: self.producer.init_transactions(_STEP_SECONDS))
 
@@ -90,14 +91,14 @@ class Transactions:
         raise AbortedError(error.str()) from failure
 
     def _renew_after_trouble(self) -> None:
-        """No request of the last transaction may find another one of the same epoch: it could end that in its middle.
+        """A late request of the last transaction must not meet a transaction of the same epoch: it could end it half-way.
 
-        A commit that Kafka answered well counts, whichever of the requests for it did it: had another producer or the
-        time-out aborted that transaction meanwhile, the answer would have been a refusal. So the offsets in memory are right,
-        and only the producer changes. After an abort the reader goes on from the committed offsets anyway.
+        A commit that Kafka has confirmed counts, whichever of its requests did it: if another producer or the time-out had
+        aborted the transaction meanwhile, Kafka would have refused. So the offsets in memory are right, and only the producer
+        changes. After an abort the reader goes on from the committed offsets anyway.
         """
-        # The watch's lines come with the producer's other events. Nothing of a transaction is sent between its end and here,
-        # so all lines lie in the queue by now.
+        # The lines for the watch come with the producer's other events. Between the end of a transaction and here nothing of it
+        # is sent, so all its lines lie in the queue.
         self.producer.poll(0)
         if (trouble := self._watch.left_behind()) is None:
             return
@@ -122,7 +123,7 @@ class Transactions:
 
 
 def commit_alone(offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Consumer) -> None:
-    """Commit offsets without a transaction, where nothing was written. Raises AbortedError where that can be done again."""
+    """Commit offsets without a transaction, where nothing was written. Raises AbortedError where trying again can help."""
     try:
         group_offsets.commit(consumer, offsets)
     except KafkaException as failure:
@@ -133,16 +134,16 @@ def commit_alone(offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Cons
 
 
 def ended_in_time(step: Callable[[], object], seconds: float) -> None:
-    """Take a step that may never return; raises what it raises, and KafkaException if it has not returned after `seconds`.
+    """Take a step that may never return. Raises what it raises, and KafkaException if it has not returned after `seconds`.
 
-    Its thread is then left behind with whatever it holds: the process has to end.
+    The step's thread then stays behind with all that it holds, so the process has to end.
     """
     outcome: Future[None] = Future()
 
     def run() -> None:
         try:
             step()
-        except BaseException as error:  # handed to who waits for the step, whatever it is
+        except BaseException as error:  # whatever it is, the waiting thread raises it again
             outcome.set_exception(error)
         else:
             outcome.set_result(None)

@@ -13,9 +13,9 @@ Schema = dict[str, Any]
 
 @cache
 def schema_versions(record: str) -> tuple[str, ...]:
-    """All versions of the schema of one record as JSON, in their order: version 1 is `<Record>.avsc`, version n
-    `<Record>.<n>.avsc`. What an old version has written is read for ever, so none is ever changed or taken away.
+    """All versions of one record's schema as JSON, in their order: version 1 is `<Record>.avsc`, version n `<Record>.<n>.avsc`.
 
+    Records of old versions are read for ever, so no version is ever changed or taken away.
     Raises FileNotFoundError for a record the contract does not have.
     """
     folder = files(__package__) / "avro"
@@ -24,7 +24,7 @@ def schema_versions(record: str) -> tuple[str, ...]:
 
 
 def schema_text(record: str) -> str:
-    """The newest version of one record's schema: what we write, and what all that we read becomes."""
+    """The newest version of one record's schema. We write it, and records of older versions are converted to it."""
     return schema_versions(record)[-1]
 
 
@@ -38,9 +38,9 @@ def fields_of(record: str) -> list[Schema]:
 def parsed_schema(text: str) -> Schema:
     """A schema for fastavro without its logical types: a time is then the integer that was written.
 
-    fastavro makes datetimes of timestamps and raises OverflowError for what a datetime cannot hold; here a time is an
-    integer number of microseconds until somebody prints it. A decimal of some other team's field stays the bytes that
-    nobody reads: making a number of 64 KiB of digits takes a second.
+    With them fastavro makes datetimes of timestamps, and raises OverflowError for a time that a datetime cannot hold. Here a
+    time is an integer number of microseconds until it is printed. A decimal in a field of another team stays bytes, since
+    nobody reads it and making a number of 64 KiB of digits takes a second.
     """
     return cast(Schema, parse_schema(_without_logical_types(json.loads(text))))
 

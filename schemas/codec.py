@@ -1,8 +1,8 @@
 """Between the bytes of Kafka values and batches: one table a batch, in the Confluent wire format.
 
-Two roads lead from bytes to a table. The fast one (see `datums`) reads a whole batch in step, tells which datums in it are
-whole, and knows our own schema alone. The second one (fastavro, see `datum`) takes one message at a time, for what was written
-with another version of the schema. Tests hold the two equal: what one takes the other takes, as the same record.
+Two roads lead from bytes to a table. The fast road (`columnar.datums`) reads a whole batch in step and knows our own schema
+alone. The second road (`datum`, by fastavro) takes one message at a time: it is for messages that were written with another
+version of the schema. Tests hold the two equal: they accept the same bytes, and make the same records of them.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ import pyruhvro
 from schemas import datum, wire
 from schemas.avro_schemas import fields_of, parsed_schema, schema_text
 from schemas.columnar.datums import Field, read_datums
-from schemas.columnar.joined import Places
+from schemas.columnar.joined import Ints
 from schemas.dead_letters import Reason
 from schemas.registry import SubjectSchemas
 from schemas.topics import Topic
 
 
 class Refusal(NamedTuple):
-    """One value that is no record: its place in the batch, and why."""
+    """One value that is no record: its index in the batch, and why."""
 
     row: int
     reason: Reason
@@ -33,8 +33,8 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class Decoded:
-    """`rows`: a column for each Avro field (times as Int64 microseconds) and `row` (UInt32), the value's place in the batch,
-    ascending. `refusals`: the rest. Together each value of the batch exactly once."""
+    """`rows`: a column for each Avro field (times as Int64 microseconds) and `row` (UInt32), the value's index in the batch,
+    ascending. `refusals`: all other values. Each value of the batch is in one of the two."""
 
     rows: pl.DataFrame
     refusals: list[Refusal]
@@ -53,7 +53,7 @@ class UndecodableError(Exception):
 
 
 class RecordCodec:
-    """The values of one topic. Methods raise RegistryUnavailableError while the registry is away and a schema is wanted."""
+    """The values of one topic. Methods raise RegistryUnavailableError where they need a schema and the registry is away."""
 
     def __init__(self, topic: Topic, schemas: SubjectSchemas) -> None:
         if topic.record is None:
@@ -68,7 +68,7 @@ class RecordCodec:
         self._own_id: int | None = None
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Decode a batch of values; whatever is wrong with one of them is a refusal, never an exception."""
+        """Decode a batch of values. A value that is wrong becomes a refusal, never an exception."""
         frames = wire.read_frames(values)
         refusals = [Refusal(row, Reason.UNDECODABLE, detail) for row, detail in frames.broken]
         ids = frames.schema_ids[frames.rows]
@@ -121,20 +121,20 @@ class RecordCodec:
         return self._own_id
 
     def _writers(self, schema_ids: list[int]) -> dict[int, str]:
-        """The schemas of those of the ids that are of this subject."""
-        # One look at the registry for ids not seen yet, however many they are: they may have been registered a moment ago.
+        """Schema id → schema text, of the ids that belong to this subject."""
+        # An unknown id may have been registered a moment ago. One question to the registry is enough, however many there are.
         if not self._known.keys() >= set(schema_ids):
             self._known = self._schemas.versions(self._topic.subject)
         return {schema_id: self._known[schema_id] for schema_id in schema_ids if schema_id in self._known}
 
-    def _read_in_step(self, frames: wire.Frames, rows: Places, refusals: list[Refusal]) -> pl.DataFrame:
+    def _read_in_step(self, frames: wire.Frames, rows: Ints, refusals: list[Refusal]) -> pl.DataFrame:
         starts, ends = frames.joined.starts[rows] + wire.HEADER_BYTES, frames.joined.ends[rows]
         datums = read_datums(frames.joined, starts, ends, self._layout)
-        refusals += [Refusal(int(rows[place]), Reason.UNDECODABLE, fault) for place, fault in datums.faults.items()]
+        refusals += [Refusal(int(rows[number]), Reason.UNDECODABLE, fault) for number, fault in datums.faults.items()]
         return datums.records.with_columns(pl.Series("row", rows[datums.whole], dtype=pl.UInt32))
 
     def _read_one_by_one(
-        self, values: Sequence[bytes | None], rows: Places, writer: str, refusals: list[Refusal]
+        self, values: Sequence[bytes | None], rows: Ints, writer: str, refusals: list[Refusal]
     ) -> pl.DataFrame:
         records = []
         read = datum.reader(parsed_schema(writer), parsed_schema(self._own_text))

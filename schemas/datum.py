@@ -10,7 +10,7 @@ from fastavro.read import SchemaResolutionError
 
 from schemas.avro_schemas import Schema, parsed_schema
 
-# What fastavro raises for bytes that are no datum of the schema; anything else is a bug of ours and not caught.
+# fastavro raises these for bytes that are no datum of the schema. Anything else is a bug of ours and is not caught.
 _BAD_BYTES = (EOFError, IndexError, KeyError, OverflowError, RecursionError, TypeError, UnicodeDecodeError, ValueError)
 
 
@@ -56,8 +56,8 @@ def same_encoding(writer_text: str, own_text: str) -> bool:
 def _is_bounded(writer: Schema) -> bool:
     """Whether a message of bounded size can only become a value of bounded size and depth.
 
-    Eight bytes can be an array of a hundred million nulls, and some thousand bytes a record nested deep enough to end the
-    process. The contract has neither arrays nor maps nor types inside of types, so nothing is lost by not reading them.
+    Eight bytes can encode an array of a hundred million nulls, and some thousand bytes a record nested so deep that it ends the
+    process. The contract has neither arrays nor maps nor types inside of types, so we need not read them.
     """
     return all(_is_flat(field["type"]) for field in writer["fields"])
 

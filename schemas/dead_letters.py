@@ -6,9 +6,10 @@ from typing import Any
 
 
 class Reason(StrEnum):
-    """The named exits, in the order of the checks (the contract's rule 3.6).
+    """The reasons, in the order of the checks (docs/reference/CONTRACT.md, rule 3.6).
 
-    `QUANTITY_OUT_OF_RANGE` is checked twice: a negative one here, one beyond the limit of its unit once the rate is known.
+    `QUANTITY_OUT_OF_RANGE` is checked twice: at this point of the order for a negative quantity, and when the rate is known for
+    one beyond the limit of its unit.
     """
 
     UNDECODABLE = "undecodable"
@@ -31,7 +32,7 @@ Headers = list[tuple[str, bytes]]
 
 
 def dead_letter_headers(reason: Reason, detail: str, topic: str, partition: int, offset: int) -> Headers:
-    """The `dlq.*` headers: UTF-8 texts, the reason and where the record lay."""
+    """The `dlq.*` headers, UTF-8 texts: the reason, and the position of the record."""
     return [
         ("dlq.reason", reason.value.encode()),
         ("dlq.detail", detail.encode()),
@@ -42,7 +43,9 @@ def dead_letter_headers(reason: Reason, detail: str, topic: str, partition: int,
 
 
 def read_headers(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> dict[str, str]:
-    """The `dlq.*` headers of a dead letter, as a Kafka client gives its headers. Where a name comes twice (a dead letter
-    that was sent again and refused again), the last one counts."""
+    """The `dlq.*` headers of a dead letter; `headers` as a Kafka client gives them.
+
+    A dead letter that was sent again and refused again has each name twice: the last one counts.
+    """
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     return {name: bytes(value).decode(errors="replace") for name, value in pairs if name.startswith("dlq.")}

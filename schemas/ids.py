@@ -1,4 +1,4 @@
-"""What the contract says of ids (its section 2)."""
+"""The limit of ids (docs/reference/CONTRACT.md, section 2)."""
 
-# Of all ids but those of events and requests, which are UUIDs; counted in Unicode characters, never trimmed.
+# Counted in Unicode characters, never trimmed. It is not for the ids of events and requests: they are UUIDs.
 MOST_ID_CHARACTERS = 128

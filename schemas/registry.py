@@ -1,4 +1,4 @@
-"""The schemas of the contract's own subjects, as a schema registry has them."""
+"""Reads the schemas of the contract's subjects from a schema registry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class RegistryUnavailableError(Exception):
 
 
 class SubjectSchemas:
-    """What the registry says of one subject at a time; keeps nothing."""
+    """Asks the registry about one subject at a time, and keeps no answer."""
 
     def __init__(self, client: SchemaRegistryClient) -> None:
         self._client = client

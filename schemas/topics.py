@@ -6,7 +6,7 @@ from datetime import timedelta
 DEAD_LETTER_SUFFIX = ".dlq"
 EVENTS_RETENTION = timedelta(days=40)
 DEAD_LETTERS_RETENTION = timedelta(days=90)
-# Kafka's default: a batch of our producers is at most 1 MiB (their `batch.size`) and its header, a value at most 64 KiB.
+# Kafka's default. It fits: a batch of our producers has at most 1 MiB (their `batch.size`) and a header, a value 64 KiB.
 LEAST_MAX_MESSAGE_BYTES = 1024 * 1024 + 12
 
 
@@ -35,7 +35,7 @@ class Topic:
         return account_partitions if self.partitioned_by_account else 1
 
     def config(self) -> dict[str, str]:
-        """All settings that the contract asks of the broker; what else there is may be as the broker has it."""
+        """The settings that the contract asks for. All others may be as the broker has them."""
         retention_ms = -1 if self.retention is None else int(self.retention.total_seconds() * 1000)
         return {
             "cleanup.policy": "delete",
@@ -75,12 +75,12 @@ RECORD_TOPICS = (
     EXPORT_REQUESTS,
     EXPORT_NOTIFICATIONS,
 )
-# What anybody may publish to; the others are written by the rater and the exporter alone.
+# Anybody may publish to these. Only the rater and the exporter write the others.
 PUBLISHABLE = tuple(topic for topic in RECORD_TOPICS if topic not in (CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS))
 
 
 def dead_letter_topic(source: Topic) -> Topic:
-    """Where what `source` brought and nobody could use is kept, in the partition that it came from."""
+    """The topic of the records of `source` that could not be used. Each keeps its partition number."""
     return Topic(
         source.name + DEAD_LETTER_SUFFIX,
         None,

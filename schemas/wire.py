@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import Ints, JoinedValues
 
 HEADER_BYTES = 5
 MAX_VALUE_BYTES = 64 * 1024
@@ -14,11 +14,11 @@ _MAGIC = 0
 
 @dataclass(frozen=True)
 class Frames:
-    """`rows`: places of the well-framed values, ascending. `schema_ids`: one for every value of the batch, meaningless
-    where it is not well framed. `broken`: (place, what is wrong) of the others. `joined`: the bytes of all values."""
+    """`rows`: the indices of the well-framed values, ascending. `schema_ids`: one for each value of the batch, meaningless
+    where the value is not well framed. `broken`: (index, what is wrong) of the others. `joined`: the bytes of all values."""
 
-    rows: Places
-    schema_ids: Places
+    rows: Ints
+    schema_ids: Ints
     broken: list[tuple[int, str]]
     joined: JoinedValues
 

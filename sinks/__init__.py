@@ -1,4 +1,4 @@
-"""ClickHouse: the projection of the log `credit-movements` that can be asked questions.
+"""ClickHouse: `write` fills it from the log `credit-movements`, `read` asks it questions.
 
-Everything here can be thrown away and rebuilt from the log; a row written twice counts once.
+All that lies there is a projection of the log and can be rebuilt from it. Nothing here rates. Begin with `write.loop`.
 """

@@ -1,5 +1,5 @@
-"""Rating: from batches of usage events and top-ups to signed credit movements and named refusals.
+"""Rating: usage events and top-ups become signed credit movements or named refusals, a batch at a time.
 
-Settings, environment and the making of clients are the root's. `pricing`, `events` and `outcome` are pure: no clock, no client.
-Begin with `rater` (a batch in numbered steps), then `assignment` (what happens around it) and `outcome`.
+The root makes settings and clients. `pricing`, `events` and `outcome` are pure: no clock, no client.
+Begin with `rater` (a batch in numbered steps), then `outcome`, then `assignment` (what happens around batches).
 """

@@ -1,12 +1,12 @@
-"""The partitions that a rater has: when they come and go, where it goes on in each, and their deduplication stores.
+"""The partitions of a rater: how they come and go, where it goes on in each of them, and their deduplication stores.
 
-A rebalance assigns partitions; nothing of them is read until they are prepared, from the committed offsets:
+A rebalance assigns partitions. Before the rater reads any of their records, it prepares them:
 
-(a) fetch the committed offsets and their notes, which waits for the end of a predecessor's open transaction;
-(b) read `credit-movements` from where the stores stand to its end, open transactions included;
-(c) begin at the committed offsets. Where there is none, or it is of another topic, begin where `missing_offsets` says.
+(a) Fetch the committed offsets and their notes. This waits for the end of a predecessor's open transaction.
+(b) Read `credit-movements` from the offsets of the stores to its end, open transactions included.
+(c) Begin at the committed offsets. Where there is none, or it belongs to another topic, begin where `missing_offsets` says.
 
-A batch that was aborted changes nothing here: the partitions are prepared once more, so its events are read again.
+After an aborted batch the partitions are prepared again, so its events are read again.
 """
 
 import logging
@@ -15,10 +15,10 @@ from typing import Final
 
 from confluent_kafka import Consumer
 
+from kafka_io.batches import OffsetOutOfRangeError
 from kafka_io.errors import UserError
 from kafka_io.offsets import OffsetAndNote, assign, subscribe
 from kafka_io.outages import Patience
-from kafka_io.polls import OffsetOutOfRangeError
 from kafka_io.positions import TopicPartition
 from schemas.topics import ACCOUNT_PLANS, RATES
 from streams.dedup.catch_up import LogReader
@@ -27,25 +27,25 @@ from streams.events.table import SOURCES
 from streams.offsets import MisplacedOffsetError, Offsets
 from streams.options import RaterOptions
 from streams.price_feed import RefusedPrice
-from streams.waiting import outlast_registry
+from streams.registry_outages import outlast_registry
 from streams.watches.clock import ClockWatch
 from streams.writer import MovementWriter
 
 logger = logging.getLogger(__name__)
 
 _SOURCE_NAMES: Final = [topic.name for topic in SOURCES]
-# Of all raters, the one that has this partition dead-letters bad rates and plans.
+# The rater that has this partition dead-letters bad rates and plans for all raters.
 _DEAD_LETTERS_PRICES: Final = TopicPartition(_SOURCE_NAMES[0], 0)
 _PRICES: Final = [TopicPartition(RATES.name, 0), TopicPartition(ACCOUNT_PLANS.name, 0)]
 
 
 class MisassignedError(UserError):
-    """A rater got a partition of one source topic without the other's of the same number, or one more than there were."""
+    """A rater got a partition without that of the same number of the other source topic, or one that was added since."""
 
 
 class Assignment:
-    """`next_offsets`: where the rater goes on in each partition. `newest_at`: the time of the newest record that it has
-    rated of each source partition. Both change only when a batch is committed."""
+    """`next_offsets`: where the rater goes on in each partition. `newest_at`: the time of the newest record of each source
+    partition that it has rated. Both change only when a batch is committed."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Assignment:
         assign(consumer, {})
 
     def on_revoke(self, consumer: Consumer, _: list[TopicPartition]) -> None:
-        # The stores stay: they hold committed movements alone, and are brought up to date if the partitions come back.
+        # The stores stay open: they hold only committed movements, and catch up from the log if the partitions come back.
         self._assigned, self.next_offsets = [], {}
         self.is_prepared = False
         consumer.unassign()
@@ -89,7 +89,7 @@ class Assignment:
     def prepare(self, patience: Patience) -> None:
         """Steps (a) to (c). Raises AbortedError and KafkaSilentError: then prepare again.
 
-        A rebalance in the middle of it shows in the next poll; Kafka refuses a commit that the rebalance overtakes.
+        The client reports a rebalance only when it next consumes. Kafka refuses a commit that a rebalance has overtaken.
         """
         numbers = self._checked_numbers()
         # (a)
@@ -112,17 +112,17 @@ class Assignment:
     def begin_elsewhere(self, misplaced: Mapping[TopicPartition, str]) -> None:
         """Go on in these partitions where `missing_offsets` says. `misplaced`: partition → why its offset is of no use.
 
-        Raises MisplacedOffsetError if nobody has chosen, and AbortedError.
+        Raises MisplacedOffsetError if the operator has not chosen, and AbortedError.
         """
         offsets = self._offsets.chosen(misplaced)
         for number in {partition.partition for partition in offsets}:
-            # Read again from the log it knows all ids, even those that records as new as the last ones have made it forget.
+            # The old events may come again, so the store must know ids that it has forgotten: it is filled from the log anew.
             self.stores.throw_away(number)
         self._commit_alone(offsets)
         self.is_prepared = False
 
     def to_dead_letter(self, refused: Iterable[RefusedPrice]) -> list[RefusedPrice]:
-        """The bad rates and plans that this rater has to dead-letter: those that no rater has dead-lettered before."""
+        """The bad rates and plans that this rater has to dead-letter: the ones that no rater has dead-lettered before."""
         if _DEAD_LETTERS_PRICES not in self.next_offsets:
             return []
         return [
@@ -132,14 +132,14 @@ class Assignment:
     def offsets_to_commit(
         self, next_offsets: Mapping[TopicPartition, int], newest_at: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, OffsetAndNote]:
-        """These offsets with their notes. `newest_at`: what a batch adds to ours."""
+        """These offsets with their notes. `newest_at`: the batch's newest records, which count more than the earlier ones."""
         return self._offsets.to_commit(next_offsets, {**self.newest_at, **newest_at})
 
     def go_on(self, next_offsets: Mapping[TopicPartition, int], newest_at: Mapping[TopicPartition, int]) -> None:
         """A batch is committed: go on behind it."""
         self.next_offsets.update(next_offsets)
         self.newest_at.update(newest_at)
-        self._tell_stores_how_new()
+        self._note_newest()
 
     def _checked_numbers(self) -> list[int]:
         numbers = sorted({partition.partition for partition in self._assigned})
@@ -156,14 +156,14 @@ class Assignment:
 
     def _catch_up(self, numbers: list[int], patience: Patience) -> dict[int, int]:
         stores = self.stores.hold(numbers)
-        # First of all: so what is read back and may be forgotten at once is not kept.
-        self._tell_stores_how_new()
+        # Before reading: the stores then need not keep ids that they may forget at once.
+        self._note_newest()
         try:
             return outlast_registry(patience, lambda: self._log_reader.catch_up(stores, patience.stop))
         except OffsetOutOfRangeError as error:
             folder = self.stores.folder_of(error.topic_partition.partition)
             raise MisplacedOffsetError(
-                f"{error}: remove {folder}, and what was seen is read from the log again"
+                f"{error}: remove {folder}, and the ids of all movements are read from the log again"
             ) from error
 
     def _begin(
@@ -177,7 +177,7 @@ class Assignment:
         sources = {each: offset for each, offset in self.next_offsets.items() if each.topic in _SOURCE_NAMES}
         without_note = {each: offset for each, offset in sources.items() if each not in self.newest_at}
         self.newest_at |= self._log_reader.newest_before(without_note, self._clock.now_micros(), patience.stop)
-        self._offsets.tell_other_settings(committed)
+        self._offsets.log_other_settings(committed)
         assign(self._consumer, sources)
         self.is_prepared = True
 
@@ -186,9 +186,9 @@ class Assignment:
             self._writer.begin()
             self._writer.commit(self._offsets.to_commit(offsets, {}), self._consumer)
 
-    def _tell_stores_how_new(self) -> None:
-        """Ids are forgotten by the older of the two source topics: one may lag days behind the other, and the age of what it
-        brings is measured by its own records."""
+    def _note_newest(self) -> None:
+        """Stores forget ids by the older of the two source topics. One topic may lag days behind the other, and the age of its
+        events is measured by its own records."""
         self.stores.note_newest(
             {
                 number: min(self.newest_at.get(TopicPartition(topic, number), 0) for topic in _SOURCE_NAMES)

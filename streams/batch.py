@@ -14,9 +14,9 @@ from streams.events.table import POSITION_COLUMNS, events_table
 
 @dataclass(frozen=True)
 class EventBatch:
-    """`messages` as Kafka gave them; `events`: EVENT_COLUMNS, `row` being the index in `messages`; `refusals`: those that
-    are no records; `times`: of the messages. Of each partition that brought some: `next_offsets`, where it goes on, and
-    `newest_at`, the time of its newest record so far."""
+    """`messages` as Kafka gave them. `events`: EVENT_COLUMNS, `row` being the index in `messages`. `refusals`: the messages
+    that are no records. `times`: of all messages. For each partition of these messages `next_offsets` says where it goes on,
+    and `newest_at` the time of its newest record so far."""
 
     messages: list[Message]
     events: pl.DataFrame
@@ -34,22 +34,11 @@ def decode_batch(
 ) -> EventBatch:
     """Decode messages without errors, in the order of each partition.
 
-    `now_micros` is the reader's clock, and `newest_before` the newest record of each partition before these; who asks for
-    nobody's age leaves them out. Raises RegistryUnavailableError.
+    `now_micros` is the reader's clock, `newest_before` the time of each partition's newest record before these. Callers that
+    need no ages leave both out. Raises RegistryUnavailableError.
     """
     times = record_times(messages, now_micros)
-    positions = pl.DataFrame(
-        {
-            "row": range(len(messages)),
-            "topic": [message.topic() for message in messages],
-            "partition": [message.partition() for message in messages],
-            "offset": [message.offset() for message in messages],
-            "recorded_at": times.recorded_at,
-        },
-        schema={
-            name: dtype for name, dtype in (POSITION_COLUMNS | {"topic": pl.String}).items() if name != "newest_at"
-        },
-    )
+    positions = _positions(messages, times)
     positions = positions.with_columns(_newest_so_far(positions, newest_before or {}))
     values = [message.value() for message in messages]
     decoded: dict[str, pl.DataFrame] = {}
@@ -68,6 +57,22 @@ def decode_batch(
         times,
         next_offsets={TopicPartition(topic, partition): offset + 1 for topic, partition, offset, _ in last.iter_rows()},
         newest_at={TopicPartition(topic, partition): newest for topic, partition, _, newest in last.iter_rows()},
+    )
+
+
+def _positions(messages: list[Message], times: RecordTimes) -> pl.DataFrame:
+    """POSITION_COLUMNS without `newest_at`, and `topic`."""
+    return pl.DataFrame(
+        {
+            "row": range(len(messages)),
+            "topic": [message.topic() for message in messages],
+            "partition": [message.partition() for message in messages],
+            "offset": [message.offset() for message in messages],
+            "recorded_at": times.recorded_at,
+        },
+        schema={
+            name: dtype for name, dtype in (POSITION_COLUMNS | {"topic": pl.String}).items() if name != "newest_at"
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""Counts what became of each batch, and warns where that is odd: a flood of dead letters, destinations that are no numbers."""
+"""Counts the outcomes of each batch, and warns of odd ones: a flood of dead letters, destinations that are no numbers."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ from streams.watches.numbers import NumberWatch
 
 
 class OutcomeCounts:
-    """What a rater tells of its batches once they are committed."""
+    """The metrics and warnings of a rater. Note a batch when it is committed."""
 
     def __init__(self, metrics: RaterMetrics, numbers: NumberWatch) -> None:
         self._metrics = metrics
@@ -21,7 +21,7 @@ class OutcomeCounts:
         self._flood = FloodWatch()
 
     def note(self, batch: EventBatch, outcomes: Outcomes, prices: PriceList, remembered_ids: int) -> None:
-        # Added up first: a batch may hold many bad messages.
+        # Added up first, since a batch may hold many bad messages and each update of a metric takes time.
         undecodable = Counter(
             (position_of(batch.messages[refusal.row]).topic_partition.topic, refusal.reason.value)
             for refusal in batch.refusals

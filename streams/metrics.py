@@ -1,4 +1,4 @@
-"""What a rater counts."""
+"""The metrics of a rater, for Prometheus."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 

@@ -1,9 +1,9 @@
-"""Where a rater goes on in each partition: at the offset that its group committed, and nowhere else unless it was told so.
+"""Where a rater goes on in each partition: at the offset that its group committed, or where the operator has chosen.
 
-An offset is committed with a note: of the topics that it is about (the one it is an offset of, and the log that has the
-movements of all before it), of how new the newest record before it was, and of the settings that all before it was rated
-with. Where Kafka keeps the note, a topic that was deleted and made anew is noticed, the age of an event is measured as it was
-before a restart, and raters that are set differently are told apart.
+An offset is committed with a note. The note names the source topic and the log that has the movements of all earlier records,
+the time of the newest earlier record, and the settings with which all of them were rated. Where Kafka keeps the note, the rater
+notices a topic that was deleted and made anew, measures the age of events after a restart as before, and notices that another
+rater has other settings.
 """
 
 import logging
@@ -28,7 +28,7 @@ Committed = Mapping[TopicPartition, OffsetAndNote | None]
 
 
 class MisplacedOffsetError(UserError):
-    """A partition cannot be gone on with where the group left off: one line that says why, and what would do."""
+    """The committed offset of a partition is missing or of no use. The message says why, and what to do."""
 
 
 class KafkaSilentError(Outage):
@@ -37,7 +37,7 @@ class KafkaSilentError(Outage):
 
 @dataclass(frozen=True)
 class _Note:
-    """What is committed beside an offset, as text. `newest_at`: microseconds, None where it is not known."""
+    """The text that is committed beside an offset. `newest_at`: microseconds, None where it is not known."""
 
     origin: str
     newest_at: int | None
@@ -49,17 +49,17 @@ class _Note:
 
     @classmethod
     def read(cls, text: str | None) -> "_Note":
-        """Of a note that an earlier version wrote, or none, what it has."""
+        """Read a note. One of an earlier version, or none at all, leaves fields empty."""
         origin, _, rest = (text or "").partition("; newest record ")
         newest_at, _, rated_with = rest.partition("; rated with ")
         return cls(origin, int(newest_at) if newest_at.isdigit() else None, rated_with)
 
 
 class Offsets:
-    """The offsets of a rater's group. `origins`: source topic → what tells it and the log from any other. `rated_with`: the
+    """The offsets of a rater's group. `origins`: source topic → a text that identifies it and the log. `rated_with`: the
     settings that decide how an event ends, in words.
 
-    Methods that ask Kafka raise KafkaSilentError, and KafkaException for what asking again would not mend.
+    Methods that ask Kafka raise KafkaSilentError, and KafkaException where asking again would not help.
     """
 
     def __init__(
@@ -80,13 +80,12 @@ class Offsets:
         }
 
     def _note(self, partition: TopicPartition, newest_at: int | None) -> "_Note | str":
-        """A topic that is no source has no origin, and no note."""
+        """Only source topics have an origin, and so a note."""
         origin = self._origins.get(partition.topic)
         return "" if origin is None else _Note(origin, newest_at, self._rated_with)
 
     def newest_at(self, committed: Committed) -> dict[TopicPartition, int]:
-        """What the notes say of how new the newest record of each source partition was: only where they say it of this
-        topic."""
+        """The time of the newest record of each source partition, by its note. Only notes about this topic count."""
         noted = {partition: _Note.read(answer.note) for partition, answer in self._of_sources(committed) if answer}
         return {
             partition: note.newest_at
@@ -94,8 +93,8 @@ class Offsets:
             if note.newest_at is not None and note.origin == self._origins[partition.topic]
         }
 
-    def tell_other_settings(self, committed: Committed) -> None:
-        """Log where events were rated with other settings than ours: another rater has them, or they were changed."""
+    def log_other_settings(self, committed: Committed) -> None:
+        """Log where earlier events were rated with other settings: another rater has them, or the operator changed them."""
         for partition, answer in self._of_sources(committed):
             before = _Note.read(answer.note).rated_with if answer else ""
             if answer and before and before != self._rated_with:
@@ -109,36 +108,36 @@ class Offsets:
                 )
 
     def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndNote | None]:
-        """What is committed for each partition, None where nothing is. Waits for open transactions."""
+        """The committed offset of each partition, None where there is none. Waits for open transactions."""
         return _answer(lambda: group_offsets.committed(self._consumer, partitions))
 
     def first(self, committed: Committed, log_ends: Mapping[int, int]) -> dict[TopicPartition, int]:
-        """Where to begin in the source partitions that have no committed offset and of which nothing can have come yet.
+        """Where to begin in the source partitions that have no committed offset because no event of theirs was rated yet.
 
-        `log_ends`: where each partition of `credit-movements` ends. To be committed before any event is rated: so a
-        partition that has been rated has a committed offset, and one that has none is one to stop at.
+        `log_ends`: where each partition of `credit-movements` ends. Commit these offsets before rating: then each partition
+        that was rated has a committed offset, and one that was rated and has none must stop the rater.
         """
         uncommitted = [partition for partition, answer in self._of_sources(committed) if answer is None]
         return {partition: self._range(partition)[0] for partition in uncommitted if self._is_new(partition, log_ends)}
 
     def misplaced(self, committed: Committed) -> dict[TopicPartition, str]:
-        """The source partitions that cannot be gone on with where the group left off, and why not."""
+        """Source partition → why its committed offset is missing or of no use."""
         faults = {partition: self._fault(partition.topic, answer) for partition, answer in self._of_sources(committed)}
         return {partition: why for partition, why in faults.items() if why}
 
     def chosen(self, misplaced: Mapping[TopicPartition, str]) -> dict[TopicPartition, int]:
-        """Where to go on in such partitions. Raises MisplacedOffsetError unless that was told."""
+        """Where to go on in such partitions. Raises MisplacedOffsetError unless the operator has chosen."""
         offsets = {}
         for partition, why in misplaced.items():
             begin, end = self._range(partition)
-            told = f"{partition.topic}, partition {partition.partition} ({begin} to {end}): {why}"
+            what = f"{partition.topic}, partition {partition.partition} ({begin} to {end}): {why}"
             if self._missing is MissingOffsets.STOP:
                 raise MisplacedOffsetError(
-                    f"{told}. Choose: `credit-movements rate --missing-offsets=earliest` rates all that is there (what the log"
-                    " has is not doubled, refusals are told again), `--missing-offsets=latest` leaves it out"
+                    f"{what}. Choose: `credit-movements rate --missing-offsets=earliest` rates all that is there (what the log"
+                    " has is not doubled, refusals become dead letters again), `--missing-offsets=latest` leaves it out"
                 )
             offsets[partition] = begin if self._missing is MissingOffsets.EARLIEST else end
-            logger.warning("%s; going on at %d, the %s", told, offsets[partition], self._missing.value)
+            logger.warning("%s; going on at %d, the %s", what, offsets[partition], self._missing.value)
         return offsets
 
     def _range(self, partition: TopicPartition) -> tuple[int, int]:
@@ -149,7 +148,7 @@ class Offsets:
         return ((partition, answer) for partition, answer in committed.items() if partition.topic in self._origins)
 
     def _is_new(self, partition: TopicPartition, log_ends: Mapping[int, int]) -> bool:
-        """Whether nothing can have come of the partition yet: it never held an event, or nothing was ever written."""
+        """Whether no event of the partition was rated yet: it never held one, or no movement and no dead letter was written."""
         letters = TopicPartition(dead_letter_topic(topic_named(partition.topic)).name, partition.partition)
         return self._range(partition)[1] == 0 or (log_ends[partition.partition] == 0 and self._range(letters)[1] == 0)
 

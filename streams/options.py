@@ -1,7 +1,7 @@
-"""How a rater is set."""
+"""The options of a rater, without its clients."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from kafka_io.missing_offsets import MissingOffsets
@@ -10,18 +10,19 @@ from streams.pricing.rating import Limits
 
 @dataclass(frozen=True)
 class RaterOptions:
-    """`partitions`: of the source topics. `dedup_folder`: where the deduplication stores lie. `log_id`: of which log they are.
+    """`partitions`: how many each source topic has. `dedup_folder`: the folder of the deduplication stores. `log_id`:
+    identifies the log that they are a projection of.
 
-    `origins`: source topic → what tells it and the log from any other, noted with its offsets. `rated_with`: the settings
-    that decide how an event ends, in words, noted too.
+    `origins`: source topic → a text that identifies it and the log. `rated_with`: the settings that decide how an event ends,
+    in words. Both are committed in the notes of offsets.
     """
 
     partitions: int
     dedup_folder: Path
     log_id: str
     origins: Mapping[str, str]
+    limits: Limits
+    batch_size: int
     rated_with: str = ""
     missing_offsets: MissingOffsets = MissingOffsets.STOP
-    limits: Limits = field(default_factory=Limits)
-    batch_size: int = 50_000
     wait_seconds: float = 0.2

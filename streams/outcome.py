@@ -1,8 +1,9 @@
-"""The pure heart: decoded events in; each comes out as a movement, a duplicate or a named refusal.
+"""The pure heart: each decoded event becomes a movement, a duplicate or a named refusal.
 
-No clock, no client, no environment. The ids of earlier movements are a parameter.
+Nothing here knows a clock, a client or an environment. The caller brings the ids of earlier movements. Begin with `decide`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ import polars as pl
 
 from schemas.ids import MOST_ID_CHARACTERS
 from schemas.partitioner import account_partitions
-from streams.dedup.fingerprints import Hashes
+from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
 from streams.events.sorted_keys import Ints
 from streams.pricing.checks import CHECKS, Check
 from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, TOP_UP
@@ -22,20 +23,25 @@ _CANONICAL_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 @dataclass(frozen=True)
 class KnownIds:
-    """What is known of each row's id: whether a movement with it exists, and the hash of that one's content."""
+    """For each row: whether a movement has its id, and the hash of that movement's content."""
 
     known: Mask
     content: Hashes
+
+
+# Of partition numbers and id hashes, one of each a row: whether a movement has the id, the hash of that movement's content,
+# and the time before which ids of the partition may be forgotten.
+LookUp = Callable[[Ints, Hashes], tuple[Mask, Hashes, Ints]]
 
 
 @dataclass(frozen=True)
 class Outcomes:
     """What became of each event of a batch, exactly one of the three.
 
-    `movements`: the columns of CreditMovement. `moved` and `duplicates`: row indices in the table of events, of the
-    movements and of the duplicates. `refused`: the columns of the refused events, and the `check` that each failed (index in
-    CHECKS).
-    `not_numbers`: row indices of the events, whatever became of them, whose destination has digits and yet is no number.
+    `movements`: the columns of CreditMovement; `ids` and `content`: the fingerprints of the batch's events. `moved` and
+    `duplicates`: row indices of the movements and of the duplicates in the table of events. `refused`: the columns of the
+    refused events, and the `check` that each failed (index in CHECKS). `not_numbers`: row indices of all events, however they
+    ended, whose destination has digits and yet is no number.
     """
 
     movements: pl.DataFrame
@@ -43,12 +49,22 @@ class Outcomes:
     duplicates: Ints
     not_numbers: Ints
     refused: pl.DataFrame
+    ids: Hashes
+    content: Hashes
+
+
+def decide(events: pl.DataFrame, look_up: LookUp, prices: PriceList, partitions: int, limits: Limits) -> Outcomes:
+    """Fingerprint the events of a batch (EVENT_COLUMNS in the order of the log), look up their ids, check and classify them."""
+    ids, content = id_hashes(events), content_hashes(events)
+    known, known_content, forgotten_before = look_up(events["partition"].to_numpy(), ids)
+    failed = check_batch(events, partitions, limits, forgotten_before)
+    return classify(events, failed, ids, content, KnownIds(known, known_content), prices, limits)
 
 
 def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten_before: Ints | None = None) -> Ints:
-    """The checks that need no rate: for each row PASSED or the index in CHECKS of the first one failed.
+    """The checks that need no rate. Returns for each row PASSED, or the index in CHECKS of the first check that it failed.
 
-    `forgotten_before` says of each row what may be forgotten of its partition: ids that occurred before it (None: nothing).
+    `forgotten_before`: for each row the time before which ids of its partition may be forgotten (None: none are).
     """
     failed = np.full(len(events), PASSED, dtype=np.int64)
     occurred_at = pl.col("occurred_at")
@@ -79,10 +95,10 @@ def classify(
     prices: PriceList,
     limits: Limits,
 ) -> Outcomes:
-    """Decide every event of a batch (EVENT_COLUMNS in the order of the log).
+    """Classify each event of a batch (EVENT_COLUMNS in the order of the log), and rate it.
 
-    `failed` is what `check_batch` says, `ids` and `content` the fingerprints of the rows; all have one value a row.
-    Only a movement makes its id known: where an id comes twice in one batch, the first that can be rated stands.
+    `failed` is the result of `check_batch`, `ids` and `content` are the fingerprints; all have one value a row. Only a
+    movement makes its id known: where an id comes twice in one batch, the first that can be rated stands.
     """
     priced, unrated = rate_batch(events, prices, limits)
     checked = failed == PASSED
@@ -101,8 +117,10 @@ def classify(
         duplicates=np.flatnonzero(duplicate),
         not_numbers=np.flatnonzero(priced["is_no_number"].to_numpy()),
         refused=events.with_columns(
-            pl.Series("check", outcome), pl.Series("seen_content", first_content), pl.Series("content_hash", content)
+            pl.Series("check", outcome), pl.Series("known_content", first_content), pl.Series("content_hash", content)
         ).filter(pl.Series(refused)),
+        ids=ids,
+        content=content,
     )
 
 

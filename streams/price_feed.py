@@ -1,4 +1,7 @@
-"""Rates and plans as they are published: read to their end once, then followed."""
+"""The price feed: reads `rates` and `account-plans` to their ends once, then follows them.
+
+It does not read with `kafka_io.reading`, which reads a range and ends: this consumer goes on for as long as the rater runs.
+"""
 
 import logging
 import threading
@@ -6,25 +9,25 @@ from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 
+from kafka_io.batches import ConsumedBatch, consume, log_error
 from kafka_io.offsets import assign
-from kafka_io.polls import log_error, sort_out
 from kafka_io.positions import RecordPosition, TopicPartition, position_of
-from schemas.codec import RecordCodec
+from schemas.codec import Decoded, RecordCodec
 from schemas.dead_letters import Reason
 from schemas.topics import ACCOUNT_PLANS, RATES
-from streams.pricing.history import JudgedPlans, PriceHistory
+from streams.pricing.history import DecidedPlans, PriceHistory
 from streams.pricing.rates import BadRateError
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 10_000
+_MOST_RECORDS = 10_000
 _WAIT_SECONDS = 0.1
 _PARTITIONS = {TopicPartition(topic.name, 0) for topic in (RATES, ACCOUNT_PLANS)}
 
 
 @dataclass(frozen=True)
 class RefusedPrice:
-    """A rate or plan that breaks a rule and changes nothing: the message, where it lies, and why it is refused."""
+    """A rate or plan that breaks a rule and changes nothing: the message, its position, and why it is refused."""
 
     message: Message
     position: RecordPosition
@@ -35,8 +38,8 @@ class RefusedPrice:
 class PriceFeed:
     """The price list in force, kept up to date from the topics `rates` and `account-plans`.
 
-    `consumer` belongs to this feed alone (no group commits, `enable.partition.eof`). Methods raise OffsetOutOfRangeError,
-    KafkaException for a broken consumer and RegistryUnavailableError.
+    `consumer` joins no group, has `enable.partition.eof`, and nobody else uses it. Methods raise OffsetOutOfRangeError,
+    KafkaException for a broken consumer, and RegistryUnavailableError: call them again then, nothing is lost.
     """
 
     def __init__(
@@ -45,36 +48,38 @@ class PriceFeed:
         self._consumer = consumer
         self._codecs = {RATES.name: rate_codec, ACCOUNT_PLANS.name: plan_codec}
         self._history = PriceHistory(default_card)
-        self._plans = JudgedPlans([], {})
-        # What came since the last price list: plans by their numbers, and what is refused without looking at others.
+        self._plans = DecidedPlans([], {})
+        # Since the last price list: new plans by their numbers, and what breaks a rule by itself, whatever else is published.
         self._new_plans: dict[int, Message] = {}
         self._newly_refused: list[RefusedPrice] = []
         self._at_end: set[TopicPartition] = set()
+        # A batch stays here until the registry has helped to decode it.
+        self._undecoded: ConsumedBatch | None = None
         self.is_complete = False
         self.prices = self._history.price_list(self._plans)
         self.refused: list[RefusedPrice] = []
         """In each topic's order."""
 
     def read_to_end(self, stop: threading.Event) -> None:
-        """Read everything published so far; no event may be rated before this returns."""
-        assign(self._consumer, dict.fromkeys(_PARTITIONS, OFFSET_BEGINNING))
-        self._at_end.clear()
+        """Read everything published so far. No event may be rated before this returns."""
+        if self._undecoded is None:
+            assign(self._consumer, dict.fromkeys(_PARTITIONS, OFFSET_BEGINNING))
         while not self._at_end >= _PARTITIONS and not stop.is_set():
-            self._take(self._consumer.consume(_BATCH, _WAIT_SECONDS))
+            self._take(_WAIT_SECONDS)
         self._rebuild()
         self.is_complete = True
 
     def refresh(self) -> None:
         """Take in what has arrived since, without waiting."""
-        changed = False
-        while messages := self._consumer.consume(_BATCH, 0):
-            changed |= self._take(messages)
-        if changed:
+        has_changed = False
+        while self._take(0):
+            has_changed = True
+        if has_changed:
             self._rebuild()
 
     def _rebuild(self) -> None:
-        before, self._plans = self._plans, self._history.judged_plans()
-        self._tell_of_plans(before)
+        before, self._plans = self._plans, self._history.decided_plans()
+        self._refuse_plans(before)
         self.prices = self._history.price_list(self._plans)
         logger.info(
             "%d rates on %d cards and %d account plans are in force",
@@ -83,8 +88,8 @@ class PriceFeed:
             len(self._plans.standing),
         )
 
-    def _tell_of_plans(self, before: JudgedPlans) -> None:
-        """A plan that is refused as soon as it is read is dead-lettered; of one that stood until now the log says so."""
+    def _refuse_plans(self, before: DecidedPlans) -> None:
+        """A new plan that is refused becomes a dead letter. One that stood until now is only logged."""
         for number, error in self._plans.refused.items():
             if number in self._new_plans:
                 self._refuse(self._new_plans[number], Reason.INVALID_EVENT, str(error))
@@ -94,15 +99,24 @@ class PriceFeed:
         self._newly_refused.clear()
         self._new_plans.clear()
 
-    def _take(self, messages: list[Message]) -> bool:
-        poll = sort_out(messages, _tell)
-        self._at_end |= poll.ends.keys()
-        for topic in self._codecs:
-            self._apply(topic, [message for message in poll.records if message.topic() == topic])
-        return bool(poll.records)
+    def _take(self, wait_seconds: float) -> bool:
+        """Apply the next batch, or the one that could not be decoded before. Says whether it had any records."""
+        if self._undecoded is None:
+            self._undecoded = consume(self._consumer, _MOST_RECORDS, wait_seconds, _log_error)
+        batch = self._undecoded
+        of_topics = {topic: [record for record in batch.records if record.topic() == topic] for topic in self._codecs}
+        # All is decoded before anything is applied: decoding may fail for want of the registry, and is then done again.
+        decoded = {
+            topic: self._codecs[topic].decode([record.value() for record in records])
+            for topic, records in of_topics.items()
+        }
+        self._undecoded = None
+        self._at_end |= batch.ends.keys()
+        for topic, records in of_topics.items():
+            self._apply(topic, records, decoded[topic])
+        return bool(batch.records)
 
-    def _apply(self, topic: str, messages: list[Message]) -> None:
-        decoded = self._codecs[topic].decode([message.value() for message in messages])
+    def _apply(self, topic: str, messages: list[Message], decoded: Decoded) -> None:
         for refusal in decoded.refusals:
             self._refuse(messages[refusal.row], refusal.reason, refusal.detail)
         for record in decoded.rows.iter_rows(named=True):
@@ -120,7 +134,7 @@ class PriceFeed:
         self._newly_refused.append(RefusedPrice(message, position_of(message), reason, detail))
 
 
-def _tell(error: KafkaError) -> None:
+def _log_error(error: KafkaError) -> None:
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         logger.warning("%s: run `credit-movements setup`", error.str())
     else:

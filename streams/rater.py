@@ -1,22 +1,20 @@
-"""The rater's loop: from Kafka to Kafka.
+"""The rater's loop over batches, from Kafka to Kafka. For each batch:
 
-For each batch:
+1. Consume usage events and top-ups, take in the rates and plans that have arrived, and decode (`batch`).
+2. Decide (`outcome`): each event is now a movement, a duplicate or a refusal.
+3. In one transaction write the movements and the dead letters, and commit the offsets (`writer`).
+4. Remember the ids of the movements in the deduplication stores (`dedup`).
 
-1. consume usage events and top-ups, and take in the rates and plans that have arrived;
-2. decode, check, look the ids up in the deduplication stores, rate: each event is now a movement, a duplicate or a refusal;
-3. in one transaction write the movements and the dead letters, and commit the offsets;
-4. remember the movements in the deduplication stores.
+A crash before the end of step 3 leaves nothing behind: the batch is read again. A crash between steps 3 and 4 leaves a store
+that is behind the log; the next assignment reads the missing ids from the log. A batch that is read again gives the same rows,
+because step 2 knows no clock and no random number. The clock has one use, in step 1: a publisher's timestamp counts as the
+rater's clock at most. That decides only which events are refused for their age. So each event has its effect once.
 
-A crash before the end of 3 leaves nothing: the batch is read again. A crash between 3 and 4 leaves a store that is behind
-the log; on assignment it is brought up to date from there. A replayed batch gives the same rows, because nothing in 2 knows
-a clock or a random number, but for one bound: a publisher's timestamp counts as the rater's clock at most, which only decides
-what is refused for its age. So each event has its effect once.
+The time of each partition's newest record is committed with its offset, in the note, so that a restarted rater measures the
+age of events as before. A store forgets an id only when an event of that age would be refused, and the rater refuses whatever
+a store may have forgotten.
 
-How new the newest record of each partition was is committed with its offset (in the note), so that an event's age is measured
-after a restart as it was before. An id is forgotten only when an event of its age would be refused; whatever may have been
-forgotten is refused too.
-
-What happens before the first batch of a partition stands in `assignment`.
+`assignment` says what happens before the first batch of a partition.
 """
 
 import logging
@@ -25,8 +23,8 @@ from collections.abc import Mapping
 
 from confluent_kafka import Consumer, Message
 
+from kafka_io.batches import OffsetOutOfRangeError, offsets_after, sort_out
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
-from kafka_io.polls import OffsetOutOfRangeError, offsets_after, sort_out
 from kafka_io.positions import TopicPartition
 from kafka_io.transactions import AbortedError
 from schemas.codec import RecordCodec
@@ -34,13 +32,12 @@ from streams.assignment import Assignment
 from streams.batch import EventBatch, decode_batch
 from streams.counts import OutcomeCounts
 from streams.dedup.catch_up import LogReader
-from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
 from streams.metrics import RaterMetrics
 from streams.offsets import KafkaSilentError
 from streams.options import RaterOptions
-from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
+from streams.outcome import Outcomes, decide, refusals_of
 from streams.price_feed import PriceFeed, RefusedPrice
-from streams.waiting import outlast_registry
+from streams.registry_outages import outlast_registry
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter
@@ -49,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 class Rater:
-    """One rater of a group. The clients are made by the caller and belong to this object until `run` returns."""
+    """One rater of a group. The caller makes the clients; nobody else may use them until `run` returns."""
 
     def __init__(
         self,
@@ -77,15 +74,15 @@ class Rater:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has read all rates and plans and is rating, or would if it had partitions."""
+        """Whether it has read all rates and plans and rates, or would rate if it had partitions."""
         return self._feed.is_complete and self._assignment.is_prepared
 
     def run(self, stop: threading.Event) -> None:
         """Rate until `stop` is set.
 
-        Raises KafkaException where this rater cannot go on (fenced, or a fatal error): starting anew is always safe;
-        MisplacedOffsetError where somebody has to decide first how to go on; and ClockBehindError where this machine's clock
-        would have events refused that are in order.
+        Raises KafkaException where this rater cannot go on (fenced, or a fatal error): starting it anew is always safe.
+        Raises MisplacedOffsetError where a person has to decide first how to go on, and ClockBehindError where this machine's
+        slow clock would make the rater refuse good events.
         """
         patience = Patience(stop, self._complaints)
         try:
@@ -101,13 +98,13 @@ class Rater:
             self._consumer.close()
 
     def _turn(self, patience: Patience) -> None:
-        """Step 1, and what follows from it: a batch, or partitions to prepare."""
+        """Consume once, then rate the batch, or prepare partitions that a rebalance has brought."""
         messages = self._consumer.consume(self._options.batch_size, self._options.wait_seconds)
         try:
             if self._assignment.is_prepared:
                 self._rate(messages, patience)
             else:
-                # Nothing was assigned yet: what a rebalance interrupted is read again from the committed offsets.
+                # Records that came before the rebalance are dropped: they are read again from the committed offsets.
                 self._assignment.prepare(patience)
         except AbortedError:
             self._metrics.aborts.inc()
@@ -118,41 +115,39 @@ class Rater:
 
     def _rate(self, messages: list[Message], patience: Patience) -> None:
         """Steps 1 to 4 of a batch."""
-        # 1. What came; rates and plans too.
+        # 1. Take in what came, rates and plans too, and decode it.
         try:
-            poll = sort_out(messages)
+            consumed = sort_out(messages)
         except OffsetOutOfRangeError as error:
             why = f"offset {error.offset} is to be read next, and is not there"
             self._assignment.begin_elsewhere({error.topic_partition: why})
             return
         outlast_registry(patience, self._feed.refresh)
-        # 2. What becomes of it.
-        batch = outlast_registry(patience, lambda: self._decode(poll.records))
+        batch = outlast_registry(patience, lambda: self._decode(consumed.records))
         outlast_registry(patience, lambda: self._clock.watch(batch.times))
-        next_offsets = offsets_after(self._assignment.next_offsets, batch.next_offsets, poll.ends)
+        next_offsets = offsets_after(self._assignment.next_offsets, batch.next_offsets, consumed.ends)
         refused_prices = self._assignment.to_dead_letter(self._feed.refused)
-        # In each topic's order: of each partition the last price counts.
+        # They come in each topic's order, so the last one of each partition counts.
         next_offsets |= {price.position.topic_partition: price.position.next_offset for price in refused_prices}
         if not next_offsets:
             return
         with self._metrics.batch_seconds.time():
-            ids, content = id_hashes(batch.events), content_hashes(batch.events)
-            outcomes = self._outcomes(batch, ids, content)
+            # 2. Decide what becomes of each event.
+            outcomes = self._decide(batch)
             # 3. Write and commit.
             reached = self._commit(batch, outcomes, next_offsets, refused_prices)
             # 4. Remember.
             self._assignment.go_on(next_offsets, batch.newest_at)
-            self._assignment.stores.remember(outcomes.movements, ids[outcomes.moved], content[outcomes.moved], reached)
+            moved = outcomes.moved
+            self._assignment.stores.remember(outcomes.movements, outcomes.ids[moved], outcomes.content[moved], reached)
         self._counts.note(batch, outcomes, self._feed.prices, len(self._assignment.stores))
 
     def _decode(self, records: list[Message]) -> EventBatch:
         return decode_batch(records, self._codecs, self._clock.now_micros(), self._assignment.newest_at)
 
-    def _outcomes(self, batch: EventBatch, ids: Hashes, content: Hashes) -> Outcomes:
-        events, limits = batch.events, self._options.limits
-        known, known_content, forgotten_before = self._assignment.stores.look_up(events["partition"].to_numpy(), ids)
-        failed = check_batch(events, self._options.partitions, limits, forgotten_before)
-        return classify(events, failed, ids, content, KnownIds(known, known_content), self._feed.prices, limits)
+    def _decide(self, batch: EventBatch) -> Outcomes:
+        look_up, options = self._assignment.stores.look_up, self._options
+        return decide(batch.events, look_up, self._feed.prices, options.partitions, options.limits)
 
     def _commit(
         self,
@@ -161,7 +156,7 @@ class Rater:
         next_offsets: dict[TopicPartition, int],
         refused_prices: list[RefusedPrice],
     ) -> dict[int, int]:
-        """Where the log then ends in each partition that got movements."""
+        """Returns where the log ends after the batch, for each partition that got movements."""
         self._writer.begin()
         self._writer.append(outcomes.movements)
         for refusal in batch.refusals:

@@ -1,4 +1,4 @@
-"""What a rater writes: movements and dead letters, and with them its offsets, in one Kafka transaction."""
+"""Writes movements and dead letters, and commits the offsets with them in one Kafka transaction."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -18,7 +18,7 @@ from streams.metrics import RaterMetrics
 
 
 class MovementWriter:
-    """Writes what became of a batch: `begin`, then `append` and `write_dead_letter`, then `commit`."""
+    """Writes the outcomes of a batch: `begin`, then `append` and `write_dead_letter`, then `commit`."""
 
     def __init__(self, make_producer: MakeProducer, movements: RecordCodec, metrics: RaterMetrics) -> None:
         self._transactions = Transactions(make_producer, metrics.producers_renewed.inc)
@@ -32,7 +32,7 @@ class MovementWriter:
         self._transactions.open()
 
     def begin(self) -> None:
-        """Begin a batch. Its transaction begins with the first thing that is written."""
+        """Begin a batch. Its transaction begins with the first record that is written."""
         self._next_offsets = {}
         self._writes = False
 
@@ -56,7 +56,7 @@ class MovementWriter:
             produce_all(self._transactions.producer, CREDIT_MOVEMENTS.name, records, int(partition))
 
     def write_dead_letter(self, message: Message, reason: Reason, detail: str) -> None:
-        """Queue a dead letter: the bytes as they came, beside the headers that they had and ours."""
+        """Queue a dead letter: the record's bytes untouched, its headers, and ours."""
         self._begin_writing()
         (topic, partition), offset = position_of(message)
         headers = [*(message.headers() or []), *dead_letter_headers(reason, detail, topic, partition, offset)]
@@ -70,15 +70,15 @@ class MovementWriter:
         )
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Consumer) -> dict[int, int]:
-        """Commit the batch and the offsets with it; the offsets alone, without a transaction, where nothing was written.
+        """Commit the batch with its offsets. Where nothing was written, commit the offsets alone, without a transaction.
 
         Returns, for each partition of `credit-movements` written to, the offset after the last movement. Raises AbortedError
-        where the batch is to be read again, and KafkaException where this rater must end (it was fenced, or a bug).
+        where the batch has to be read again, and KafkaException where this rater must end (it was fenced, or a bug).
         """
         if self._writes:
             self._transactions.commit(offsets, consumer)
         else:
-            # Tansu loses the offsets of a transaction that holds nothing else, and Kafka needs none for them.
+            # Offsets alone need no transaction, and Tansu loses the offsets of a transaction that holds nothing else.
             commit_alone(offsets, consumer)
         return dict(self._next_offsets)
 

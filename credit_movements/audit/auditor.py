@@ -1,18 +1,18 @@
 """The audit, partition by partition, on a running system.
 
-In this order, because each thing noted must be covered by what is read after it; 1 and 2 for as many partitions as memory
-allows, the rest for one partition after the other:
+The system goes on while it is audited. So each step notes an offset, and a later step reads beyond it. Steps 1 and 2 take as
+many partitions at once as memory allows, the others one partition after the other.
 
-1. note how far the sink has committed;
-2. read the rows of ClickHouse: whatever is there came from the log that is read later;
-3. note how far the raters have committed, and after that how far the log and the dead letters are written, by open
-   transactions as well: all that belongs to the raters' offsets lies before these places;
-4. read both beyond these places to their ends, once open transactions are decided; a movement that no known rate gives
-   waits until the newest rates are read;
-5. read the source topics from their oldest record to the offsets of 3, and account for each event.
+1. Note the sink's committed offset.
+2. Read the rows of ClickHouse. All of them came from the log, which step 4 reads later.
+3. Note the raters' committed offsets, then the ends of the log and of the dead letters, open transactions included. The
+   outcome of every event before the raters' offsets lies before these ends.
+4. Read the log and the dead letters to these ends at least, and wait for open transactions to end. A movement that no known
+   rate gives is computed again with the newest rates.
+5. Read the source topics from their oldest record to the raters' offsets, and account for each event.
 
-Only 46 bytes of each movement of one partition at a time are kept. An id is known by the rater's hash of 64 bits, as in the
-rater; a row by another.
+The audit keeps 46 bytes of each movement, for one partition at a time. It knows an event by the rater's hash of 64 bits, and a
+row by a hash of its own.
 """
 
 import logging
@@ -28,7 +28,7 @@ from confluent_kafka import Consumer
 from credit_movements import clients
 from credit_movements.audit.accounts import SourceAudit, SourceCount
 from credit_movements.audit.clickhouse_rows import RowCounts, Rows, count_rows, read_rows, together
-from credit_movements.audit.differences import Findings, Kind, Told
+from credit_movements.audit.differences import Findings, Found, Kind
 from credit_movements.audit.letters import LetterAudit, Letters
 from credit_movements.audit.log_partition import LogAudit, LogPartition
 from credit_movements.audit.projection import LogCount, ProjectionAudit
@@ -55,7 +55,7 @@ class Audit:
     sources: list[SourceCount]
     logs: list[LogCount]
     other_rows: int
-    differences: list[Told]
+    differences: list[Found]
     counts: dict[Kind, int]
     seconds: float
 
@@ -86,7 +86,7 @@ class Auditor:
         self._client.close()
 
     def audit(self, on_progress: Callable[[int, int], None] = lambda done, of: None) -> Audit:
-        """Audit everything once. `on_progress` hears how many partitions are done, and of how many.
+        """Audit everything once. `on_progress` gets the number of partitions done, and the number of all.
 
         Raises KafkaException, RegistryUnavailableError, MovementsUnavailableError, StuckError, StoppedError.
         """
@@ -103,14 +103,14 @@ class Auditor:
                 self._audit_partition(number, sink_committed[number], rows.pop(number), round_)
         for number, count in sorted(row_counts.of_log.items()):
             if not 0 <= number < partitions:
-                place = f"{CREDIT_MOVEMENTS.name}/{number}"
-                findings.add(Kind.SURPLUS_ROW, count, [(place, "", f"the log has {partitions} partitions")])
+                name = f"{CREDIT_MOVEMENTS.name}/{number}"
+                findings.add(Kind.SURPLUS_ROW, count, [(name, "", f"the log has {partitions} partitions")])
         return Audit(
             log_id=self._log_id,
             sources=round_.sources,
             logs=round_.logs,
             other_rows=row_counts.of_others,
-            differences=findings.told(),
+            differences=findings.found(),
             counts={kind: findings.count(kind) for kind in Kind},
             seconds=time.monotonic() - began,
         )
@@ -118,29 +118,31 @@ class Auditor:
     def _read_rows(self, numbers: list[int], counts: RowCounts) -> tuple[dict[int, int], dict[int, Rows]]:
         """How far the sink has committed, and then the rows of ClickHouse, by log partition."""
         found = committed_offsets(self._sinks, [TopicPartition(CREDIT_MOVEMENTS.name, number) for number in numbers])
-        sink_committed = {place.partition: offset for place, offset in found.items()}
+        sink_committed = {each.partition: offset for each, offset in found.items()}
         dtypes = self._codecs[CREDIT_MOVEMENTS.name].dtypes
         return sink_committed, read_rows(self._client, self._log_id, sink_committed, counts, dtypes)
 
     def _audit_partition(self, number: int, sink_committed: int, rows: Rows, round_: "_Round") -> None:
-        log_place = TopicPartition(CREDIT_MOVEMENTS.name, number)
+        log_partition = TopicPartition(CREDIT_MOVEMENTS.name, number)
         sources = [TopicPartition(topic.name, number) for topic in SOURCES]
-        letter_places = {
+        letter_partitions = {
             source: TopicPartition(dead_letter_topic(topic_named(source.topic)).name, number) for source in sources
         }
         committed = committed_offsets(self._raters, sources)
-        written = {place: offset_range(self._written_reader, place) for place in (log_place, *letter_places.values())}
+        written = {
+            each: offset_range(self._written_reader, each) for each in (log_partition, *letter_partitions.values())
+        }
         if number == 0:
             self._read_rates(round_)
-        log, log_sums = self._read_log(number, written[log_place], sink_committed, round_)
+        log, log_sums = self._read_log(number, written[log_partition], sink_committed, round_)
         projection = ProjectionAudit(self._client, self._log_id, self._movement_at(number), round_.findings)
         round_.logs.append(projection.compare(log, log_sums, rows, sink_committed))
         for source in sources:
-            letters = self._read_letters(source, letter_places[source], written, round_.findings)
+            letters = self._read_letters(source, letter_partitions[source], written, round_.findings)
             round_.sources.append(self._account(source, committed[source], log, letters, round_.findings))
 
     def _read_rates(self, round_: "_Round") -> None:
-        """Take in what was published since."""
+        """Take in the rates that were published since the last call."""
         low, high = offset_range(self._written_reader, _RATES)
         for messages in read_to_end(self._reader, _RATES, max(low, round_.rates_read_to), high, self._stop):
             round_.rates.take(messages)
@@ -149,24 +151,24 @@ class Auditor:
     def _read_log(
         self, number: int, written: tuple[int, int], sink_committed: int, round_: "_Round"
     ) -> tuple[LogPartition, dict[str, int]]:
-        place = TopicPartition(CREDIT_MOVEMENTS.name, number)
+        partition = TopicPartition(CREDIT_MOVEMENTS.name, number)
         reading = LogAudit(number, self._codecs[CREDIT_MOVEMENTS.name], round_.rates, round_.findings)
-        for messages in read_to_end(self._reader, place, *written, self._stop):
+        for messages in read_to_end(self._reader, partition, *written, self._stop):
             reading.take(messages, sink_committed)
         if reading.has_doubts:
-            # The newest movements may be by rates that were published since.
+            # The newest movements may use rates that were published since the rates were read.
             self._read_rates(round_)
         return reading.finish(self._movement_at(number)), reading.sums
 
     def _read_letters(
         self,
         source: TopicPartition,
-        place: TopicPartition,
+        partition: TopicPartition,
         written: dict[TopicPartition, tuple[int, int]],
         findings: Findings,
     ) -> Letters:
         reading = LetterAudit(source, findings)
-        for messages in read_to_end(self._reader, place, *written[place], self._stop):
+        for messages in read_to_end(self._reader, partition, *written[partition], self._stop):
             reading.take(messages)
         return reading.finish()
 
@@ -183,18 +185,18 @@ class Auditor:
         return accounts.finish(first, committed, self._movement_at(source.partition))
 
     def _movement_at(self, number: int) -> Callable[[int], dict[str, Any]]:
-        """Reads one movement again, to show it; not while this auditor's consumer reads something else."""
-        place = TopicPartition(CREDIT_MOVEMENTS.name, number)
+        """Reads one movement again, to show it. Not to be used while this auditor's consumer reads something else."""
+        partition = TopicPartition(CREDIT_MOVEMENTS.name, number)
 
         def movement_at(offset: int) -> dict[str, Any]:
-            (messages,) = read(self._reader, place, offset, offset + 1, self._stop)
+            (messages,) = read(self._reader, partition, offset, offset + 1, self._stop)
             return self._codecs[CREDIT_MOVEMENTS.name].decode_one(messages[0].value())
 
         return movement_at
 
 
 class _Round:
-    """What one audit gathers."""
+    """What one audit collects on its way."""
 
     def __init__(self, findings: Findings, rates: RateHistory) -> None:
         self.findings = findings

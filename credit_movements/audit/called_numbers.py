@@ -1,4 +1,4 @@
-"""The digits of a destination by the contract's rule 3.1, written a second time: character by character, by Python's tables."""
+"""The digits of a destination, by rule 3.1 of the contract. The audit has code of its own for it."""
 
 import re
 import unicodedata
@@ -59,7 +59,7 @@ def _plain_text(text: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _plain(character: str) -> str:
-    """Nothing for what is dropped; the ASCII digit, plus or round bracket for those of any script; itself for the rest."""
+    """What a character becomes: '' if it is dropped; the ASCII digit, plus or bracket for one of any script; else itself."""
     category = unicodedata.category(character)
     if category in _DROPPED_CATEGORIES or character in _DROPPED or any(ord(character) in each for each in _VARIATIONS):
         return ""

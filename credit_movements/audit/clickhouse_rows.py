@@ -10,7 +10,8 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from credit_movements.audit.log_partition import row_hashes, sums_by_currency
-from sinks.read.movements import MovementsUnavailableError, outages_named, read_blocks
+from sinks.read.movements import read_blocks
+from sinks.read.slice import MovementsUnavailableError, outages_named
 
 # As the exporter reads: FINAL counts a row that was written twice once, and nothing may be filtered before it.
 _SETTINGS: Final = {
@@ -18,7 +19,7 @@ _SETTINGS: Final = {
     "use_skip_indexes_if_final": 0,
     "max_block_size": 65_536,
 }
-# FINAL reads the whole table however little is asked for: few questions, and of each row 24 bytes are kept.
+# FINAL reads the whole table, however little a question asks for. So there are few questions, and 24 bytes of a row are kept.
 _ROWS_AT_ONCE: Final = 4_000_000
 _COUNT: Final = """
 SELECT log_partition, countIf(log_id = {log_id:String}), countIf(log_id != {log_id:String})
@@ -96,8 +97,8 @@ def together(counts: RowCounts, partitions: int) -> Iterator[list[int]]:
 def read_rows(
     client: Client, log_id: str, sink_committed: dict[int, int], counts: RowCounts, dtypes: dict[str, Any]
 ) -> dict[int, Rows]:
-    """All rows of those partitions of the log for which `sink_committed` has the sink's place. Fewer than were counted
-    before mean a stream that was cut short. Raises MovementsUnavailableError.
+    """All rows of the log partitions that `sink_committed` names. Fewer rows than were counted before mean that the stream was
+    cut short. Raises MovementsUnavailableError.
     """
     kept = [pl.DataFrame(schema={"log_partition": pl.Int64, "log_offset": pl.Int64, "row": pl.UInt64})]
     sums: dict[int, Counter[str]] = {number: Counter() for number in sink_committed}
@@ -127,5 +128,5 @@ def rows_at(client: Client, log_id: str, log_partition: int, log_offsets: list[i
 
 
 def checksum(hashes: pl.Series) -> int:
-    """Of rows in any order: the sum of their hashes, 64 bits."""
+    """The sum of the rows' hashes, 64 bits: the same in any order."""
     return int(hashes.to_numpy().sum(dtype=np.uint64))

@@ -11,7 +11,7 @@ EXAMPLES_OF_A_KIND = 5
 
 @unique
 class Kind(StrEnum):
-    """Between the source topics and the log; within the log; between the log and ClickHouse."""
+    """What can be wrong, in the order of the data's way: source topics and log, the log itself, log and ClickHouse."""
 
     LOST = "lost"
     EXPIRED = "expired"
@@ -38,8 +38,8 @@ _MEANINGS = {
     Kind.EXPIRED: "deleted by the topic's retention before a rater read it",
     Kind.FALSE_DUPLICATE: "dropped as a duplicate, but the movement of its id says something else or came later",
     Kind.DOUBLED: "accounted for more than once",
-    Kind.NOT_ITS_EVENT: "a movement that says something else than the event at the place it names",
-    Kind.NO_SOURCE: "a movement or dead letter that names a place where no event lies",
+    Kind.NOT_ITS_EVENT: "a movement that says something else than the event at the position that it names",
+    Kind.NO_SOURCE: "a movement or dead letter that names a position where no event lies",
     Kind.ALTERED_DEAD_LETTER: "a dead letter whose bytes are not the event's",
     Kind.NO_MOVEMENT: "a record of the log that is no movement",
     Kind.UNKNOWN_RATE: "a movement that names a rate or card which the topic of rates does not have",
@@ -55,17 +55,17 @@ class Difference(NamedTuple):
     """One thing that is wrong: where (`topic/partition@offset`), whose (an id, or ''), and what."""
 
     kind: Kind
-    place: str
+    position: str
     id: str
     detail: str
 
 
-def place_name(topic: str, partition: int, offset: int) -> str:
+def position_name(topic: str, partition: int, offset: int) -> str:
     return f"{topic}/{partition}@{offset}"
 
 
 @dataclass(frozen=True)
-class Told:
+class Found:
     """`count` of one kind, and a few of them."""
 
     kind: Kind
@@ -92,7 +92,7 @@ class Findings:
         return EXAMPLES_OF_A_KIND - len(self._examples.get(kind, []))
 
     def add(self, kind: Kind, count: int, examples: Iterable[tuple[str, str, str]]) -> None:
-        """`count` more of a kind; `examples` are (place, id, detail) of the first of them, made only as far as wanted."""
+        """`count` more of a kind; `examples` gives (position, id, detail) of each; only the first few are taken."""
         self._counts[kind] += count
         kept = self._examples.setdefault(kind, [])
         for example in examples if self.room(kind) > 0 else ():
@@ -100,6 +100,8 @@ class Findings:
             if self.room(kind) <= 0:
                 break
 
-    def told(self) -> list[Told]:
+    def found(self) -> list[Found]:
         """What was found, in the order of the kinds."""
-        return [Told(kind, self._counts[kind], self._examples.get(kind, [])) for kind in Kind if self._counts[kind] > 0]
+        return [
+            Found(kind, self._counts[kind], self._examples.get(kind, [])) for kind in Kind if self._counts[kind] > 0
+        ]

@@ -1,4 +1,4 @@
-"""The dead letters of one partition, by the place of the event that each is of."""
+"""The dead letters of one partition, by the offset of the event in each."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from streams.events.sorted_keys import Ints
 
 @dataclass(frozen=True)
 class Letters:
-    """`source_offsets`, sorted; of each letter its own offset and the hash of its bytes."""
+    """Three columns, sorted by `source_offsets`: the event's offset, the letter's own offset, the hash of its bytes."""
 
     source_offsets: Ints
     offsets: Ints
@@ -35,7 +35,7 @@ class LetterAudit:
             if letter.source == self._source:
                 self._kept.append((letter.source_offset, letter.offset, value_hash(letter.value)))
             else:
-                self._findings.add(Kind.NO_SOURCE, 1, [(letter.name, "", _told(letter))])
+                self._findings.add(Kind.NO_SOURCE, 1, [(letter.name, "", _origin(letter))])
 
     def finish(self) -> Letters:
         rows = sorted(self._kept)
@@ -52,7 +52,7 @@ def value_hash(value: bytes | None) -> int:
     return 0 if value is None else xxh3_64_intdigest(value)
 
 
-def _told(letter: Letter) -> str:
+def _origin(letter: Letter) -> str:
     if letter.source is None:
         return "its headers do not say where it came from"
     return f"it names {letter.source.topic}/{letter.source.partition}"

@@ -1,4 +1,4 @@
-"""One partition of the log `credit-movements`: what is kept of it while it is held against the rest."""
+"""One partition of the log `credit-movements`: what the audit keeps of it, to compare it with the rest."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import polars as pl
 from confluent_kafka import Message
 
 from credit_movements.audit import recomputed
-from credit_movements.audit.differences import Findings, Kind, place_name
+from credit_movements.audit.differences import Findings, Kind, position_name
 from credit_movements.audit.rate_history import RateHistory
 from kafka_io.positions import position_of
 from schemas.codec import RecordCodec
@@ -22,7 +22,7 @@ MovementAt = Callable[[int], dict[str, Any]]
 
 _MICROS_PER_MILLI = 1000
 _TOPICS = [topic.name for topic in SOURCES]
-# Of each movement 46 bytes are kept, whatever it says.
+# 46 bytes a movement, however long its texts are.
 _KEPT: dict[str, type[pl.DataType]] = {
     "log_offset": pl.Int64,
     "topic": pl.Int16,
@@ -70,8 +70,8 @@ class LogAudit:
         """Take in a batch; `sums` (nanos by currency) are of the movements that the sink has passed."""
         decoded = self._codec.decode([message.value() for message in messages])
         for refusal in decoded.refusals:
-            place = self._place(position_of(messages[refusal.row])[1])
-            self._findings.add(Kind.NO_MOVEMENT, 1, [(place, "", f"{refusal.reason}: {refusal.detail}")])
+            position = self._position(position_of(messages[refusal.row])[1])
+            self._findings.add(Kind.NO_MOVEMENT, 1, [(position, "", f"{refusal.reason}: {refusal.detail}")])
         positions = pl.DataFrame(
             {
                 "log_offset": [message.offset() for message in messages],
@@ -87,16 +87,16 @@ class LogAudit:
 
     @property
     def has_doubts(self) -> bool:
-        """Whether there are movements that the rates read so far do not give: read the newest before `finish`."""
+        """Whether some movement is not what the rates read so far give. Then read the newest rates before `finish`."""
         return bool(self._doubtful)
 
     def finish(self, movement_at: MovementAt) -> LogPartition:
-        """The whole partition; movements that are wrong, there twice, or not of this partition are found here."""
+        """The whole partition. Here the movements that are wrong, twice, or of another partition are found."""
         if self._doubtful:
             self._tell_faults(self._faults(pl.concat(self._doubtful)))
         log = LogPartition(self._number, pl.concat(self._kept))
         self._find_doubled(log.table, ["id"], movement_at)
-        # The same event twice is found by its id already.
+        # Two movements of one event have one id, so they were found already.
         by_place = log.table.unique("id", keep="first", maintain_order=True)
         self._find_doubled(by_place, ["topic", "source_partition", "source_offset"], movement_at)
         stray = log.table.filter((pl.col("topic") < 0) | (pl.col("source_partition") != self._number))
@@ -112,7 +112,7 @@ class LogAudit:
                 Kind(kind),
                 len(rows),
                 (
-                    (self._place(row["log_offset"]), row["movement_id"], recomputed.detail(row))
+                    (self._position(row["log_offset"]), row["movement_id"], recomputed.detail(row))
                     for row in rows.iter_rows(named=True)
                 ),
             )
@@ -135,32 +135,32 @@ class LogAudit:
         if len(again) == 0:
             return
         firsts = table.unique(by, keep="first").select(*by, pl.col("log_offset").alias("first_offset"))
-        told = again.head(self._findings.room(Kind.DOUBLED)).join(firsts, on=by)
-        self._findings.add(Kind.DOUBLED, len(again), (self._told_doubled(row, movement_at) for row in _rows(told)))
-
-    def _told_doubled(self, row: dict[str, Any], movement_at: MovementAt) -> tuple[str, str, str]:
-        movement, first = movement_at(row["log_offset"]), movement_at(row["first_offset"])
-        said = (
-            f"a second movement beside {self._place(row['first_offset'])}, of {_source(movement)} and {_source(first)}"
+        shown = again.head(self._findings.room(Kind.DOUBLED)).join(firsts, on=by)
+        self._findings.add(
+            Kind.DOUBLED, len(again), (self._example_of_doubled(row, movement_at) for row in _rows(shown))
         )
-        return self._place(row["log_offset"]), movement["movement_id"], said
+
+    def _example_of_doubled(self, row: dict[str, Any], movement_at: MovementAt) -> tuple[str, str, str]:
+        movement, first = movement_at(row["log_offset"]), movement_at(row["first_offset"])
+        said = f"a second movement beside {self._position(row['first_offset'])}, of {_source(movement)} and {_source(first)}"
+        return self._position(row["log_offset"]), movement["movement_id"], said
 
     def _told_stray(self, row: dict[str, Any], movement_at: MovementAt) -> tuple[str, str, str]:
         movement = movement_at(row["log_offset"])
-        return self._place(row["log_offset"]), movement["movement_id"], f"it names {_source(movement)}"
+        return self._position(row["log_offset"]), movement["movement_id"], f"it names {_source(movement)}"
 
-    def _place(self, offset: int) -> str:
-        return place_name(CREDIT_MOVEMENTS.name, self._number, offset)
+    def _position(self, offset: int) -> str:
+        return position_name(CREDIT_MOVEMENTS.name, self._number, offset)
 
 
 def sums_by_currency(movements: pl.DataFrame) -> dict[str, int]:
-    """Nanos by currency: `credit_movement_nanos` summed up in 128 bits, for 64 would wrap."""
+    """Nanos by currency: `credit_movement_nanos` summed up in 128 bits, because 64 could overflow."""
     sums = movements.group_by("currency").agg(pl.col("credit_movement_nanos").cast(pl.Int128).sum())
     return {currency: int(nanos) for currency, nanos in sums.iter_rows()}
 
 
 def _source(movement: dict[str, Any]) -> str:
-    return place_name(movement["source_topic"], movement["source_partition"], movement["source_offset"])
+    return position_name(movement["source_topic"], movement["source_partition"], movement["source_offset"])
 
 
 def _rows(table: pl.DataFrame) -> Iterator[dict[str, Any]]:

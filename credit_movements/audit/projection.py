@@ -8,7 +8,7 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from credit_movements.audit.clickhouse_rows import Rows, checksum, rows_at
-from credit_movements.audit.differences import Findings, Kind, place_name
+from credit_movements.audit.differences import Findings, Kind, position_name
 from credit_movements.audit.log_partition import LogPartition, MovementAt
 from schemas.topics import CREDIT_MOVEMENTS
 
@@ -32,7 +32,7 @@ class LogCount:
 
 
 class ProjectionAudit:
-    """Holds rows against the log: what the sink has passed must be there, and what is there must be in the log."""
+    """Compares rows with the log: each movement before the sink's offset must be a row, each row a movement of the log."""
 
     def __init__(self, client: Client, log_id: str, movement_at: MovementAt, findings: Findings) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class ProjectionAudit:
         self._findings = findings
 
     def compare(self, log: LogPartition, log_sums: dict[str, int], rows: Rows, sink_committed: int) -> LogCount:
-        """`rows` were read before the end of `log` was looked up: each of them lies in the log by now."""
+        """`rows` must have been read before the end of `log` was noted: then each of them lies in the log."""
         in_log = log.table.select("log_offset", pl.col("row").alias("log_row"))
         first_rows = rows.table.unique("log_offset", keep="first")
         passed_log, passed_rows = (each.filter(pl.col("log_offset") < sink_committed) for each in (in_log, rows.table))
@@ -49,10 +49,10 @@ class ProjectionAudit:
         strange = first_rows.join(in_log, on="log_offset", how="anti").sort("log_offset")
         twice = rows.table.filter(~pl.col("log_offset").is_first_distinct())
         changed = first_rows.join(in_log, on="log_offset").filter(pl.col("row") != pl.col("log_row")).sort("log_offset")
-        self._add(Kind.MISSING_ROW, missing, self._told_missing(missing, log.number))
-        self._add(Kind.SURPLUS_ROW, strange, self._told_rows(strange, log.number, "the log has no movement there"))
-        self._add(Kind.SURPLUS_ROW, twice, self._told_rows(twice, log.number, "two rows of one place in the log"))
-        self._add(Kind.CHANGED_ROW, changed, self._told_changed(changed, log.number))
+        self._add(Kind.MISSING_ROW, missing, self._missing(missing, log.number))
+        self._add(Kind.SURPLUS_ROW, strange, self._surplus(strange, log.number, "the log has no movement there"))
+        self._add(Kind.SURPLUS_ROW, twice, self._surplus(twice, log.number, "two rows of one position in the log"))
+        self._add(Kind.CHANGED_ROW, changed, self._changed(changed, log.number))
         return LogCount(
             partition=log.number,
             sink_committed=sink_committed,
@@ -68,21 +68,21 @@ class ProjectionAudit:
         if len(wrong):
             self._findings.add(kind, len(wrong), examples)
 
-    def _told_missing(self, missing: pl.DataFrame, partition: int) -> Iterator[tuple[str, str, str]]:
+    def _missing(self, missing: pl.DataFrame, partition: int) -> Iterator[tuple[str, str, str]]:
         for offset in missing["log_offset"]:
             movement = self._movement_at(offset)
-            yield _place(partition, offset), movement["movement_id"], f"account {movement['account_id']!r}"
+            yield _position(partition, offset), movement["movement_id"], f"account {movement['account_id']!r}"
 
-    def _told_rows(self, rows: pl.DataFrame, partition: int, what: str) -> Iterator[tuple[str, str, str]]:
+    def _surplus(self, rows: pl.DataFrame, partition: int, what: str) -> Iterator[tuple[str, str, str]]:
         offsets = rows["log_offset"].head(self._findings.room(Kind.SURPLUS_ROW)).to_list()
         for row in rows_at(self._client, self._log_id, partition, offsets):
-            yield _place(partition, row["log_offset"]), row["movement_id"], f"account {row['account_id']!r}: {what}"
+            yield _position(partition, row["log_offset"]), row["movement_id"], f"account {row['account_id']!r}: {what}"
 
-    def _told_changed(self, changed: pl.DataFrame, partition: int) -> Iterator[tuple[str, str, str]]:
+    def _changed(self, changed: pl.DataFrame, partition: int) -> Iterator[tuple[str, str, str]]:
         offsets = changed["log_offset"].head(self._findings.room(Kind.CHANGED_ROW)).to_list()
         for row in rows_at(self._client, self._log_id, partition, offsets):
             movement = self._movement_at(row["log_offset"])
-            yield _place(partition, row["log_offset"]), movement["movement_id"], _changes(movement, row)
+            yield _position(partition, row["log_offset"]), movement["movement_id"], _changes(movement, row)
 
 
 def _changes(movement: dict[str, Any], row: dict[str, Any]) -> str:
@@ -90,5 +90,5 @@ def _changes(movement: dict[str, Any], row: dict[str, Any]) -> str:
     return "; ".join(fields) or "it was changed back"
 
 
-def _place(partition: int, offset: int) -> str:
-    return place_name(CREDIT_MOVEMENTS.name, partition, offset)
+def _position(partition: int, offset: int) -> str:
+    return position_name(CREDIT_MOVEMENTS.name, partition, offset)

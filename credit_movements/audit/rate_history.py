@@ -1,4 +1,4 @@
-"""The rates as the topic `rates` has them, with the time from which each end was known."""
+"""The rates of the topic `rates`, and from when on raters knew the end of each."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,7 +10,7 @@ from schemas.codec import RecordCodec
 from streams.pricing.rates import BadRateError, Rate
 
 _MICROS_PER_MILLI = 1000
-# A rate is in force for events read 3 s after it, a transaction may be tried for long, and clocks differ.
+# A rater uses a rate 3 s after it was published, a transaction can take long, and clocks differ.
 _GRACE = timedelta(minutes=2)
 
 RATE_COLUMNS: dict[str, type[pl.DataType]] = {
@@ -33,14 +33,14 @@ CARD_COLUMNS: dict[str, type[pl.DataType]] = {"rate_card_id": pl.String, "card_c
 
 @dataclass(frozen=True)
 class _Published:
-    """A rate, and until when (Kafka's time, microseconds) a movement may have been made that did not know its end."""
+    """A rate. Movements made before `ended_at` (Kafka's time, microseconds) may not have known its end."""
 
     rate: Rate
     ended_at: int
 
 
 class RateHistory:
-    """What raters may have rated by: of a key the first price stands, of a card the first currency, of the rest the newest."""
+    """The rates that raters may have used: the first price of a key, the first currency of a card, of all else the newest."""
 
     def __init__(self, codec: RecordCodec) -> None:
         self._codec = codec
@@ -49,7 +49,7 @@ class RateHistory:
         self._tables: tuple[pl.DataFrame, pl.DataFrame] | None = None
 
     def take(self, messages: list[Message]) -> None:
-        """Take in what was published, in its order. Bad rates change nothing, as in the rater."""
+        """Take in published rates, in their order. A bad rate changes nothing, as in the rater."""
         decoded = self._codec.decode([message.value() for message in messages])
         for record in decoded.rows.iter_rows(named=True):
             published_at = messages[record.pop("row")].timestamp()[1] * _MICROS_PER_MILLI
@@ -60,7 +60,7 @@ class RateHistory:
         self._tables = None
 
     def tables(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The rates (RATE_COLUMNS, named as in a movement where they are in one) and the cards (CARD_COLUMNS)."""
+        """The rates (RATE_COLUMNS) and the cards (CARD_COLUMNS). Columns are named as in a movement."""
         if self._tables is None:
             rates = [_row(each) for each in self._rates.values()]
             self._tables = (

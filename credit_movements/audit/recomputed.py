@@ -1,6 +1,6 @@
 """Every movement computed anew from the rate that it names, by the contract's rules 3.1 to 3.4.
 
-Written a second time on purpose: code that is shared with the rater would agree with it in its mistakes.
+Written a second time on purpose: shared code would repeat the rater's mistakes, and the audit would not see them.
 """
 
 from typing import Any
@@ -69,7 +69,7 @@ def _fault_of_charge() -> pl.Expr:
 
 
 def _fault_of_top_up() -> pl.Expr:
-    """Its amount is the event's: that is seen where the two are compared."""
+    """Its amount must be the event's: `accounts` compares the two."""
     return (
         pl.when(pl.col("card_currency").is_null())
         .then(pl.lit(Kind.UNKNOWN_RATE.value))
@@ -115,7 +115,7 @@ def _covers() -> pl.Expr:
 
 
 def _was_in_force() -> pl.Expr:
-    """An end that was published after the movement was made changes nothing: what was rated stands (rule 3.7)."""
+    """An end that was published after the movement was made changes nothing (rule 3.7 of the contract)."""
     at, end = pl.col("occurred_at"), pl.col("rate_effective_to")
     return (pl.col("rate_effective_from") <= at) & (
         end.is_null() | (at < end) | (pl.col("rated_at") <= pl.col("rate_ended_at"))

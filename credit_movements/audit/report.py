@@ -16,16 +16,16 @@ _CHECKSUM_MODULUS = 2**64
 
 
 def show(audit: Audit, each_partition: bool, console: Console, errors: Console) -> None:
-    """Tables on `console`; what is wrong on `errors`."""
+    """Print the tables on `console`, and what is wrong on `errors`."""
     console.print(_sources_table(audit.sources, each_partition))
     console.print(_logs_table(audit.logs, each_partition))
     if audit.other_rows:
         console.print(f"{audit.other_rows} rows of ClickHouse are of other logs and were not checked.", highlight=False)
-    for told in audit.differences:
-        errors.print(f"{told.kind} ({told.count}): {told.kind.meaning}", markup=False)
-        for example in told.examples:
-            errors.print("  " + "  ".join(filter(None, (example.place, example.id, example.detail))), markup=False)
-    wrong = sum(told.count for told in audit.differences)
+    for found in audit.differences:
+        errors.print(f"{found.kind} ({found.count}): {found.kind.meaning}", markup=False)
+        for example in found.examples:
+            errors.print("  " + "  ".join(filter(None, (example.position, example.id, example.detail))), markup=False)
+    wrong = sum(found.count for found in audit.differences)
     verdict = f"{wrong} differences." if wrong else "Every event is accounted for exactly once."
     console.print(f"{verdict} ({audit.seconds:.1f} s)", highlight=False)
 
@@ -41,12 +41,12 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "rows_of_other_logs": audit.other_rows,
         "differences": [
             {
-                "kind": told.kind.value,
-                "meaning": told.kind.meaning,
-                "count": told.count,
-                "examples": [{"place": each.place, "id": each.id, "detail": each.detail} for each in told.examples],
+                "kind": found.kind.value,
+                "meaning": found.kind.meaning,
+                "count": found.count,
+                "examples": [{"place": each.position, "id": each.id, "detail": each.detail} for each in found.examples],
             }
-            for told in audit.differences
+            for found in audit.differences
         ],
     }
 
@@ -92,7 +92,7 @@ def _log_cells(count: int, sums: dict[str, int], checksum: int) -> tuple[str, st
 
 
 def added(sums: Iterable[dict[str, int]]) -> dict[str, int]:
-    """Nanos by currency, of all of them together; negative ones as well, so no Counter's `+`."""
+    """The sums of all, nanos by currency. A Counter's `+` would drop the negative ones."""
     total: dict[str, int] = {}
     for each in sums:
         for currency, nanos in each.items():

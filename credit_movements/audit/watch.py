@@ -15,11 +15,11 @@ from credit_movements.settings import Settings
 from credit_movements.workers.health import health_page
 from kafka_io.reading import StoppedError, StuckError
 from schemas.registry import RegistryUnavailableError
-from sinks.read.movements import MovementsUnavailableError
+from sinks.read.slice import MovementsUnavailableError
 
 logger = logging.getLogger(__name__)
 
-# An audit that cannot be made says nothing about the figures: the next one comes in its time.
+# An audit that cannot be made says nothing about the figures. The next one follows after the interval.
 OUTAGES = (
     ClickHouseError,
     MovementsUnavailableError,
@@ -31,7 +31,7 @@ OUTAGES = (
 
 
 class AuditMetrics:
-    """What the last audit that came to its end found."""
+    """Metrics of the last complete audit."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._difference = Gauge(
@@ -43,7 +43,7 @@ class AuditMetrics:
         self._seconds = Gauge("credit_audit_duration_seconds", "How long the last audit took", registry=registry)
         self.has_run = False
 
-    def tell(self, audit: Audit, at_seconds: float) -> None:
+    def update(self, audit: Audit, at_seconds: float) -> None:
         for kind in Kind:
             self._difference.labels(kind.value).set(audit.counts[kind])
         self._seconds.set(audit.seconds)
@@ -75,9 +75,9 @@ def _audit_once(settings: Settings, metrics: AuditMetrics, stop: threading.Event
         audit = auditor.audit()
     finally:
         auditor.close()
-    metrics.tell(audit, time.time())
+    metrics.update(audit, time.time())
     consumed = sum(each.consumed for each in audit.sources)
     logger.info("%d events audited in %.1f s, %d differences", consumed, audit.seconds, sum(audit.counts.values()))
-    for told in audit.differences:
-        for example in told.examples:
-            logger.error("%s (%d): %s %s %s", told.kind, told.count, example.place, example.id, example.detail)
+    for found in audit.differences:
+        for example in found.examples:
+            logger.error("%s (%d): %s %s %s", found.kind, found.count, example.position, example.id, example.detail)

@@ -1,4 +1,4 @@
-"""The command `audit`: every event is accounted for exactly once, or what is not."""
+"""The command `audit`: is every event accounted for exactly once?"""
 
 import json
 import signal

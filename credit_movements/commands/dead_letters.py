@@ -2,15 +2,20 @@
 
 import json
 import sys
-import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from credit_movements.clock import now_micros
 from credit_movements.commands.output import AsJson, DataDir, wide_console
-from credit_movements.settings import load_settings
+from credit_movements.settings import Settings, load_settings
 from schemas.dead_letters import Reason
 from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
+
+if TYPE_CHECKING:
+    from credit_movements.dead_letters.letter import Letter
+    from credit_movements.dead_letters.reading import DeadLetters
+    from credit_movements.dead_letters.selection import Selection
 
 dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
 
@@ -34,35 +39,48 @@ def list_letters(
     data_dir: DataDir = None,
 ) -> None:
     """Count dead letters by topic and reason, and show the newest, or one of them decoded."""
-    from credit_movements.clients import registry
-    from credit_movements.dead_letters import report
-    from credit_movements.dead_letters.decoding import deciphered
-    from credit_movements.dead_letters.listing import listed
     from credit_movements.dead_letters.reading import DeadLetters
     from credit_movements.dead_letters.selection import selection
-    from schemas.registry import SubjectSchemas
 
     wanted = selection(topic or (), reason or (), since, until)
     settings = load_settings(data_dir)
     letters = DeadLetters(settings, wanted.topics)
-    console = wide_console()
     try:
         if show is None:
-            listing = listed(letters.read(), wanted, limit)
-            if as_json:
-                sys.stdout.write(json.dumps(report.listing_json(listing), indent=2, ensure_ascii=False) + "\n")
-            else:
-                report.show_listing(listing, console)
-            return
-        letter = letters.at(show)
+            _show_listing(letters, wanted, limit, as_json)
+        else:
+            _show_letter(settings, letters.at(show), as_json)
     finally:
         letters.close()
-    source = topic_named(letter.place.topic.removesuffix(DEAD_LETTER_SUFFIX))
+
+
+def _show_listing(letters: "DeadLetters", wanted: "Selection", limit: int, as_json: bool) -> None:
+    from credit_movements.dead_letters.listing import listed
+    from credit_movements.dead_letters.report import listing_json, show_listing
+
+    listing = listed(letters.read(), wanted, limit)
+    if as_json:
+        _print_json(listing_json(listing))
+    else:
+        show_listing(listing, wide_console())
+
+
+def _show_letter(settings: Settings, letter: "Letter", as_json: bool) -> None:
+    from credit_movements.clients import registry
+    from credit_movements.dead_letters.decoding import deciphered
+    from credit_movements.dead_letters.report import letter_json, show_letter
+    from schemas.registry import SubjectSchemas
+
+    source = topic_named(letter.topic_partition.topic.removesuffix(DEAD_LETTER_SUFFIX))
     found = deciphered(letter.value, source, SubjectSchemas(registry(settings)))
     if as_json:
-        sys.stdout.write(json.dumps(report.letter_json(letter, found), indent=2, ensure_ascii=False) + "\n")
+        _print_json(letter_json(letter, found))
     else:
-        report.show_letter(letter, found, console)
+        show_letter(letter, found, wide_console())
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 @dead_letters_app.command("replay")
@@ -86,7 +104,7 @@ def replay_letters(
     settings = load_settings(data_dir)
     letters = DeadLetters(settings, wanted.topics)
     try:
-        replayed = Replay(settings, wanted, limit, dry_run, lambda: time.time_ns() // 1000).run(letters)
+        replayed = Replay(settings, wanted, limit, dry_run, now_micros).run(letters)
     finally:
         letters.close()
     show_replay(replayed, dry_run, f"{settings.event_max_age.total_seconds() / 86_400:g} days", wide_console())

@@ -13,7 +13,6 @@ import typer
 from credit_movements.commands.audit import audit
 from credit_movements.commands.balance import balance
 from credit_movements.commands.dead_letters import dead_letters_app
-from credit_movements.commands.ending import one_line, told_in_one_line
 from credit_movements.commands.exports import delete_export, request_export
 from credit_movements.commands.output import fail
 from credit_movements.commands.prices import rates_app
@@ -24,6 +23,7 @@ from credit_movements.commands.verify import verify
 from credit_movements.commands.workers import export, rate, sink
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import described_settings
+from kafka_io.errors import Outage, UserError
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "rate": rate,
@@ -66,6 +66,32 @@ def main() -> NoReturn:
         app()
     except SystemExit:
         raise
-    except told_in_one_line() as error:
-        fail(one_line(error))
+    except _told_in_one_line() as error:
+        fail(_one_line(error))
     sys.exit(0)
+
+
+def _told_in_one_line() -> tuple[type[Exception], ...]:
+    """What ends a command with one line. Our own errors say so by their base class. The clients of Kafka and ClickHouse have
+    errors of their own, and `schemas` imports nothing of ours. Their modules are heavy, so ask only when something was raised.
+    """
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+    from confluent_kafka import KafkaException
+
+    from schemas.codec import UnregisteredSchemaError
+    from schemas.registry import RegistryUnavailableError
+
+    return (UserError, Outage, ClickHouseError, KafkaException, RegistryUnavailableError, UnregisteredSchemaError)
+
+
+def _one_line(error: Exception) -> str:
+    """The error in one line; that of a service which failed is followed by the end of the service's log."""
+    from confluent_kafka import KafkaException
+
+    from credit_movements.supervision.processes import ServiceFailedError
+
+    if isinstance(error, KafkaException):
+        return f"Kafka: {error.args[0].str()}"
+    if isinstance(error, ServiceFailedError):
+        return str(error)
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -7,22 +7,28 @@ from typing import Annotated
 import typer
 
 from credit_movements.commands.output import INTERRUPTED, fail
+from credit_movements.embedded.ports import Ports
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import load_settings
+
+_PORTS = Ports()
 
 
 def up(
     data_dir: Annotated[Path | None, typer.Option(help="Where data, exports, secrets and logs are kept.")] = None,
-    kafka_port: Annotated[int, typer.Option(help="Port of the embedded Kafka.", min=1, max=65_535)] = 19092,
+    kafka_port: Annotated[int, typer.Option(help="Port of the embedded Kafka.", min=1, max=65_535)] = _PORTS.kafka,
     registry_port: Annotated[
         int, typer.Option(help="Port of the embedded schema registry.", min=1, max=65_535)
-    ] = 18081,
-    http_port: Annotated[int, typer.Option(help="Port of downloads, /readyz and /metrics.", min=1, max=65_535)] = 18080,
-    clickhouse_port: Annotated[int, typer.Option(help="Port of the embedded ClickHouse.", min=1, max=65_535)] = 18123,
+    ] = _PORTS.registry,
+    http_port: Annotated[
+        int, typer.Option(help="Port of downloads, /readyz and /metrics.", min=1, max=65_535)
+    ] = _PORTS.http,
+    clickhouse_port: Annotated[
+        int, typer.Option(help="Port of the embedded ClickHouse.", min=1, max=65_535)
+    ] = _PORTS.clickhouse,
 ) -> None:
     """Run everything embedded on 127.0.0.1 until Ctrl-C: Kafka, registry, ClickHouse, rater, sink, exporter."""
     _check_embedded()
-    from credit_movements.stack.stages import Ports
     from credit_movements.stack.up import run_up
 
     settings = load_settings(data_dir)

@@ -14,22 +14,22 @@ def verify(
     ] = None,
 ) -> None:
     """Check an exported CSV against its manifest, line by line. Needs no server and no settings."""
-    from credit_movements.verify.findings import MOST_TOLD
+    from credit_movements.verify.findings import MOST_LISTED
     from credit_movements.verify.report import summary
     from credit_movements.verify.source import UnreadableFileError
     from credit_movements.verify.verification import verified
 
     console = Console(highlight=False, soft_wrap=True)
     try:
-        told, findings = verified(file, manifest)
+        manifest_read, findings = verified(file, manifest)
     except OSError as error:
         raise UnreadableFileError(f"{file}: {error.strerror}") from error
     if not findings.count:
-        console.print(summary(file, told), markup=False)
+        console.print(summary(file, manifest_read), markup=False)
         return
-    for each in findings.told:
+    for each in findings.listed:
         console.print(each, markup=False)
-    if findings.count > MOST_TOLD:
-        console.print(f"... and {findings.count - MOST_TOLD} more")
+    if findings.count > MOST_LISTED:
+        console.print(f"... and {findings.count - MOST_LISTED} more")
     console.print(f"{file} is NOT what its manifest says: {findings.count} differences.", markup=False)
     raise typer.Exit(1)

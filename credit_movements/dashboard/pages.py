@@ -1,7 +1,7 @@
 """The dashboard's page and its backend: GET for the state of the last export, POST for a click.
 
-A browser on this machine visits strange sites too. None of them may click here or read here: the Host header must be
-this machine's (no rebound DNS name), and a click is JSON from a page of the very same origin.
+A browser on this machine visits other sites too, and none of them may click or read here. So the Host header must be this
+machine's (against DNS rebinding), and a click must be JSON from a page of the same origin.
 """
 
 import base64
@@ -44,7 +44,7 @@ Page = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class RefusedError(Exception):
-    """What a browser on our own page would never send."""
+    """A request that our own page would never send."""
 
 
 def add_dashboard(settings: Settings, app: web.Application) -> None:
@@ -96,7 +96,7 @@ class Dashboard:
         """What the exporter says of the last export of the account `?account=`."""
         account_id = _account_id(request.query.get("account"))
         headers = {"Authorization": f"Bearer {self._token}"}
-        # In its last form already: a second encoding would make another account of it.
+        # aiohttp has decoded it: decoding it again could make another account of it.
         url = URL(self._status_url + quote(account_id, safe=""), encoded=True)
         try:
             async with (
@@ -112,7 +112,7 @@ class Dashboard:
         body = await self._body(clicked)
         account_id = _account_id(body.get("account"))
         zone = body.get("time_zone")
-        # A browser may name a zone that is not in our list: rather an export in UTC than none.
+        # A browser may name a zone that is not in our list: an export in UTC is better than none.
         time_zone = zone if isinstance(zone, str) and zone in known_time_zones() else None
         try:
             record = await in_thread(request, self._settings, account_id, time_zone, _USER_ID)
@@ -142,14 +142,14 @@ class Dashboard:
 
 
 def _account_id(given: object) -> str:
-    # JSON can spell half a character, which no other part of the system could write down.
+    # JSON can contain half a surrogate pair, which cannot be encoded as UTF-8.
     if not isinstance(given, str) or not 1 <= len(given) <= MOST_ID_CHARACTERS or _HALF.search(given):
         raise RefusedError(f"an account id has 1 to {MOST_ID_CHARACTERS} characters")
     return given
 
 
 def _policy(html: str) -> str:
-    """Nothing but what stands in the page itself, told by its hash."""
+    """The policy allows only the scripts and styles of the page itself, by their hashes."""
     script, style = (
         base64.b64encode(hashlib.sha256(re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)[0].encode()).digest())
         for tag in ("script", "style")

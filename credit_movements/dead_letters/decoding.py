@@ -16,7 +16,7 @@ _BAD_BYTES = (EOFError, IndexError, KeyError, OverflowError, RecursionError, Typ
 
 @dataclass
 class Deciphered:
-    """`fields` in their order, as many as could be read; `problem` says why not all of it is a record, '' if it is.
+    """`fields` are those that could be read, in their order. `problem` says why the rest could not; '' where there is no rest.
     `schema_id` is None where the bytes are not in the wire format."""
 
     schema_id: int | None = None
@@ -25,7 +25,7 @@ class Deciphered:
 
 
 def deciphered(value: bytes | None, topic: Topic, schemas: SubjectSchemas) -> Deciphered:
-    """What `value`, refused by the readers of `topic`, says. Raises RegistryUnavailableError."""
+    """Decode the bytes of a record of `topic` that was refused. Raises RegistryUnavailableError."""
     frames = read_frames([value])
     if value is None or len(value) < HEADER_BYTES or len(value) > MAX_VALUE_BYTES or frames.broken:
         return Deciphered(problem=frames.broken[0][1])
@@ -38,7 +38,7 @@ def deciphered(value: bytes | None, topic: Topic, schemas: SubjectSchemas) -> De
 
 
 def _read(body: bytes, schema_id: int, schema_text: str) -> Deciphered:
-    """Field after field, so that those before the broken one are seen."""
+    """Reads field after field, so that those before the broken one can be shown."""
     found = Deciphered(schema_id)
     source = BytesIO(body)
     for each in parsed_schema(schema_text)["fields"]:

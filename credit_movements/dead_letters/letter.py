@@ -13,10 +13,10 @@ REPLAYED_FROM = f"{_OUR_HEADERS}replayed-from"
 
 
 class Letter(NamedTuple):
-    """`place` and `offset` are its own, `source` and `source_offset` the record's that was refused (None: it does not say);
-    `at` is when it was written, microseconds."""
+    """`topic_partition` and `offset` are its own. `source` and `source_offset` are those of the refused record; None where its
+    headers do not say. `at` is when it was written, microseconds."""
 
-    place: TopicPartition
+    topic_partition: TopicPartition
     offset: int
     at: int
     reason: str
@@ -30,12 +30,12 @@ class Letter(NamedTuple):
     @property
     def name(self) -> str:
         """What a person calls it: topic/partition@offset."""
-        return f"{self.place.topic}/{self.place.partition}@{self.offset}"
+        return f"{self.topic_partition.topic}/{self.topic_partition.partition}@{self.offset}"
 
 
 def letter_of(message: Message) -> Letter:
-    """Read a dead letter, whatever its publisher has put into its headers: of ours, the last ones count."""
-    place, offset = position_of(message)
+    """Read a dead letter. A publisher may have set headers with our names: the last ones are ours."""
+    topic_partition, offset = position_of(message)
     pairs: Any = message.headers() or []
     headers: list[tuple[str, Any]] = list(pairs)
     said = {name: _text(value) for name, value in headers if name.startswith(_OUR_HEADERS)}
@@ -43,7 +43,7 @@ def letter_of(message: Message) -> Letter:
     partition, source_offset = (_number(said.get(f"dlq.source.{name}")) for name in ("partition", "offset"))
     named = topic is not None and partition >= 0 and source_offset >= 0
     return Letter(
-        place=place,
+        topic_partition=topic_partition,
         offset=offset,
         at=message.timestamp()[1] * _MICROS_PER_MILLI,
         reason=said.get("dlq.reason", ""),

@@ -34,7 +34,8 @@ def listed(batches: Iterable[list[Letter]], selection: Selection, limit: int) ->
     for batch in batches:
         taken = [letter for letter in batch if selection.takes(letter)]
         for letter in taken:
-            line = lines.setdefault((letter.place.topic, letter.reason), Line(letter.place.topic, letter.reason))
+            topic = letter.topic_partition.topic
+            line = lines.setdefault((topic, letter.reason), Line(topic, letter.reason))
             line.oldest = min(line.oldest, letter.at) if line.count else letter.at
             line.newest = max(line.newest, letter.at)
             line.count += 1

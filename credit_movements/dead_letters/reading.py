@@ -1,4 +1,4 @@
-"""Reads the topics of dead letters, as far as they reached when the reader was made."""
+"""Reads the topics of dead letters, up to the ends that they had when the reader was made."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,17 +18,19 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class DeadLetters:
-    """The dead letters of some source topics. What arrives after this was made is not among them: a letter that is sent
-    again and comes back is met by the next command."""
+    """The dead letters of some source topics. Letters that arrive later are not among them: a record that is
+    sent again and refused again is a matter of the next command."""
 
     def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
         """Raises UnreachableError, KafkaException."""
         clients.check_kafka(settings)
         self._consumer = clients.reading_consumer(settings, "dead-letters")
         names = [f"{topic}{DEAD_LETTER_SUFFIX}" for topic in topics]
-        places = [TopicPartition(name, number) for name in names for number in range(_partitions(self._consumer, name))]
-        found = log_ends(self._consumer, places)
-        self._ends = {place: found[place] for place in places}
+        partitions = [
+            TopicPartition(name, number) for name in names for number in range(_partitions(self._consumer, name))
+        ]
+        found = log_ends(self._consumer, partitions)
+        self._ends = {partition: found[partition] for partition in partitions}
 
     def close(self) -> None:
         self._consumer.close()
@@ -39,16 +41,16 @@ class DeadLetters:
         Raises StuckError, KafkaException.
         """
         never = threading.Event()
-        for place, end in self._ends.items():
-            for messages in read(self._consumer, place, offset_range(self._consumer, place)[0], end, never):
+        for partition, end in self._ends.items():
+            for messages in read(self._consumer, partition, offset_range(self._consumer, partition)[0], end, never):
                 yield [letter_of(message) for message in messages]
 
     def at(self, name: str) -> Letter:
-        """The letter that is called so (`topic/partition@offset`). Raises BadSelectionError where there is none."""
-        place, offset = _parsed(name)
-        if offset >= self._ends.get(place, 0) or offset < offset_range(self._consumer, place)[0]:
+        """The letter of that name (`topic/partition@offset`). Raises BadSelectionError where there is none."""
+        partition, offset = _parsed(name)
+        if offset >= self._ends.get(partition, 0) or offset < offset_range(self._consumer, partition)[0]:
             raise BadSelectionError(f"{name}: there is no such dead letter")
-        for messages in read(self._consumer, place, offset, offset + 1, threading.Event()):
+        for messages in read(self._consumer, partition, offset, offset + 1, threading.Event()):
             for message in messages:
                 return letter_of(message)
         raise BadSelectionError(f"{name}: there is no such dead letter")

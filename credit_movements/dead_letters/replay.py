@@ -1,13 +1,13 @@
 """Dead letters sent once more, the same way as any event.
 
-1. Read all letters and note of each content (topic and bytes) the newest: a letter that was replayed and came back lies
-   there twice, and only as the newest it says what became of the event.
-2. Read them again, to the same ends. Of the newest ones that are asked for, send the bytes, key and headers as their
-   publisher made them to the source topic: each content at most once, however often it lies there.
+1. Read all letters, and note the newest letter of each content (topic and bytes). A record that was replayed and refused again
+   has two letters; the newest says how it ended.
+2. Read them again, up to the same ends. Send the newest letters that the selection takes to their source topic, with bytes,
+   key and headers as their publisher made them. So each content is sent once at most.
 
-It can be broken off and repeated. What became a movement in the meantime is a duplicate to the rater and is dropped; what
-is refused again is one letter more, and still one content. A record gets the time at which it is sent: an event that lies
-too far back by now could only become an `invalid_event`, and is left where it is.
+A replay can be stopped and repeated. If an event became a movement in the meantime, the rater drops it as a duplicate. If it is
+refused again, there is one more letter of the same content. The record's time is the time of sending, so an event that is too
+old by now would become an `invalid_event`: it is not sent.
 """
 
 from collections import Counter
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
 
-from confluent_kafka import Producer
 from xxhash import xxh3_128_digest
 
 from credit_movements import clients
@@ -33,7 +32,7 @@ from schemas.topics import DEAD_LETTER_SUFFIX
 from streams.events.table import SOURCES
 
 REPLAYABLE = tuple(topic.name for topic in SOURCES)
-# The same bytes can pass now that a schema, rate or plan is there, or in the partition where they belong.
+# The same bytes can pass later: once a schema, rate or plan is there, or in the partition where they belong.
 DEFAULT_REASONS = frozenset(
     reason.value for reason in Reason if reason.may_pass_later or reason is Reason.WRONG_PARTITION
 )
@@ -53,7 +52,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Replayed:
-    """How many letters of each (source topic, reason) met which fate."""
+    """How many letters there are of each (source topic, reason, fate)."""
 
     counts: Counter[tuple[str, str, Fate]]
 
@@ -84,7 +83,7 @@ class Replay:
             for letter in batch:
                 key = _content(letter)
                 newest[key] = max(newest.get(key, _written(letter)), _written(letter))
-        deliveries = Deliveries(Producer(clients.producer_properties(self._settings), logger=clients.kafka_log))
+        deliveries = Deliveries(clients.producer(self._settings))
         for batch in letters.read():
             self._replay(deliveries, [letter for letter in batch if self._selection.takes(letter)], newest)
         if left := deliveries.undelivered(_FLUSH_SECONDS):
@@ -121,8 +120,8 @@ class Replay:
         return Fate.SENT
 
     def _send(self, deliveries: Deliveries, letter: Letter, topic: str, account_id: str | None) -> None:
-        # Whose account cannot be read goes where it came from, which is the partition that its letter is in.
-        partition = letter.place.partition
+        # If the account cannot be read, the record goes to its old partition, which is also its letter's.
+        partition = letter.topic_partition.partition
         if account_id is not None:
             partition = account_partition(account_id, self._partitions[topic])
         headers = [*without_ours(letter.headers), (REPLAYED_FROM, letter.name.encode())]
@@ -139,15 +138,15 @@ class Replay:
 
 
 def _source_topic(letter: Letter) -> str:
-    return letter.place.topic.removesuffix(DEAD_LETTER_SUFFIX)
+    return letter.topic_partition.topic.removesuffix(DEAD_LETTER_SUFFIX)
 
 
 def _content(letter: Letter) -> bytes:
     """A hash of the source topic and the bytes."""
     marked = b"\0" if letter.value is None else b"\1" + letter.value
-    return xxh3_128_digest(letter.place.topic.encode() + marked)
+    return xxh3_128_digest(letter.topic_partition.topic.encode() + marked)
 
 
 def _written(letter: Letter) -> tuple[int, int, int]:
-    """When and where it was written: the greater, the newer."""
-    return letter.at, letter.place.partition, letter.offset
+    """When and where it was written: a newer letter has a greater value."""
+    return letter.at, letter.topic_partition.partition, letter.offset

@@ -45,7 +45,9 @@ def letter_json(letter: Letter, found: Deciphered | None = None) -> dict[str, An
     source = (
         None if letter.source is None else f"{letter.source.topic}/{letter.source.partition}@{letter.source_offset}"
     )
-    record = {} if found is None else {"schema_id": found.schema_id, "fields": _told(found), "problem": found.problem}
+    record = (
+        {} if found is None else {"schema_id": found.schema_id, "fields": _readable(found), "problem": found.problem}
+    )
     return {
         "place": letter.name,
         "at": rfc3339(letter.at),
@@ -70,7 +72,7 @@ def show_letter(letter: Letter, found: Deciphered, console: Console) -> None:
         if not header.startswith("dlq."):
             say("header", f"{header}: {text!r}")
     say("schema", "none" if found.schema_id is None else found.schema_id)
-    for field, value in _told(found).items():
+    for field, value in _readable(found).items():
         say(field, json.dumps(value, ensure_ascii=False))
     if found.problem:
         say("problem", found.problem)
@@ -115,7 +117,7 @@ def _second(micros: int) -> str:
     return rfc3339(micros)[:19].replace("T", " ")
 
 
-def _told(found: Deciphered) -> dict[str, Any]:
+def _readable(found: Deciphered) -> dict[str, Any]:
     """The fields as people read them: a time is RFC 3339, unless it is none that could be."""
     return {
         name: rfc3339(value) if _is_time(name) and _can_be(value) else value for name, value in found.fields.items()

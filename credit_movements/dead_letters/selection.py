@@ -14,7 +14,7 @@ SOURCE_NAMES = tuple(topic.name.removesuffix(DEAD_LETTER_SUFFIX) for topic in DE
 
 
 class BadSelectionError(UserError):
-    """An option that names no dead letters there could be: one line."""
+    """An option names dead letters that cannot exist: one line."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the oracle says of an account's events: a line for each movement, and how the others end."""
+"""The oracle's answer for one account: a line for each movement, and the number of other outcomes."""
 
 from dataclasses import dataclass
 from decimal import Decimal

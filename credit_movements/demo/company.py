@@ -8,15 +8,14 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from credit_movements.demo.accounts import ACCOUNTS, plans
-from credit_movements.demo.deck import deck
-from credit_movements.demo.faults import DUPLICATE, MOVEMENT, top_up_faults, usage_faults, with_faults
-from credit_movements.demo.spoiled import SpoiledMessage, spoiled_messages
-from credit_movements.demo.top_ups import top_ups
-from credit_movements.demo.usage import usage
+from credit_movements.demo.generated.accounts import ACCOUNTS, plans
+from credit_movements.demo.generated.deck import deck
+from credit_movements.demo.generated.faults import DUPLICATE, MOVEMENT, top_up_faults, usage_faults, with_faults
+from credit_movements.demo.generated.spoiled import SpoiledMessage, spoiled_messages
+from credit_movements.demo.generated.top_ups import top_ups
+from credit_movements.demo.generated.usage import usage
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
-EVENTS: Final = 200_000
 SEED: Final = 20
 _MOST_OF_EACH_FAULT: Final = 24
 
@@ -64,7 +63,7 @@ class Company:
         return Outcomes.counted([*events["outcome"], *spoiled])
 
 
-def company(now_micros: int, seed: int = SEED, events: int = EVENTS) -> Company:
+def company(now_micros: int, seed: int = SEED, *, events: int) -> Company:
     """31 days of traffic until `now_micros` (UTC): `events` good uses of services, top-ups, and faults among them.
 
     At least some 2,000 events, for every fault to find an event that it can spoil.

@@ -1,4 +1,4 @@
-"""The oracle, asked about a made-up company: its deck and plans as text, its events as they were made."""
+"""Asks the oracle about the made-up company: the deck and plans as text, the events as they were made."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from credit_movements.demo.answer import Answer, Line
 from credit_movements.demo.company import Company, Outcomes
-from credit_movements.demo.deck import DEFAULT_CARD
+from credit_movements.demo.generated.deck import DEFAULT_CARD
 from credit_movements.demo.oracle import NANO, Event, Oracle, partition_of
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
@@ -17,7 +17,7 @@ _WHOLE_NUMBERS: Final = ("unit_size", "initial_increment", "increment", "price_u
 
 
 class CompanyOracle:
-    """Hears a company's events, once."""
+    """Takes a company's events once, in their order."""
 
     def __init__(self, company: Company) -> None:
         self._company = company
@@ -32,7 +32,7 @@ class CompanyOracle:
         return Answer(charges + payments, outcomes)
 
     def everything(self) -> dict[str, Outcomes]:
-        """What must become of every message, by topic name; for the spoiled ones the company's word is taken."""
+        """What must become of every message, by topic name; the company itself says what must become of the spoiled ones."""
         counted = {}
         for topic in (USAGE_EVENTS, TOP_UP_EVENTS):
             outcomes, _ = self._hear(topic, None)

@@ -1,4 +1,4 @@
-"""What must become of an event, found a second time: one event after the other, by if-statements and decimals.
+"""What must become of an event, one after the other, by if-statements and decimals.
 
 There are three implementations of rating, and none computes with the code of another. `streams` rates whole batches, because
 production must be fast. This oracle is as plain as the rules of the contract, because tests and demo need an answer that a
@@ -26,13 +26,14 @@ Rate = dict[str, Any]
 
 @dataclass
 class Oracle:
-    """Hears events one by one. `rates` and `plans` are dicts of the records' fields."""
+    """Decides on events one by one, in their order. `rates` and `plans` are dicts of the records' fields."""
 
     rates: list[Rate]
     plans: list[dict[str, Any]]
+    # The contract's figures stand here a second time on purpose: an oracle takes nothing from the code that it checks.
     default_card: str | None = "default"
     partitions: int = 12
-    seen: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
+    charged: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._currencies = {rate["rate_card_id"]: rate["currency"] for rate in reversed(self.rates)}
@@ -50,11 +51,11 @@ class Oracle:
             return "refused", reason
         identity = (event["account_id"], event["event_id"])
         content = tuple(event[name] for name in sorted(event) if name not in _NOT_CONTENT)
-        if identity in self.seen:
-            return ("duplicate", None) if self.seen[identity] == content else ("refused", "conflict")
+        if identity in self.charged:
+            return ("duplicate", None) if self.charged[identity] == content else ("refused", "conflict")
         kind, result = self._rated(event)
         if kind == "movement":
-            self.seen[identity] = content
+            self.charged[identity] = content
         return kind, result
 
     def currency(self, event: Event) -> str | None:
@@ -108,7 +109,7 @@ class Oracle:
         if event["quantity"] > limit:
             return "refused", "quantity_out_of_range"
         units = _units(event["quantity"], rate)
-        # Half a nano counts as a whole one; of whole numbers, since a Decimal would round a second time.
+        # Half a nano is rounded up. Whole numbers, because a Decimal would round a second time.
         nanos = (2 * units * rate["price_nanos"] + rate["price_units"]) // (2 * rate["price_units"])
         movement = Decimal(0) if nanos == 0 else -(nanos * NANO)
         if abs(movement) >= 10**9:
@@ -124,7 +125,7 @@ class Oracle:
 
 @cache
 def partition_of(account_id: str, partitions: int) -> int:
-    """As Kafka's own clients place a record by its key."""
+    """The partition that Kafka's own clients give a key."""
     return int((murmur2(account_id.encode()) & 0x7FFFFFFF) % partitions)
 
 

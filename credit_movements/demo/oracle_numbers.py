@@ -67,8 +67,8 @@ def _plain(character: str) -> str:
 def _without_lead(text: str) -> str:
     """Without brackets, a leading + or 00, and a (0) behind a country code."""
     digits, trunk_zero = "", None
-    for place, character in enumerate(text):
-        if text[place : place + 3] == "(0)" and trunk_zero is None:
+    for index, character in enumerate(text):
+        if text[index : index + 3] == "(0)" and trunk_zero is None:
             trunk_zero = len(digits) + 0
         if character not in "()":
             digits += character

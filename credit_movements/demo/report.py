@@ -1,4 +1,4 @@
-"""What the demo tells a person, and whether all its figures hold."""
+"""What the demo prints, and whether all its figures hold."""
 
 import csv
 import hashlib
@@ -152,7 +152,7 @@ def _outcome_rows(outcomes: Outcomes) -> Iterator[tuple[str, int]]:
 
 
 def _guarded(text: str) -> str:
-    """As the CSV has a text that a spreadsheet would run as a formula."""
+    """As the CSV writes a text that a spreadsheet would run as a formula."""
     return f"'{text}" if text.lstrip("\0").startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")) else text
 
 

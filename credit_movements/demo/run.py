@@ -4,18 +4,20 @@ import os
 import shutil
 import sys
 import threading
-import time
 from pathlib import Path
 
 from rich.console import Console
 
+from credit_movements.clock import now_micros
 from credit_movements.demo.company import Company, company
 from credit_movements.demo.report import Report
 from credit_movements.demo.scenario import DemoResult, play
+from credit_movements.embedded.ports import Ports
 from credit_movements.publishing.prices import publish_prices
 from credit_movements.settings import Settings, settings_of
 from credit_movements.setup.provision import set_up
-from credit_movements.stack.stages import Ports, stack_environment, stack_stages
+from credit_movements.stack.servers import stack_environment
+from credit_movements.stack.stages import stack_stages
 from credit_movements.stack.up import publish_deck
 from credit_movements.supervision.occupancy import LOCK_FILE, data_folder_claimed
 from credit_movements.supervision.running_up import announced
@@ -35,7 +37,7 @@ def run_demo(folder: Path, events: int) -> bool | None:
     folder = folder.absolute()
     with data_folder_claimed(folder):
         _empty(folder)
-        made = company(time.time_ns() // 1000, events=events)
+        made = company(now_micros(), events=events)
         ports = Ports.any_free()
         environment = stack_environment(folder, ports)
         settings = settings_of(environment)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 from rich.console import Console
 
 from credit_movements import clients
@@ -19,6 +20,8 @@ from credit_movements.demo.progress import DemoFailedError, counted, rate_and_st
 from credit_movements.exports.request import request
 from credit_movements.settings import Settings, required
 from credit_movements.verify.verification import manifest_beside
+from kafka_io.positions import TopicPartition
+from kafka_io.reading import read_to_end
 from schemas.dead_letters import read_headers
 from schemas.topics import EXPORT_NOTIFICATIONS, TOP_UP_EVENTS, USAGE_EVENTS, Topic, dead_letter_topic
 from sinks.read.balance import Balance, read_balance
@@ -134,21 +137,11 @@ def mails(settings: Settings, folder: Path) -> list[Path]:
 
 
 def _read_to_end(settings: Settings, topic: Topic) -> list[Message]:
-    partitions = clients.partition_count(settings, topic)
+    partitions = [TopicPartition(topic.name, number) for number in range(clients.partition_count(settings, topic))]
     consumer = clients.reading_consumer(settings, "demo")
-    consumer.assign([TopicPartition(topic.name, number, 0) for number in range(partitions)])
-    messages: list[Message] = []
-    ends = 0
+    never = threading.Event()
     try:
-        while ends < partitions:
-            for message in consumer.consume(10_000, 0.5):
-                error = message.error()
-                if error is None:
-                    messages.append(message)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    ends += 1
-                else:
-                    raise KafkaException(error)
+        batches = (batch for partition in partitions for batch in read_to_end(consumer, partition, 0, 0, never))
+        return [message for batch in batches for message in batch]
     finally:
         consumer.close()
-    return messages

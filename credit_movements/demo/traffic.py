@@ -7,7 +7,7 @@ import polars as pl
 from confluent_kafka import KafkaException, Producer
 
 from credit_movements.demo.company import Company
-from credit_movements.demo.spoiled import WRONG_PARTITION, SpoiledMessage, spoil
+from credit_movements.demo.generated.spoiled import WRONG_PARTITION, SpoiledMessage, spoil
 from kafka_io.producing import BY_KEY, Deliveries, produce_all
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition

@@ -1,7 +1,7 @@
 """The embedded broker: Tansu, a Kafka-compatible server, keeping its topics in memory.
 
-Its log begins at offset 0 at every start, so every start gets a cluster id of its own: whoever remembers offsets can
-tell one log from the next.
+Its log begins at offset 0 at every start. So every start gets a new cluster id, by which readers that remember offsets see
+that the log is another one.
 """
 
 import logging

@@ -1,6 +1,9 @@
-"""Free ports."""
+"""The ports of the embedded servers."""
 
 import socket
+from dataclasses import dataclass
+
+from credit_movements.settings import Settings
 
 
 def free_port() -> int:
@@ -8,3 +11,17 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the servers of `up` listen, all on 127.0.0.1."""
+
+    kafka: int = 19092
+    registry: int = 18081
+    http: int = Settings.model_fields["export_http_port"].default
+    clickhouse: int = 18123
+
+    @classmethod
+    def any_free(cls) -> "Ports":
+        return cls(*(free_port() for _ in range(4)))

@@ -23,7 +23,7 @@ class LoopbackServer(ThreadingHTTPServer):
         super().__init__((LOOPBACK, port), handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no news; anything else is a bug and its traceback goes to the log."""
+        """A client that goes away is nothing to log. Anything else is a bug, and its traceback goes to the log."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 

@@ -40,7 +40,7 @@ def export_state(settings: Settings, account_id: str) -> dict[str, Any] | None:
 
 
 class ExportProgress:
-    """Tells how an export is doing; `wait` is the callback of `request_and_wait`."""
+    """Shows how an export is doing; `wait` is the callback of `request_and_wait`."""
 
     def __init__(self, settings: Settings, account_id: str, console: Console, status: Status | None) -> None:
         self._settings = settings
@@ -66,7 +66,7 @@ class ExportProgress:
 
 @contextmanager
 def export_progress(settings: Settings, account_id: str, console: Console) -> Iterator[ExportProgress]:
-    """The progress of the export that is about to be requested; says at once if one is at work already."""
+    """The progress of the export that is requested next. Says at once if an export is being made already."""
     state = export_state(settings, account_id)
     if state is not None and state["state"] in {"waiting", "running"}:
         console.print(BEING_PROCESSED)
@@ -89,18 +89,18 @@ def show_outcome(notification: dict[str, Any], console: Console) -> None:
     name = notification["time_zone"] or "UTC"
     zone = ZoneInfo(name if name in known_time_zones() else "UTC")
 
-    def told(micros: int) -> str:
+    def minute(micros: int) -> str:
         return f"{datetime.fromtimestamp(micros // 10**6, zone):%Y-%m-%d %H:%M}"
 
     complete_until = notification["data_complete_until"]
     lines = {
         "Export": notification["export_id"],
         "File": notification["file_name"],
-        "Period": f"{told(notification['period_from'])} to {told(notification['period_to'])} ({zone.key})",
+        "Period": f"{minute(notification['period_from'])} to {minute(notification['period_to'])} ({zone.key})",
         "Rows": f"{notification['row_count']:,} movements",
-        "Complete to": "not known" if complete_until is None else f"{told(complete_until)} ({zone.key})",
+        "Complete to": "not known" if complete_until is None else f"{minute(complete_until)} ({zone.key})",
         "Size": f"{notification['size_bytes']:,} bytes",
-        "Works until": f"{told(notification['expires_at'])} ({zone.key})",
+        "Works until": f"{minute(notification['expires_at'])} ({zone.key})",
         "Link": notification["download_url"],
         "Manifest": notification["manifest_url"],
     }

@@ -9,9 +9,11 @@ from typing import Any
 from confluent_kafka import Consumer, Message
 
 from credit_movements import clients
+from credit_movements.clock import now_micros
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings
 from exporter.notify.notifications import answered_below
+from kafka_io.batches import consume
 from kafka_io.errors import Outage
 from kafka_io.offsets import assign
 from kafka_io.positions import TopicPartition
@@ -20,7 +22,8 @@ from schemas.codec import RecordCodec, UndecodableError
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 
-_POLL_SECONDS = 0.5
+_MOST_RECORDS = 100
+_WAIT_SECONDS = 0.5
 
 
 class NoOutcomeError(Outage):
@@ -45,7 +48,7 @@ def request(
     record = {
         "request_id": str(uuid.uuid4()),
         "account_id": account_id,
-        "requested_at": time.time_ns() // 1000,
+        "requested_at": now_micros(),
         "time_zone": time_zone,
         "requested_by": requested_by,
         **options,
@@ -63,7 +66,7 @@ def request_and_wait(
     on_wait: Callable[[float], None] = lambda _: None,
     **options: str | None,
 ) -> Outcome:
-    """Request an export and wait for what answers it: its own notification, or that of the one at work already.
+    """Request an export and wait for its notification, or for that of the export that is being made already.
 
     `on_wait` is called about twice a second, with the seconds waited since the request was sent. Raises NoOutcomeError,
     UnreachableError, NotDeliveredError.
@@ -95,9 +98,8 @@ def _answer(
     began = time.monotonic()
     while (waited := time.monotonic() - began) < wait_seconds:
         on_wait(waited)
-        for message in consumer.consume(100, _POLL_SECONDS):
-            if message.error() is None:
-                answers.take(message)
+        for record in consume(consumer, _MOST_RECORDS, _WAIT_SECONDS).records:
+            answers.take(record)
         if (outcome := answers.outcome()) is not None:
             return outcome
     raise NoOutcomeError(
@@ -108,8 +110,8 @@ def _answer(
 
 @dataclass
 class Answers:
-    """Which notification answers a request: its own, or that of an export that ended with the request in the log. How far that
-    reaches each notification tells itself. `codecs`: by the topic's name."""
+    """Which notification answers a request: its own, or that of an export that ended after the request came into the log. Each
+    notification has a header with the offset below which it answers requests. `codecs`: by the topic's name."""
 
     codecs: Mapping[str, RecordCodec]
     asked: dict[str, Any]

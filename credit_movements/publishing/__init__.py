@@ -1,4 +1,4 @@
-"""Publishing records of files: usage events, top-ups, requests, and prices, which are all published or none.
+"""Publishing the records of a file: usage events, top-ups, export requests, and prices, which are all published or none.
 
-What is right is decided by `schemas` and `streams.pricing`. Begin with `records`, for prices with `prices`.
+What a good record is, `schemas` and `streams.pricing` decide. Begin with `records`, for prices with `prices`.
 """

@@ -1,11 +1,11 @@
-"""Publishing rates and account plans: all of a file or nothing of it, held against everything that is published first.
+"""Publishing rates and account plans: all of a file or nothing of it, checked against all that is published.
 
-1. Open the one transaction that publishers of prices share: whoever else is between these steps cannot end his any more.
-2. Read both topics to their ends, by the very rules of the raters.
-3. Hold the whole file against that. With one fault nothing is published.
+1. Open a transaction with the id that all publishers of prices share. This fences the others: none of them can commit any more.
+2. Read both topics to their ends, by the same rules as the raters.
+3. Compare the whole file with that. With one fault nothing is published.
 4. Publish in one transaction what is not published already.
-5. Read both topics again: a client that is not ours may have come in between 2 and 4. What stands is what came first, for
-   every rater alike; here it is told.
+5. Read both topics again, because a client that is not ours may have published between 2 and 4. For every rater the first
+   record stands. If another client's came first, this step says so.
 """
 
 import threading
@@ -49,7 +49,7 @@ class PriceFault:
 
 
 class RefusedPricesError(Exception):
-    """The raters would refuse something of it: nothing was published. `faults`: at least one."""
+    """The raters would refuse a line of the file, so nothing was published. `faults`: at least one."""
 
     def __init__(self, faults: list[PriceFault]) -> None:
         super().__init__(str(faults[0]))
@@ -90,7 +90,7 @@ def published_prices(settings: Settings) -> PriceHistory:
             try:
                 put(record)
             except BadRateError:
-                # As in the raters, it changes nothing.
+                # It changes nothing, as in the raters.
                 continue
     return history
 
@@ -98,10 +98,10 @@ def published_prices(settings: Settings) -> PriceHistory:
 def _records(settings: Settings, topic: Topic) -> Iterator[dict[str, Any]]:
     codec = clients.codec(settings, topic)
     consumer = clients.reading_consumer(settings, "published-prices")
-    place = TopicPartition(topic.name, 0)
+    partition = TopicPartition(topic.name, 0)
     try:
-        begin, end = offset_range(consumer, place)
-        for messages in read_to_end(consumer, place, begin, end, threading.Event()):
+        begin, end = offset_range(consumer, partition)
+        for messages in read_to_end(consumer, partition, begin, end, threading.Event()):
             yield from codec.decode([message.value() for message in messages]).rows.drop("row").iter_rows(named=True)
     finally:
         consumer.close()
@@ -109,7 +109,7 @@ def _records(settings: Settings, topic: Topic) -> Iterator[dict[str, Any]]:
 
 def _held_against(history: PriceHistory, topic: Topic, lines: Sequence[Line]) -> list[Line]:
     """The lines that say something new. Raises RefusedPricesError."""
-    before = history.judged_plans()
+    before = history.decided_plans()
     published = {plan.key: plan for plan in before.standing}
     faults: list[PriceFault] = []
     new: list[Line] = []
@@ -126,7 +126,7 @@ def _held_against(history: PriceHistory, topic: Topic, lines: Sequence[Line]) ->
             continue
         if is_new:
             new.append((line, record))
-    for number, why in history.judged_plans().refused.items():
+    for number, why in history.decided_plans().refused.items():
         if number not in before.refused:
             line = plan_lines[number] if number in plan_lines else _to_blame(history, number, lines)
             faults += [PriceFault(line, column, message) for column, message in why.faults]
@@ -138,7 +138,7 @@ def _held_against(history: PriceHistory, topic: Topic, lines: Sequence[Line]) ->
 def _to_blame(history: PriceHistory, number: int, lines: Sequence[Line]) -> int:
     """The first line of the rates by which a published plan would no longer stand."""
     first_lines = {record["rate_card_id"]: line for line, record in reversed(lines)}
-    return next(first_lines[card] for card in history.cards_that_judge(number) if card in first_lines)
+    return next(first_lines[card] for card in history.cards_that_decide(number) if card in first_lines)
 
 
 def _publish(settings: Settings, producer: Producer, topic: Topic, lines: Sequence[Line]) -> None:
@@ -162,14 +162,14 @@ def _publish(settings: Settings, producer: Producer, topic: Topic, lines: Sequen
 
 
 def _check_that_it_stands(history: PriceHistory, topic: Topic, lines: Sequence[Line]) -> None:
-    """Raises RefusedPricesError for what another client, in the same moment, published otherwise."""
+    """Raises RefusedPricesError for lines that another client published differently at the same moment."""
     if topic is RATES:
         rates = [(line, Rate(**record)) for line, record in lines]
         overtaken = [
             line for line, rate in rates if rate.key not in history.rates or history.rates[rate.key].changes(rate)
         ]
     else:
-        plans = {plan.key: plan for plan in history.judged_plans().standing}
+        plans = {plan.key: plan for plan in history.decided_plans().standing}
         last = {plan.key: (line, plan) for line, plan in ((line, AccountPlan(**record)) for line, record in lines)}
         overtaken = [line for key, (line, plan) in last.items() if plans.get(key) != plan]
     if overtaken:

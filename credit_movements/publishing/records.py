@@ -25,7 +25,7 @@ _FLUSH_SECONDS = 60.0
 
 
 class BadLineError(UserError):
-    """A line of a file is no record of the topic: one line that says which and why."""
+    """A line of the file is not a record of the topic: one line that says which and why."""
 
 
 class NotDeliveredError(Outage):
@@ -58,8 +58,7 @@ def publish(
     """Publish records as any client would, and wait until Kafka has them all. Returns how many. For rates and plans there is
     `publish_prices`. Raises NotDeliveredError, UnreachableError."""
     clients.check_kafka(settings)
-    producer = Producer(clients.producer_properties(settings), logger=clients.kafka_log)
-    return send_all(producer, clients.codec(settings, topic), topic, records, on_sent)
+    return send_all(clients.producer(settings), clients.codec(settings, topic), topic, records, on_sent)
 
 
 def send_all(
@@ -85,7 +84,7 @@ def send_all(
 
 
 def key_of(topic: Topic, record: dict[str, Any]) -> str:
-    """The key under which the contract wants a record. Raises BadRateError for a bad rate or plan."""
+    """The key that the contract demands for a record. Raises BadRateError for a bad rate or plan."""
     if topic is RATES:
         return Rate.checked(record).key
     if topic is ACCOUNT_PLANS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
 _FOR_EVER = -1
-# What was lost of these, or is lost from now on, can charge wrongly.
+# If one of these loses records, events can be charged wrongly.
 _HISTORIES = (RATES, ACCOUNT_PLANS, CREDIT_MOVEMENTS)
 _CHARGED_BY = (*_HISTORIES, USAGE_EVENTS, TOP_UP_EVENTS)
 _PRICES = (RATES, ACCOUNT_PLANS)
@@ -18,8 +18,8 @@ _LOG_APPEND_TIME = "LogAppendTime"
 
 @dataclass(frozen=True)
 class TopicOnKafka:
-    """A topic as Kafka describes it. `settings`: name → text; empty where they may not be read, and without those that the
-    broker does not tell: nothing can be said of these."""
+    """A topic as Kafka describes it. `settings`: name → text; empty where they may not be read. Settings that the
+    broker does not report are missing, and are not checked."""
 
     topic: Topic
     id: str
@@ -52,7 +52,7 @@ def findings(topics: Iterable[TopicOnKafka]) -> list[Finding]:
 
 
 def compacted_away(finding: Finding) -> str | None:
-    """What remains to be done after `setup` has changed the setting, None where nothing does."""
+    """What a person must still do after `setup` has changed the setting; None: nothing."""
     if finding.topic in _PRICES and finding.setting == "cleanup.policy":
         return (
             f"topic {finding.topic.name} was compacted, and what was compacted away is gone: publish all"
@@ -101,7 +101,7 @@ def _settings(found: TopicOnKafka) -> Iterator[Finding]:
 
 
 def _is_as_wanted(setting: str, has: str, wanted: str) -> bool:
-    """To keep more is as good: `setup` deletes nothing that somebody wants to keep."""
+    """A topic that keeps more is fine: `setup` deletes nothing that somebody wants to keep."""
     if setting == _ONLY_IF_ASKED:
         return wanted != _LOG_APPEND_TIME or has == wanted
     if setting not in _MAY_BE_MORE:

@@ -92,11 +92,11 @@ def _changed(settings: Settings, finding: Finding, changes: TopicChanges) -> boo
 
 
 def _wait_until_told(settings: Settings, changed: Sequence[Finding]) -> None:
-    """A broker tells of what was made or changed a moment later: a worker that starts now is to find it."""
+    """Wait until the broker shows what was made or changed, which takes a moment: a worker that starts now must find it."""
     give_up_at = time.monotonic() + _TOLD_WITHIN_SECONDS
     while time.monotonic() < give_up_at:
-        told = kafka_topics.described(settings, *ALL_TOPICS)
-        if len(told) == len(ALL_TOPICS) and not set(changed) & set(findings(told.values())):
+        described = kafka_topics.described(settings, *ALL_TOPICS)
+        if len(described) == len(ALL_TOPICS) and not set(changed) & set(findings(described.values())):
             return
         time.sleep(0.1)
 
@@ -115,8 +115,8 @@ def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> N
 def register_subjects(settings: Settings) -> None:
     """Register all versions of our schemas under their subjects, compatibility FULL; what is there already stays as it is.
 
-    The old versions too, in their order: writers that still have them find their ids, and the registry holds each version
-    against the one before.
+    The old versions are registered too, in their order. Writers that still use them find their ids, and the registry checks
+    each version against the one before.
     """
     registry = clients.registry(settings)
     for topic in RECORD_TOPICS:

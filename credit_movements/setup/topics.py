@@ -15,7 +15,7 @@ from schemas.topics import Topic
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 10.0
-# We may not read the settings, or this broker has none to read; everything else is an outage.
+# The settings may not be read, or this broker has none. Everything else is an outage.
 _NOT_TOLD = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -31,10 +31,10 @@ class TopicSettingsError(UserError):
 def described(settings: Settings, *topics: Topic) -> dict[str, TopicOnKafka]:
     """Those of the topics that exist, by their names. Raises UnreachableError."""
     there = clients.topics_there(settings, topics)
-    told = _settings(clients.admin(settings), there)
+    found = _settings(clients.admin(settings), there)
     return {
         topic.name: TopicOnKafka(
-            topic, str(there[topic.name].topic_id), len(there[topic.name].partitions), told.get(topic.name, {})
+            topic, str(there[topic.name].topic_id), len(there[topic.name].partitions), found.get(topic.name, {})
         )
         for topic in topics
         if topic.name in there
@@ -42,7 +42,7 @@ def described(settings: Settings, *topics: Topic) -> dict[str, TopicOnKafka]:
 
 
 def checked(settings: Settings, needed: Iterable[Topic], also: Iterable[Topic] = ()) -> dict[str, TopicOnKafka]:
-    """The check of every worker at its start: what is wrong is said in one line each, with what to run.
+    """The check of every worker at its start. Each fault is one line, which says what to run.
 
     Raises TopicSettingsError where a worker could charge wrongly, and UnreachableError where a topic of `needed` is missing.
     """
@@ -80,12 +80,12 @@ def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str
     if not resources:
         return {}
     answers = kafka.describe_configs(list(resources.values()), request_timeout=_ANSWER_SECONDS)
-    told: dict[str, Mapping[str, str]] = {}
+    found: dict[str, Mapping[str, str]] = {}
     refused: dict[str, str] = {}
     for name, resource in resources.items():
         try:
             entries = answers[resource].result()
-            told[name] = {each: entry.value for each, entry in entries.items() if entry.value is not None}
+            found[name] = {each: entry.value for each, entry in entries.items() if entry.value is not None}
         except KafkaException as failure:
             if failure.args[0].code() not in _NOT_TOLD:
                 raise clients.UnreachableError(
@@ -95,4 +95,4 @@ def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str
     if refused:
         why = next(iter(refused.values()))
         logger.warning("settings of topics %s cannot be read and are not checked: %s", ", ".join(refused), why)
-    return told
+    return found

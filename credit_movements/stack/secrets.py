@@ -1,4 +1,4 @@
-"""Secrets that `up` makes for itself and keeps in its data folder, for this user's eyes alone."""
+"""Secrets that `up` makes and keeps in its data folder, in files that only this user can read."""
 
 import os
 import secrets

@@ -2,63 +2,21 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE
-from credit_movements.embedded.broker import broker_service
-from credit_movements.embedded.ports import free_port
-from credit_movements.embedded.services import answers_ok, clickhouse_dsn, clickhouse_service, registry_service
+from credit_movements.embedded.ports import Ports
+from credit_movements.embedded.services import answers_ok
 from credit_movements.settings import variable
-from credit_movements.stack.secrets import kept_secret
+from credit_movements.stack.servers import server_services
 from credit_movements.supervision.processes import Service
 from credit_movements.supervision.supervisor import Stage, Task
-
-# A consumer joins its group on Tansu after half of it.
-_SESSION_TIMEOUT_MS = 3_000
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the servers listen, all on 127.0.0.1."""
-
-    kafka: int = 19092
-    registry: int = 18081
-    http: int = 18080
-    clickhouse: int = 18123
-
-    @classmethod
-    def any_free(cls) -> "Ports":
-        return cls(*(free_port() for _ in range(4)))
-
-
-def stack_environment(folder: Path, ports: Ports) -> dict[str, str]:
-    """The settings of every worker and command on this stack."""
-    settings = {
-        "kafka_bootstrap_servers": f"127.0.0.1:{ports.kafka}",
-        "kafka_session_timeout_ms": str(_SESSION_TIMEOUT_MS),
-        "schema_registry_url": f"http://127.0.0.1:{ports.registry}",
-        "clickhouse_dsn": clickhouse_dsn(ports.clickhouse, kept_secret(folder, "clickhouse-password")),
-        "data_dir": str(folder),
-        "rater_id": "embedded",
-        "rater_http_port": str(free_port()),
-        "sink_http_port": str(free_port()),
-        "export_http_port": str(ports.http),
-        "export_link_secret": kept_secret(folder, "link-secret"),
-        "export_status_token": kept_secret(folder, "status-token"),
-    }
-    return {variable(field): value for field, value in settings.items()}
 
 
 def stack_stages(folder: Path, ports: Ports, environment: Mapping[str, str], set_up: Callable[[], None]) -> list[Stage]:
     """Servers, `set_up`, then the workers; the exporter last, so that its readiness is that of all."""
-    password = kept_secret(folder, "clickhouse-password")
     return [
-        [
-            broker_service(ports.kafka),
-            registry_service(ports.registry),
-            clickhouse_service(folder / "clickhouse", ports.clickhouse, password),
-        ],
+        server_services(folder, ports),
         Task("set-up", set_up),
         [
             _worker("rater", "rate", int(environment[variable("rater_http_port")]), environment),

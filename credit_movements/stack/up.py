@@ -4,10 +4,12 @@ import logging
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from credit_movements.embedded.ports import Ports
 from credit_movements.publishing.prices import RefusedPricesError, publish_prices
 from credit_movements.settings import Settings, SettingsError, settings_of
 from credit_movements.setup.provision import set_up
-from credit_movements.stack.stages import Ports, stack_environment, stack_stages
+from credit_movements.stack.servers import stack_environment
+from credit_movements.stack.stages import stack_stages
 from credit_movements.supervision.occupancy import check_port_is_free, data_folder_claimed
 from credit_movements.supervision.running_up import announced
 from credit_movements.supervision.supervisor import Supervisor

@@ -1,4 +1,4 @@
-"""Whether a port or a data folder is somebody else's already, asked before anything starts."""
+"""Checks, before anything starts, whether another process uses a port or a data folder."""
 
 import errno
 import fcntl
@@ -16,7 +16,7 @@ from kafka_io.errors import UserError
 logger = logging.getLogger(__name__)
 
 LOCK_FILE = "up.lock"
-# Beside the stores and not among them: whoever removes those must not remove the lock under a rater's hands.
+# Beside the stores, not among them: who deletes the stores must not delete the lock of a running rater.
 _RATER_LOCK_FILE = "rater.lock"
 
 
@@ -27,7 +27,7 @@ class OccupiedError(UserError):
 def check_port_is_free(port: int, option: str) -> None:
     """Raises OccupiedError, which names the command line's `option` for another port."""
     with socket.socket() as listener:
-        # As servers do it: connections of an earlier run that are still closing are no obstacle.
+        # As servers do: connections of an earlier run that are still closing must not count.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
@@ -48,7 +48,7 @@ def _port_message(port: int, option: str, error: OSError) -> str:
 def data_folder_claimed(folder: Path, option: str = "--data-dir") -> Iterator[None]:
     """The folder, made if need be, is this process's own for the length of the block. Raises OccupiedError.
 
-    The claim is a lock on a file, which the system takes back whatever way the process ends.
+    The claim is a lock on a file. The system releases it, however the process ends.
     """
     try:
         opened = _opened(folder / LOCK_FILE)
@@ -70,7 +70,7 @@ def rater_folder_claimed(folder: Path, setting: str) -> Iterator[None]:
     """The folder is this rater's own for the length of the block: two would delete each other's files. Raises OccupiedError,
     which names the `setting` for another folder.
 
-    A folder that cannot be written is no reason to stop a rater, which then keeps in memory what it knows: it is not claimed.
+    A folder that cannot be written is not claimed: the rater goes on, and keeps its stores in memory.
     """
     with ExitStack() as until_the_end:
         try:
@@ -90,7 +90,7 @@ def _opened(path: Path) -> FileIO:
 
 
 def _claim(lock: FileIO, refusal: str) -> None:
-    """Lock the file until it is closed. Raises OccupiedError with `refusal`, which has a place for the owner's process id."""
+    """Lock the file until it is closed. Raises OccupiedError with `refusal`, which has a `%s` for the owner's process id."""
     if not _locked(lock.fileno()):
         lock.seek(0)
         raise OccupiedError(refusal % (lock.read().decode().strip() or "unknown"))
@@ -99,7 +99,7 @@ def _claim(lock: FileIO, refusal: str) -> None:
 
 
 def _locked(file_descriptor: int) -> bool:
-    """Tries for half a second: who only looks whether the folder is in use holds the lock for an instant."""
+    """Tries for half a second, because a process that only checks the folder holds the lock for an instant."""
     for _ in range(5):
         try:
             fcntl.flock(file_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

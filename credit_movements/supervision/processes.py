@@ -111,7 +111,7 @@ class Child:
         return f"exit status {status}" if status >= 0 else f"signal {_signal_name(-status)}"
 
     def failure(self, what: str) -> ServiceFailedError:
-        """`what` happened, and the last that the service had to say."""
+        """An error that says `what` happened, with the end of the service's log."""
         lines = self.last_lines()
         if not lines:
             return ServiceFailedError(f"{what}; its log {self.log_path} is empty")
@@ -142,7 +142,7 @@ def _signal_name(number: int) -> str:
 
 
 def _put_old_log_aside(path: Path) -> None:
-    """One former log is kept: logs of a stack that is started again and again do not fill the disk."""
+    """Keeps one former log, so that a stack that is started again and again does not fill the disk."""
     if path.exists() and path.stat().st_size > _OLD_LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
 

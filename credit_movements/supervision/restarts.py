@@ -1,4 +1,4 @@
-"""The restart policy of one service: it is started again when it died, and each time the wait is longer."""
+"""The restart policy of one service: after each death it waits longer before it starts the service again."""
 
 import logging
 import time
@@ -47,8 +47,8 @@ class RestartPolicy:
         return self._child.exit_status is not None
 
     def kill(self) -> None:
-        """Ends the service with SIGKILL if it still runs, and says so."""
-        # What was ended with SIGKILL to begin with needs an instant to be gone.
+        """Ends the service with SIGKILL if it still runs, and logs that."""
+        # A service that SIGKILL is meant to end needs an instant to be gone.
         is_killed_by_plan = self.service.stop_seconds == 0
         if not self._child.wait_or_kill(seconds=1.0 if is_killed_by_plan else 0):
             logger.warning("%s did not end in time and was killed", self.service.name)

@@ -29,7 +29,7 @@ def announced(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def running_up(folder: Path) -> dict[str, str]:
-    """The settings of the `up` that runs with this data folder; empty where none does."""
+    """The settings of the `up` that runs with this data folder; empty where none runs."""
     try:
         with (folder / LOCK_FILE).open() as lock:
             if _is_free(lock.fileno()):
@@ -41,7 +41,7 @@ def running_up(folder: Path) -> dict[str, str]:
 
 
 def _is_free(lock: int) -> bool:
-    """Whether nobody holds the lock of the data folder: a file that a killed `up` left behind tells nothing."""
+    """Whether no `up` holds the lock of the data folder. Then the file is left over from an `up` that was killed."""
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -128,7 +128,7 @@ class Supervisor:
 def _doing(task: Task) -> Iterator[None]:
     """Yields until the task is done; raises what it raised."""
     outcome: Future[None] = Future()
-    # A daemon, so that a task which a signal abandoned does not hold up the end of the process.
+    # A daemon, so that the process can end while a task still runs.
     threading.Thread(target=_do, args=(task, outcome), name=task.name, daemon=True).start()
     while not outcome.done():
         yield
@@ -138,7 +138,7 @@ def _doing(task: Task) -> Iterator[None]:
 def _do(task: Task, outcome: "Future[None]") -> None:
     try:
         task.run()
-    except BaseException as error:  # nothing is swallowed: it is raised again in the supervisor's thread
+    except BaseException as error:  # Raised again in the supervisor's thread.
         outcome.set_exception(error)
     else:
         outcome.set_result(None)

@@ -1,6 +1,7 @@
 """Amounts as they are written: plain decimals, read as whole nanos (1e-9) and written back.
 
-A value per unit may have 18 places, for a price need not end within nine once it is divided: it is read as whole attos (1e-18).
+A value per unit may have 18 decimal places, because a price that is divided may need more than nine. It is read as whole attos
+(1e-18).
 """
 
 import re
@@ -13,7 +14,7 @@ _ATTOS_OF_A_NANO: Final = 10**9
 
 
 def nanos_of(text: str) -> int | None:
-    """None for what is no plain decimal of nine places at most: an exponent, a thousands separator, zeros too many, a
+    """None for what is no plain decimal of nine decimal places at most: an exponent, a thousands separator, zeros too many, a
     negative zero."""
     return _scaled(text, _NANO_PLACES)
 

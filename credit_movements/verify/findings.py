@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass, field
 
-MOST_TOLD = 20
+MOST_LISTED = 20
 
 
 @dataclass
 class Findings:
-    """The first `MOST_TOLD` differences in words, and the number of all."""
+    """The first `MOST_LISTED` differences in words, and the number of all."""
 
-    told: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
     count: int = 0
 
     def add(self, what: str, line: int | None = None) -> None:
         """`line` counts from 1, as an editor does."""
         self.count += 1
-        if len(self.told) < MOST_TOLD:
-            self.told.append(what if line is None else f"line {line}: {what}")
+        if len(self.listed) < MOST_LISTED:
+            self.listed.append(what if line is None else f"line {line}: {what}")
 
     def compare(self, name: str, found: object, expected: object) -> None:
         """`found` in the file, `expected` by the manifest."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}", re.ASCII)
 _WITHIN: Final = {f":{minute:02}:{second:02}": minute * 60 + second for minute in range(60) for second in range(60)}
-# A file of a month has 745 hours; one that was made to be large shall not fill the memory.
+# The file of a month has 745 hours. A file with very many must not fill the memory.
 _MOST_HOURS: Final = 10_000
 
 

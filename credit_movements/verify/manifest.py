@@ -18,7 +18,7 @@ _DAYS: Final = timedelta(days=30)
 
 
 class NoManifestError(UserError):
-    """There is nothing to hold the file against: one line that says why."""
+    """There is no manifest to check the file against: one line that says why."""
 
 
 def _nanos(value: Any) -> int:
@@ -95,7 +95,7 @@ class Manifest(_Part):
 
 
 def read_manifest(path: Path, findings: Findings, hint: str = "") -> Manifest:
-    """Raises NoManifestError, with a `hint` where it cannot be read; what is wrong with it beyond that are findings."""
+    """Raises NoManifestError, with the `hint`, where it cannot be read. Everything else that is wrong with it is a finding."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise NoManifestError(f"{path}: too large to be a manifest")

@@ -1,4 +1,4 @@
-"""What a file is that its manifest is right about, in a few lines."""
+"""A file that agrees with its manifest, summed up in a few lines."""
 
 from pathlib import Path
 

@@ -54,7 +54,7 @@ class Source:
     def lines(self) -> Iterator[str]:
         """Each with its end; stops at what is no text."""
         bytes_ = gzip.GzipFile(fileobj=self._raw) if self._is_gzip else self._raw
-        # Bytes that are no UTF-8 become lone surrogates, which no text of ours has.
+        # Bytes that are not UTF-8 become lone surrogates, which no text of an export has.
         text = io.TextIOWrapper(bytes_, "utf-8", errors="surrogateescape", newline="")
         try:
             while line := text.readline(_MOST_CHARACTERS):

@@ -19,9 +19,9 @@ def manifest_beside(file: Path) -> Path:
 
 
 def verified(file: Path, manifest_file: Path | None) -> tuple[Manifest, Findings]:
-    """What the manifest says, and what the file has otherwise. Raises NoManifestError, and OSError for an unreadable file."""
+    """The manifest, and where the file differs from it. Raises NoManifestError, and OSError for an unreadable file."""
     findings = Findings()
-    # A file that is not there is to be said before its manifest is missed.
+    # If the file itself is missing, say that, and not that its manifest is.
     file.open("rb").close()
     if manifest_file is None:
         manifest = read_manifest(manifest_beside(file), findings, "; name the manifest with --manifest")
@@ -42,9 +42,9 @@ def verified(file: Path, manifest_file: Path | None) -> tuple[Manifest, Findings
 def _compare_sums(sums: Sums, manifest: Manifest, findings: Findings) -> None:
     totals = sums.by_kind.values()
     findings.compare("movements", sum(rows for rows, _, _ in totals), manifest.row_count)
-    for name, is_usage, told in (("charges", True, manifest.charges), ("top-ups", False, manifest.top_ups)):
+    for name, is_usage, said in (("charges", True, manifest.charges), ("top-ups", False, manifest.top_ups)):
         nanos = sum(total[2] for (_, unit), total in sums.by_kind.items() if bool(unit) is is_usage)
-        findings.compare(name, text_of(nanos), text_of(told))
+        findings.compare(name, text_of(nanos), text_of(said))
     told_by_kind = {
         (each.description, each.unit): [each.row_count, each.units_charged, each.credit_movement]
         for each in manifest.by_description

@@ -5,4 +5,4 @@ The loops themselves live in `streams`, `sinks` and `exporter`. Begin with `rate
 
 
 class WorkerCrashedError(Exception):
-    """A worker ended by a bug, which its log tells; what it had in hand is taken up by the next start."""
+    """A bug ended the worker: see its log. The next start takes up the unfinished work."""

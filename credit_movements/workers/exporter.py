@@ -3,13 +3,12 @@
 import logging
 import os
 import threading
-import time
 from functools import partial
 
-from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
+from credit_movements.clock import now_micros
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
 from credit_movements.setup import topics as kafka_topics
@@ -19,7 +18,7 @@ from exporter.positions.completeness import Completeness
 from exporter.positions.movements_log import MovementsLog
 from exporter.positions.requests_end import RequestsEnd
 from exporter.positions.unread import UnreadRequests
-from exporter.service import run
+from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
 from schemas.registry import SubjectSchemas
@@ -81,7 +80,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
         clients.reading_consumer(settings, "export-progress", **uncommitted),
         clients.group_consumer(settings, rater.GROUP),
         movements.written_end,
-        _now_micros,
+        now_micros,
     )
     previous = settings.export_link_secret_previous
     unread = UnreadRequests(clients.group_consumer(settings, GROUP_ID), requests_log_id)
@@ -89,23 +88,17 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
     return ExporterParts(
         storage=export_storage(settings),
         clickhouse=lambda: clients.clickhouse_client(settings),
-        producer=Producer(
-            {**clients.producer_properties(settings), "message.timeout.ms": _ATTEMPT_MS}, logger=clients.kafka_log
-        ),
+        producer=clients.producer(settings, **{"message.timeout.ms": _ATTEMPT_MS}),
         schemas=SubjectSchemas(clients.registry(settings)),
         log_end_offset=movements.end_offset,
         sink_position=movements.sink_position,
         requests_end=RequestsEnd(clients.reading_consumer(settings, "export-requests", **uncommitted)).end_offset,
         link_secret=required(settings, "export_link_secret").encode(),
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
-        now_micros=_now_micros,
+        now_micros=now_micros,
         metrics=CollectorRegistry(),
         rated_until=completeness.rated_until,
         status_token=None if token is None else token.get_secret_value().encode(),
         unread_requests=unread.of_partition,
         add_pages=partial(add_dashboard, settings) if os.environ.get(DASHBOARD_VARIABLE) else lambda _: None,
     )
-
-
-def _now_micros() -> int:
-    return time.time_ns() // 1000

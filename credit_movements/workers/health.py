@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def health_page(host: str, port: int, metrics: CollectorRegistry, not_ready: Callable[[], str | None]) -> Iterator[int]:
-    """Serve the page for the length of a `with` block; gives the port. `not_ready` tells why not, or None.
+    """Serve the page for the length of a `with` block; gives the port. `not_ready` gives the reason why not, or None.
 
     Raises OSError where the port cannot be had.
     """

@@ -1,4 +1,4 @@
-"""Whether a request gets an export: it is new, known, or a repeat of an earlier one of its account."""
+"""Decides whether a request gets an export: it is new, known, or a repeat of an earlier one of its account."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
 from exporter.threads import in_thread
 from kafka_io.errors import Outage
 
-# Together longer than a transaction of a rater is open, as a rule.
+# Their product is longer than a rater's transaction is mostly open.
 _OPEN_TRANSACTION_ATTEMPTS = 20
 _OPEN_TRANSACTION_WAIT_SECONDS = 0.1
 
@@ -47,8 +47,8 @@ Decision = AcceptedRequest | EndedBefore | Repeat
 class Admission:
     """Decides on requests, and records those that it accepts.
 
-    `log_end_offset` gives the end of a partition of `credit-movements` (whose identity is `movements_log_id`), `rated_until`
-    how far the ledger has come for it; both block, and may raise outages.
+    `log_end_offset` gives the end of a partition of `credit-movements` (which `movements_log_id` identifies), and `rated_until`
+    how far the ledger has come for it. Both block, and may raise outages.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Admission:
     async def decide(self, request: ExportRequest) -> Decision:
         """Decide, and record the request if it is accepted.
 
-        Must not be called while another export of the account is running in this process, nor twice at a time for one
-        account. Where the storage is away for longer than the limit, the request counts as accepted, without a record and
-        without a `log_end_offset`: its export fails.
+        Do not call this while an export of the account is running in this process, nor twice at a time for one account. If the
+        storage is away for longer than the limit, the request counts as accepted, without a record and without a
+        `log_end_offset`: its export fails.
         """
         try:
             return await self._within_limit(lambda: in_thread(self._looked_up, request)) or await self._accept(request)
@@ -103,7 +103,7 @@ class Admission:
     async def _accept(self, request: ExportRequest) -> Decision:
         period = _period(request)
         can_be_made = period is not None and isinstance(request.options, CsvOptions)
-        # In this order: what is rated by then lies below the end that is noted after it.
+        # In this order, so that the movements of all events rated by then lie below the noted end.
         rated = await self._rated(request) if can_be_made else None
         log_end_offset = await self._noted_log_end(request) if can_be_made else None
         log_end_offset, complete_until = await self._end_and_completeness(request, log_end_offset, rated)
@@ -122,9 +122,9 @@ class Admission:
     async def _end_and_completeness(
         self, request: ExportRequest, log_end_offset: int | None, rated: Rated | None
     ) -> tuple[int | None, int | None]:
-        """The noted end, and until when the data are complete below it.
+        """The noted end, and the time until which the data below it are complete.
 
-        Waits for a transaction that is open at the end, but not for long: without its movements the answer is not known.
+        Waits a short while for a transaction that is open at the end: without its movements that time is not known.
         """
         for _ in range(_OPEN_TRANSACTION_ATTEMPTS):
             if rated is None or log_end_offset is None:

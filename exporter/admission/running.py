@@ -1,18 +1,18 @@
-"""The exports that this process is making. An account has at most one; its other requests wait here for the end of it."""
+"""The exports that this process is making. An account has one at most, and its other requests wait here for the end of it."""
 
 import asyncio
 from weakref import WeakValueDictionary
 
 
 class RunningExports:
-    """One entry for each account with an export in this process, and a lock for each account that is being decided on."""
+    """An entry for each account with an export in this process, and a lock for each account with a request in decision."""
 
     def __init__(self) -> None:
         self._ends: dict[str, asyncio.Event] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def deciding(self, account_id: str) -> asyncio.Lock:
-        """Held while a request of the account is decided on: decisions are made one by one, in the order of the log."""
+        """Hold this lock while deciding on a request of the account, so that decisions are made in the order of the log."""
         return self._locks.setdefault(account_id, asyncio.Lock())
 
     async def wait_until_ended(self, account_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What is written for an accepted request: the CSV file and its manifest, byte for byte the same at every attempt.
+"""The file of an accepted request: the CSV and its manifest, byte for byte the same at every attempt.
 
 Nothing here knows about repeats or notifications. Begin with `making`, which has the steps in their order.
 """

@@ -1,7 +1,7 @@
-"""The CSV of an export: blocks of movements in, bytes out, exactly as the contract describes the file. Pure.
+"""The CSV of an export: turns blocks of movements into bytes, as docs/reference/CONTRACT.md, section 5, describes. Pure.
 
-It is the CSV of RFC 4180: lines end with CRLF, and only a field that holds the separator, a quote, CR or LF is quoted. The
-text is UTF-8. `packing` puts a byte-order mark before it and gzip over it, where those are asked for.
+It is the CSV of RFC 4180: lines end with CRLF, and a field is quoted only if it holds the separator, a quote, CR or LF. The
+text is UTF-8. Where the request asks for them, `packing` adds a byte-order mark and compresses with gzip.
 """
 
 from collections.abc import Callable, Generator, Iterable
@@ -16,8 +16,8 @@ from exporter.request.window import Period, utc_offsets
 
 HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
 
-# How a text begins that a spreadsheet may run as a formula when it opens the file. LibreOffice drops NULs before it looks, and
-# nothing else (seen). OWASP warns of the signs at full width too.
+# A spreadsheet may run a text that begins like this as a formula. LibreOffice first drops NULs, and nothing else (tried). OWASP
+# warns of the signs at full width too.
 _FORMULA = r"^\x00*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _TO_QUOTE = {separator: f'["{separator}\\r\\n]' for separator in ",;"}
 _MONEY = pa.decimal128(38, 9)
@@ -67,23 +67,21 @@ def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]], options: CsvOpti
 
 
 def _each_once(values: pl.Series, cells: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The cells of `values`. Each distinct value is worked out once, since the same descriptions and units come again and
-    again."""
+    """The cells of `values`. Each distinct value is formatted once, since few descriptions and units come again and again."""
     known = values.unique()
     texts = cells(known)
     return values if texts.equals(known) else values.replace_strict(known, texts)
 
 
 def _local_time(instants: pl.Series, offsets: list[tuple[int, int]]) -> pl.Series:
-    """Local times by the offsets that also made the period. Polars has a time-zone database of its own, which may be of
-    another version."""
+    """Local times, by the same offsets as the period. Polars has a time-zone database of its own, maybe of another version."""
     (_, offset), *changes = offsets
     shift: pl.Expr = pl.lit(offset, dtype=pl.Int64)
     for changed_at, changed_offset in changes:
         shift = pl.when(pl.lit(instants) < changed_at).then(shift).otherwise(pl.lit(changed_offset, dtype=pl.Int64))
     seconds = pl.select((instants + shift) // _SECOND_MICROS).to_series()
     days, times = seconds // _DAY_SECONDS, seconds % _DAY_SECONDS
-    # Looking texts up takes a fraction of the time of writing them.
+    # Looking texts up in a table takes a fraction of the time of formatting them.
     first_day, last_day = int(days.to_numpy().min()), int(days.to_numpy().max())
     dates = pl.int_range(first_day, last_day + 1, dtype=pl.Int32, eager=True).cast(pl.Date).dt.strftime("%Y-%m-%d ")
     return (dates.gather(days - first_day) + _times_of_day().gather(times)).alias("at")
@@ -100,7 +98,7 @@ def _text(texts: pl.Series, to_quote: str) -> pl.Series:
 
 
 def guarded(texts: pl.Series) -> pl.Series:
-    """Texts as a spreadsheet may see them: none of them begins as a formula does."""
+    """Texts that a spreadsheet takes for texts: one that begins like a formula gets an apostrophe before it."""
     return texts.zip_with(~texts.str.contains(_FORMULA), "'" + texts)
 
 
@@ -110,7 +108,7 @@ def _quoted(texts: pl.Series, to_quote: str) -> pl.Series:
 
 
 def _values_per_unit(prices: pl.DataFrame, mark: str) -> pl.Series:
-    """The value per unit of each price. Each distinct price is worked out once: there are few."""
+    """The value per unit of each price. Each distinct price is formatted once: there are few."""
     known = prices.unique()
     texts = [_value_per_unit(price, units).replace(".", mark) for price, units in known.iter_rows()]
     return prices.join(
@@ -128,7 +126,7 @@ def _value_per_unit(price_nanos: int, price_units: int) -> str:
 def _decimal(nanos: pl.Series, mark: str) -> pl.Series:
     """Nanos as a plain decimal: no exponent, no trailing zeros, no negative zero."""
     wide = nanos.cast(pl.Decimal(38, 0)).to_arrow()
-    # The same digits, the point put before the last nine of them.
+    # The digits stay the same; the point comes before the last nine of them.
     money = pl.Series(pa.Array.from_buffers(_MONEY, len(wide), wide.buffers()))
     plain = money.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
     return plain if mark == "." else plain.str.replace(".", mark, literal=True)

@@ -1,6 +1,6 @@
 """The HTTP headers of a file: its type, its name, and that no copy may be kept. Pure.
 
-In a cloud they are stored with the object, so that a URL of the storage answers as our own page does.
+A cloud stores them with the object, so that a URL of the storage answers as our own page does.
 """
 
 import string

@@ -1,14 +1,14 @@
-"""Making the file of one accepted request: wait for the sink, add up, wait for a slot, read and write.
+"""Makes the file of one accepted request:
 
 1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
-2. Let ClickHouse add up its rows. That is cheap, and says how much work the file is (see `slots`), how far it has come, and
-   whether a stream of rows was whole.
-3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key: three steps side by
-   side, with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all, and
-   whoever makes it again writes the same bytes.
-4. Upload the manifest, which says what is in the file. It has the same bytes every time, too.
+2. Let ClickHouse add up the rows. That is cheap. The sums say how much work the file is (see `slots`), how much of it is done
+   later on, and whether the stream of rows was whole.
+3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key. The three run side by side
+   with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all, and every
+   attempt writes the same bytes.
+4. Upload the manifest, which says what is in the file. Every attempt writes the same bytes of it, too.
 
-Each step waits out an outage, up to a limit. A file that takes longer than the time limit, outages included, is given up.
+Each step waits out an outage, up to a limit. An export gives up a file that takes longer than the time limit, outages included.
 """
 
 import asyncio
@@ -35,14 +35,16 @@ from exporter.storage.objects import ExportStorage, StoredFile
 from exporter.storage.records import AcceptedRequest
 from exporter.threads import in_thread
 from kafka_io.errors import Outage
-from sinks.read.movements import MovementsSlice, MovementsUnavailableError, SliceTotals, read_totals, stream_movements
+from sinks.read.movements import stream_movements
+from sinks.read.slice import MovementsSlice, MovementsUnavailableError
+from sinks.read.totals import SliceTotals, read_totals
 
-# The sink is nearly always a second behind, and an export should not take longer for it; a longer wait is worth a word.
+# The sink is mostly a second behind, so an export asks often. Only a longer wait is logged.
 _LONGEST_SINK_WAIT_SECONDS = 2.0
 _QUIET_SINK_SECONDS = 10.0
-# A waiting export asks where the sink is every other second: no more than so many at a time.
+# A waiting export asks for the sink's offset every other second: no more than so many exports ask at a time.
 _ASKING_AT_ONCE = 4
-# Enough for a step to go on while the next one is at work. A block is some 10 MB with all that becomes of it.
+# Enough for a step to go on while the next one works. A block with its CSV takes some 10 MB.
 _BLOCKS_AHEAD = 2
 
 
@@ -55,12 +57,12 @@ class ExportTooLongError(Exception):
 
 
 class ExportAbandonedError(Exception):
-    """The work was cancelled, so nobody waits for this file: its upload must end without a file."""
+    """The export was cancelled, so nobody waits for this file: its upload must end without a file."""
 
 
 @dataclass(frozen=True)
 class MadeFile:
-    """An export's file in the storage. `row_count`: its movements, the header not counted."""
+    """An export's file in the storage. `row_count`: its movements, without the header."""
 
     file: StoredFile
     file_name: str
@@ -155,7 +157,7 @@ class FileMaker:
         try:
             return await in_thread(self._write, accepted, period, wanted, slice_totals, abandoned)
         finally:
-            # This ends the thread if we were cancelled. If it has finished, it is of no effect.
+            # If this coroutine was cancelled, this ends the thread. If the thread has ended, it changes nothing.
             abandoned.set()
 
     def _write(
@@ -205,13 +207,13 @@ def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: 
 def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Iterator[bytes]:
     for chunk in chunks:
         yield chunk
-        # After the last one too: the file must not appear then.
+        # Also after the last chunk: an abandoned file must not appear.
         if abandoned.is_set():
             raise ExportAbandonedError
 
 
 def _check_sums(totals: Totals, slice_totals: SliceTotals) -> None:
-    """The rows that came add up to what ClickHouse itself makes of them."""
+    """Hold the sums of the rows that came against ClickHouse's own sums."""
     if (slice_totals.row_count, slice_totals.nanos) != (totals.row_count, totals.nanos):
         raise MovementsUnavailableError(
             f"ClickHouse counts {slice_totals.row_count} rows and {slice_totals.nanos} nanos,"

@@ -1,9 +1,8 @@
 """The manifest beside a file: what the file holds and adds up to, as JSON that people and programs read. Pure.
 
-Money is a text of a plain decimal, a time is ISO 8601 in UTC. It does not say who made the file, or when, so
-that whoever makes it again writes the same bytes. `manifest_sha256` is over the rest of it (see `sealed`): it shows a slip or
-damage, not a forgery.
-`credit-movements verify` holds a file against it.
+Money is a plain decimal as text, a time is ISO 8601 in UTC. The manifest does not say who made the file, or when, so that every
+attempt writes the same bytes. `manifest_sha256` is over all the rest (see `sealed`): it shows a mistake or damage, not a
+forgery. `credit-movements verify` holds a file against its manifest.
 """
 
 import hashlib
@@ -16,7 +15,7 @@ from exporter.request.csv_options import CsvOptions
 from exporter.request.window import Period
 from exporter.storage.objects import StoredFile
 from exporter.storage.records import AcceptedRequest
-from sinks.read.movements import SliceTotals
+from sinks.read.totals import SliceTotals
 
 SUFFIX: Final = ".manifest.json"
 _VERSION: Final = 1
@@ -24,7 +23,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def manifest_name(file_name: str) -> str:
-    """What the manifest of a file is called: a .csv.gz of the same days has another one than the .csv."""
+    """The name of a file's manifest. A .csv.gz and a .csv of the same days have different ones."""
     return file_name.removesuffix(".csv") + SUFFIX
 
 
@@ -38,7 +37,7 @@ def manifest_bytes(
     totals: Totals,
     slice_totals: SliceTotals,
 ) -> bytes:
-    """The manifest of `file`, whose rows add up to `totals`; ClickHouse's own sums are `slice_totals`."""
+    """The manifest of `file`. `totals` are the sums of its rows, `slice_totals` those of ClickHouse."""
     request, complete_until = accepted.request, accepted.data_complete_until_micros
     manifest = {
         "manifest_version": _VERSION,
@@ -60,25 +59,9 @@ def manifest_bytes(
         "charges": _money(totals.charges_nanos),
         "top_ups": _money(totals.top_ups_nanos),
         "closing_balance": _money(slice_totals.opening_nanos + totals.nanos),
-        "by_description": [
-            {
-                "description": description,
-                "unit": unit,
-                "row_count": total.row_count,
-                "units_charged": total.units_charged,
-                "credit_movement": _money(total.nanos),
-            }
-            for (description, unit), total in sorted(totals.by_kind.items())
-        ],
-        "rate_cards": [
-            {
-                "rate_card_id": card.rate_card_id,
-                "currency": card.currency,
-                "row_count": card.row_count,
-                "credit_movement": _money(card.nanos),
-            }
-            for card in slice_totals.by_card
-        ],
+        "by_description": _by_description(totals),
+        "rate_cards": _rate_cards(slice_totals),
+        # The name is the contract's.
         "ledger_position": {
             "log_id": accepted.movements_log_id,
             "partition": request.position.partition,
@@ -88,8 +71,33 @@ def manifest_bytes(
     return sealed(manifest)
 
 
+def _by_description(totals: Totals) -> list[dict[str, Any]]:
+    return [
+        {
+            "description": description,
+            "unit": unit,
+            "row_count": total.row_count,
+            "units_charged": total.units_charged,
+            "credit_movement": _money(total.nanos),
+        }
+        for (description, unit), total in sorted(totals.by_kind.items())
+    ]
+
+
+def _rate_cards(slice_totals: SliceTotals) -> list[dict[str, Any]]:
+    return [
+        {
+            "rate_card_id": card.rate_card_id,
+            "currency": card.currency,
+            "row_count": card.row_count,
+            "credit_movement": _money(card.nanos),
+        }
+        for card in slice_totals.by_card
+    ]
+
+
 def sealed(manifest: dict[str, Any]) -> bytes:
-    """The manifest's text, with the SHA-256 of itself as it is without that: keys sorted, no spaces, UTF-8."""
+    """The manifest's text, with the SHA-256 of its other fields as JSON: keys sorted, no spaces, UTF-8."""
     bare = json.dumps(manifest, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     seal = hashlib.sha256(bare.encode()).hexdigest()
     return (json.dumps({**manifest, "manifest_sha256": seal}, ensure_ascii=False, indent=2) + "\n").encode()

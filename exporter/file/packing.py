@@ -1,4 +1,4 @@
-"""A byte-order mark before the CSV, and gzip over it, where a request asks for them. Pure, in flat memory."""
+"""Adds a byte-order mark to the CSV and compresses it with gzip, where a request asks for them. Pure, in flat memory."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -27,8 +27,8 @@ def _after_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """One gzip member without a name or a time in it.
 
-    The bytes must be the same on every machine. So cramjam makes them, whose version we pin: zlib is the machine's, and two
-    versions may give different bytes. And the pieces all have one size: each flush leaves a mark in the bytes.
+    The bytes must be the same on every machine. So cramjam makes them, whose version we pin: zlib belongs to the machine, and
+    its versions may give different bytes. And all pieces have one size, because each flush leaves a mark in the bytes.
     """
     compressor = cramjam.gzip.Compressor(_LEVEL)
     for piece in _pieces(chunks):

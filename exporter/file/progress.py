@@ -16,7 +16,7 @@ _MEGABYTE = 1_000_000
 
 
 class Progress:
-    """The rows written of each export. Another worker's exports are not known here."""
+    """How many rows of each export are written. It knows only the exports of this process."""
 
     def __init__(self, metrics: ExporterMetrics, log_every_seconds: float = 10.0) -> None:
         self._metrics = metrics
@@ -25,7 +25,7 @@ class Progress:
 
     @contextmanager
     def followed(self, accepted: AcceptedRequest) -> Iterator[None]:
-        """Around the making of an export, waiting for its turn included."""
+        """Use this around the making of an export, its waiting for a slot included."""
         name = accepted.keys.export_hash
         self._rows[name] = 0
         try:
@@ -34,7 +34,7 @@ class Progress:
             del self._rows[name]
 
     def attempt(self, accepted: AcceptedRequest, expected_rows: int) -> "Attempt":
-        """An attempt at the file of an export, which is to have `expected_rows`. Its rows are counted from 0."""
+        """A new attempt at the file of an export, which will have `expected_rows`. It counts its rows from 0."""
         name = accepted.keys.export_hash
 
         def note(row_count: int) -> None:
@@ -49,8 +49,8 @@ class Progress:
 
 
 class Attempt:
-    """Counts what passes: at once in the metrics and for `note`, every so often in the log. Its two methods may run in two
-    threads."""
+    """Counts the rows and bytes that pass: at once in the metrics and by `note`, from time to time in the log. `blocks` and
+    `chunks` may run in two threads."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Runs the steps of one work side by side: each in a thread of its own, a few items ahead of the step after it."""
+"""Runs the steps of one piece of work side by side: each in a thread of its own, a few items ahead of the next step."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 @contextmanager
 def read_ahead(items: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
-    """`items`, made by a thread that is never more than `depth` of them ahead. What they raise is raised to whoever takes the
-    next item.
+    """The same items, made by a thread that is never more than `depth` of them ahead. An error of `items` is raised where the
+    next item is taken.
 
-    At the end of the block, however it ends, `items` is closed and its thread has ended. That takes as long as the item that
-    is being made.
+    At the end of the block, however it ends, `items` is closed and the thread has ended. That takes as long as making the
+    current item.
     """
     ahead = _Ahead(items, depth)
     thread = threading.Thread(target=ahead.make, name="exporter-ahead", daemon=True)
@@ -31,7 +31,7 @@ class _Ahead(Generic[T]):
     def __init__(self, items: Generator[T, None, None], depth: int) -> None:
         self._items = items
         self._room = threading.Semaphore(depth)
-        # Items, then None, or what was raised instead of the next one.
+        # Items, then None at the end, or the error that was raised instead of the next item.
         self._made: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
         self._is_stopped = False
 
@@ -42,7 +42,7 @@ class _Ahead(Generic[T]):
                 self._made.put((next(self._items),))
         except StopIteration:
             pass
-        except BaseException as raised:  # handed to who takes, whatever it is
+        except BaseException as raised:  # whatever it is, the thread that takes items raises it again
             end = raised
         finally:
             self._items.close()

@@ -1,4 +1,4 @@
-"""How many exports are made side by side, and that large ones never take all slots."""
+"""Limits how many files are made side by side, and keeps large ones from taking all slots."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from exporter.metrics import ExporterMetrics
 
-# About a second's work. What has more rows must leave slots for those that have fewer.
+# About a second's work. Exports with more rows must leave a slot for those with fewer.
 LARGE_ROWS = 1_000_000
 
 
@@ -26,7 +26,7 @@ class Slots:
 
     @asynccontextmanager
     async def one(self, metrics: ExporterMetrics) -> AsyncIterator[None]:
-        """A slot, for whoever came first."""
+        """Wait for a slot, first come, first served."""
         with metrics.phase("slot"):
             await self._all.acquire()
         try:
@@ -36,7 +36,7 @@ class Slots:
 
     @asynccontextmanager
     async def one_for_large(self, metrics: ExporterMetrics) -> AsyncIterator[None]:
-        """A slot for a long work. Whoever waits for it must hold no other slot."""
+        """Wait for a slot of those for large exports. Hold no other slot meanwhile."""
         with metrics.phase("slot"):
             await self._for_large.acquire()
         try:

@@ -1,4 +1,4 @@
-"""What the rows of an export add up to, block by block, as columns. Pure; sums are exact whatever their size."""
+"""Adds up the rows of an export, block by block, as columns. Pure; sums are exact whatever their size."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ _KINDS: Final = ("description", "unit")
 
 @dataclass
 class KindTotal:
-    """What movements of one description and unit ('' = top-ups) add up to."""
+    """The sum of the movements of one description and unit ('' = top-ups)."""
 
     row_count: int = 0
     units_charged: int = 0
@@ -34,7 +34,7 @@ class Totals:
             yield block
 
     def add(self, block: pl.DataFrame) -> None:
-        # Money is below 1e18, so ten rows can be too much for 64 bits, and Polars would not say so.
+        # Money is below 1e18, so the sum of ten rows may need more than 64 bits, and Polars would wrap in silence.
         sums = block.group_by(_KINDS).agg(
             pl.len(), *(pl.col(name).cast(pl.Int128).sum() for name in ("units_charged", "credit_movement_nanos"))
         )

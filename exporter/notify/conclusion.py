@@ -1,4 +1,4 @@
-"""How an export ends: record its outcome, then publish its notification."""
+"""Ends an export: records its outcome, then publishes its notification."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -21,8 +21,8 @@ from schemas.topics import EXPORT_NOTIFICATIONS
 
 
 class Conclusion:
-    """`public_url` is what links begin with; `codec` that of `export-notifications`. `requests_end` gives the end of a
-    partition of `export-requests`; it blocks, and may raise outages. `now_micros` is the time of day: since the epoch, UTC."""
+    """Links begin with `public_url`. `codec` encodes `export-notifications`. `requests_end` gives the end of a partition of
+    `export-requests`; it blocks, and may raise outages. `now_micros`: microseconds since the epoch, UTC."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class Conclusion:
         self._outage_limit_seconds = outage_limit_seconds
 
     async def conclude(self, accepted: AcceptedRequest, result: MadeFile | Failure) -> Outcome:
-        """Record the outcome and publish it. Gives the outcome that stands: another worker's, if that one was quicker."""
-        # However long it takes: without Kafka no notification can be sent, and nobody can ask again.
+        """Record the outcome and publish it. Returns the outcome that stands: another worker's, if that one was quicker."""
+        # This waits without a limit: without Kafka no notification can be sent, and no account can ask again.
         requests_end_offset = await waited_out(
             lambda: in_thread(self._requests_end, accepted.request.position.partition),
             "the end of the requests that an export answers cannot be read",
@@ -62,7 +62,7 @@ class Conclusion:
         try:
             standing = await self._recorded(accepted, ours, limit_seconds)
         except StorageUnavailableError:
-            # The customer gets the notification in time; the records follow when the storage is back.
+            # The customer gets the notification now; the records follow when the storage is back.
             await self.publish(accepted, ours)
             return await self._recorded(accepted, ours, None)
         await self.publish(accepted, standing)
@@ -96,7 +96,7 @@ class Conclusion:
 
     def _recorded(self, accepted: AcceptedRequest, ours: Outcome, within_seconds: float | None) -> Awaitable[Outcome]:
         def attempt() -> Outcome:
-            # The request is accepted already, unless the storage was away then.
+            # If the storage was away when the request was accepted, its record is still missing.
             standing = self._records.accept(accepted)
             return (
                 self._records.conclude(accepted, ours)

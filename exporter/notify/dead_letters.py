@@ -1,4 +1,4 @@
-"""The dead letters of `export-requests`: each record that is no request, as it came, with the reason and its position."""
+"""Dead-letters each record of `export-requests` that is no request: its bytes untouched, the reason and its position."""
 
 import logging
 

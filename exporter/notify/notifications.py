@@ -10,7 +10,7 @@ from exporter.request.requests import ExportRequest
 from exporter.storage.records import AcceptedRequest, Notification, Outcome
 from schemas.dead_letters import Headers
 
-# Made once, at random, so that no other program makes the same ids.
+# A random number, chosen once, so that no other program makes the same ids.
 _NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
 _MAX_ZONE_CHARACTERS = 128
 _TRY_AGAIN = "Please wait a few minutes and try again from the Dashboard"
@@ -52,15 +52,15 @@ class Failure(Enum):
 
 
 def notification_id(account_id: str, request_id: str) -> str:
-    """The same for an account and request, on every retry."""
+    """The notification's id, made of account and request, so every retry has the same."""
     return str(uuid5(_NAMESPACE, f"{len(account_id)}:{account_id}{request_id}"))
 
 
 def refusal_id(account_id: str, request_id: str) -> str:
-    """The id of the notification of a refused request, the same on every retry.
+    """The notification's id for a refused request, the same on every retry.
 
-    It differs from that of an export. Should the request come again and be in order, readers must not take the notification
-    of its export for one that they have seen.
+    It differs from that of an export: the request may come again in order, and readers must not drop the notification of its
+    export as one that they know.
     """
     return str(uuid5(_NAMESPACE, f"refused {len(account_id)}:{account_id}{request_id}"))
 
@@ -72,7 +72,7 @@ def answered_requests(outcome: Outcome) -> Headers:
 
 
 def answered_below(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> int:
-    """What that header says, as a Kafka client gives it; 0 without one: a refusal answers its own request alone."""
+    """Reads that header; `headers` as a Kafka client gives them. 0 without it: a refusal answers only its own request."""
     return int(dict(headers or ()).get(_ANSWERED_BELOW, 0))
 
 
@@ -126,7 +126,7 @@ def _common(accepted: AcceptedRequest, notified_at_ms: int) -> Notification:
         "requested_by": request.requested_by,
         "period_from": None if period is None else period.from_micros,
         "period_to": None if period is None else period.to_micros,
-        # As asked for, but an endless one must not make the notification too long to be sent.
+        # The request's own text, cut short: a very long one would make the notification too long to be sent.
         "time_zone": zone[:_MAX_ZONE_CHARACTERS],
         "file_name": None,
         "download_url": None,

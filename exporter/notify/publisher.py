@@ -13,12 +13,12 @@ _POLL_SECONDS = 0.1
 
 
 class ProducerBrokenError(Exception):
-    """The producer can never be used again: end the process and start anew."""
+    """The producer can never be used again: end the process and start it anew."""
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One record to send. `timestamp_ms` of 0 lets the client or the broker say what time it is."""
+    """One record to send. With a `timestamp_ms` of 0 the client or the broker sets the timestamp."""
 
     topic: str
     partition: int
@@ -29,7 +29,7 @@ class Outgoing:
 
 
 class Publisher:
-    """Sends with a producer that was made with `acks=all`, so that an acknowledged record is there to stay."""
+    """Sends with a producer that has `acks=all`, so that an acknowledged record is not lost again."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -58,7 +58,7 @@ class Publisher:
                 timestamp=record.timestamp_ms,
                 on_delivery=on_delivery,
             )
-        # A poll by any thread delivers the answers to all threads. So wait for our own answer, not for what our poll brings.
+        # A `poll` by any thread delivers the answers for all threads. So wait for our own answer, whoever gets it.
         while not answered.is_set():
             self._producer.poll(_POLL_SECONDS)
         if errors:

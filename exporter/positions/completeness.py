@@ -1,13 +1,13 @@
-"""How far the ledger has come for the accounts of a partition: until when all events that reached Kafka are rated.
+"""How far the ledger has come for the accounts of a partition: the time until which all events in Kafka are rated.
 
 1. Take the time.
-2. Ask how far the raters have committed in both source topics, and look at what comes next there: if there is nothing, all that
-   came before the time of step 1 is rated; if there is a record, all that came before it is.
-3. Ask how far `credit-movements` is written, open transactions included: below that end lie the movements of all that is
-   rated. Kafka answers with committed offsets before it has marked the movements of the same transaction as committed, so
-   whoever notes the log's end has to wait until a `read_committed` reader has come so far.
+2. Ask how far the raters have committed in both source topics, and read the next record there. If there is none, all events
+   that came before the time of step 1 are rated. If there is one, all events that came before it are rated.
+3. Ask how far `credit-movements` is written, open transactions included: the movements of all rated events lie below that end.
+   Kafka may show committed offsets before it has marked the movements of the same transaction as committed. So the caller has
+   to wait until a `read_committed` reader comes to that end.
 
-Where an answer would not be sure, there is none.
+Where the answer would not be sure, the answer is None.
 """
 
 import threading
@@ -18,13 +18,13 @@ from typing import Final, NamedTuple
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException
 
 from exporter.foreign_outages import kafka_outages_named
+from kafka_io.batches import consume
 from kafka_io.offsets import ANSWER_SECONDS, assign, committed
-from kafka_io.polls import sort_out
 from kafka_io.positions import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS)
-_POLL_SECONDS: Final = 0.5
+_WAIT_SECONDS: Final = 0.5
 
 
 class Rated(NamedTuple):
@@ -38,8 +38,9 @@ class Rated(NamedTuple):
 class Completeness:
     """Answers how far the ledger has come.
 
-    `reader` reads `read_uncommitted`, tells of ends, is ours alone; `rater_member` has the raters' `group.id` and is only
-    asked for its offsets. `written_end` is the end of a partition of `credit-movements`, open transactions included.
+    `reader` has `read_uncommitted` and `enable.partition.eof`, and nobody else uses it. `rater_member` has the raters'
+    `group.id`, and is only asked for the committed offsets. `written_end` gives the end of a partition of `credit-movements`,
+    open transactions included.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class Completeness:
         return Rated(min(instants), self._written_end(partition))
 
     def _unrated_since(self, source: TopicPartition, offset: int, now_micros: int) -> int | None:
-        """When the first record came that is not rated; `now_micros` if there is none, None where its time is not the broker's:
-        then a later record may have an earlier time."""
+        """When the first unrated record came; `now_micros` if there is none. None where its time is the publisher's: then a
+        later record may have an earlier time."""
         with self._reading:
             assign(self._reader, {source: offset})
             try:
@@ -81,14 +82,14 @@ class Completeness:
     def _first_time(self, now_micros: int) -> int | None:
         deadline_seconds = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline_seconds:
-            poll = sort_out(self._reader.consume(1, timeout=_POLL_SECONDS))
-            for record in poll.records:
+            batch = consume(self._reader, 1, _WAIT_SECONDS)
+            for record in batch.records:
                 kind, milliseconds = record.timestamp()
                 return min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
-            if poll.ends:
+            if batch.ends:
                 return now_micros
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the raters' next record was not reached"))
 
 
 def unknown(_: int) -> None:
-    """Stands in for `Completeness.rated_until` where nobody asks how far the ledger has come."""
+    """Replaces `Completeness.rated_until` where that is not wanted: the answer is always None."""

@@ -12,10 +12,10 @@ from schemas.topics import CREDIT_MOVEMENTS
 
 
 class MovementsLog:
-    """Both consumers read `read_committed`, commit nothing and never subscribe, so they join no group. `reader` tells of ends
-    (`enable.partition.eof`) and is ours alone; `sink_member` has the sink's `group.id`, and is only asked for its offsets.
+    """Both consumers have `read_committed`, commit nothing and join no group. `reader` has `enable.partition.eof`, and nobody
+    else uses it. `sink_member` has the sink's `group.id`, and is only asked for the committed offsets.
 
-    Methods block for some seconds at most and raise KafkaUnavailableError.
+    Methods block for some seconds at most, and raise KafkaUnavailableError.
     """
 
     def __init__(self, reader: Consumer, sink_member: Consumer) -> None:
@@ -25,11 +25,11 @@ class MovementsLog:
 
     @kafka_outages_named()
     def end_offset(self, partition: int) -> int:
-        """The offset after the last record of a partition that a `read_committed` reader can see.
+        """The offset after the last record of a partition that a `read_committed` reader gets.
 
-        The partition is read to its end, since the embedded broker's answer may be too low: 0 while a transaction is open,
-        and the first record of a last batch instead of its last. Little lies between that answer, or the sink's offset, and
-        the end.
+        This reads the partition to its end, because the embedded broker's own answer may be too low: 0 while a transaction is
+        open, or the first record of the last batch instead of its last. It begins at that answer or at the sink's offset, so
+        there is little to read.
         """
         with self._reading:
             _, reported = offset_range(self._reader, _in_log(partition), ANSWER_SECONDS)
@@ -41,12 +41,12 @@ class MovementsLog:
 
     @kafka_outages_named()
     def written_end(self, partition: int) -> int:
-        """The offset after the last record of a partition that was written, be its transaction still open."""
+        """The offset after the last record of a partition, even if its transaction is still open."""
         with self._reading:
             begin = self.sink_position(partition)
             try:
                 visible = self._end_from(partition, begin)
-                # Of the answer that brought us to the end.
+                # The last answer to a fetch, which brought the reader to the end, says so.
                 written = last_known_end(self._reader, _in_log(partition))
             finally:
                 self._reader.unassign()

@@ -1,4 +1,4 @@
-"""Where `export-requests` ends: every request below has been asked by now."""
+"""Where `export-requests` ends: every request below that end was sent before now."""
 
 import threading
 
@@ -14,7 +14,7 @@ _ENOUGH_SECONDS = 0.1
 
 
 class RequestsEnd:
-    """`reader` reads `read_uncommitted`, tells of ends (`enable.partition.eof`), never subscribes and is ours alone."""
+    """`reader` has `read_uncommitted` and `enable.partition.eof`, joins no group, and nobody else uses it."""
 
     def __init__(self, reader: Consumer) -> None:
         self._reader = reader

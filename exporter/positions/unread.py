@@ -1,4 +1,7 @@
-"""The requests that lie in `export-requests` and are not acknowledged yet: what an account may be waiting for."""
+"""The requests in `export-requests` that are not acknowledged yet: an account may be waiting for them.
+
+It does not read with `kafka_io.reading`: the page wants an answer within seconds, and the first thousands of requests at most.
+"""
 
 import threading
 import time
@@ -9,23 +12,23 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from exporter.foreign_outages import kafka_outages_named
 from exporter.request.parsing import RawRequest
 from exporter.request.requests import RequestPosition
+from kafka_io.batches import consume
 from kafka_io.offsets import assign, committed
-from kafka_io.polls import sort_out
 from kafka_io.positions import TopicPartition, position_of
 from schemas.topics import EXPORT_REQUESTS
 
 _ANSWER_SECONDS = 5.0
-_READ_AT_ONCE = 1_000
-# `consume` waits this long for a full batch, also when the end is there already.
-_BATCH_SECONDS = 0.02
-# The rest of a longer queue is not looked at: the page asks again, and by then the queue is shorter.
-_MOST = 10_000
+_MOST_RECORDS = 1_000
+# A consumer waits this long for a full batch, also when it has met the end already.
+_WAIT_SECONDS = 0.02
+# The rest of a longer queue is left out: the page asks again, and by then the queue is shorter.
+_MOST_REQUESTS = 10_000
 _KEPT_SECONDS = 1.0
 
 
 class UnreadRequests:
-    """`member` has the exporter's `group.id`, tells of partition ends (`enable.partition.eof`), commits nothing and never
-    subscribes, so it joins no group. It is ours alone. `log_id` is the identity of `export-requests`."""
+    """`member` has the exporter's `group.id` and `enable.partition.eof`, commits nothing and joins no group; nobody else uses
+    it. `log_id` identifies `export-requests`."""
 
     def __init__(self, member: Consumer, log_id: str, now_seconds: Callable[[], float] = time.monotonic) -> None:
         self._member = member
@@ -58,13 +61,13 @@ class UnreadRequests:
     def _read_to_end(self, asked: TopicPartition) -> list[RawRequest]:
         found: list[RawRequest] = []
         deadline_seconds = self._now_seconds() + _ANSWER_SECONDS
-        while len(found) < _MOST:
+        while len(found) < _MOST_REQUESTS:
             if self._now_seconds() >= deadline_seconds:
                 what = f"the end of partition {asked.partition} was not reached"
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, what))
-            poll = sort_out(self._member.consume(_READ_AT_ONCE, timeout=_BATCH_SECONDS))
-            found += map(self._raw, poll.records)
-            if poll.ends:
+            batch = consume(self._member, _MOST_RECORDS, _WAIT_SECONDS)
+            found += map(self._raw, batch.records)
+            if batch.ends:
                 break
         return found
 

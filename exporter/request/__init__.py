@@ -1,4 +1,4 @@
-"""What is asked for: a record of `export-requests` becomes an `ExportRequest`, or a `BadRequest` that says what is wrong.
+"""The request: a record of `export-requests` becomes an `ExportRequest`, or a `BadRequest` that says what is wrong.
 
-Nothing here reads storage, Kafka or a clock; only `parsing` may have to ask the schema registry. Begin with `requests`.
+Nothing here reads storage, Kafka or a clock. Only `parsing` may ask the schema registry. Begin with `requests`.
 """

@@ -22,13 +22,13 @@ class CsvOptions:
         return _DECIMAL_MARKS[self.separator]
 
     def file_name(self, csv_name: str) -> str:
-        """What the file is called whose CSV is called `csv_name`."""
+        """The name of the file whose CSV would be called `csv_name`."""
         return f"{csv_name}.gz" if self.is_gzip else csv_name
 
 
 @dataclass(frozen=True)
 class UnknownOption:
-    """An option has a value that is not known, so there is no file."""
+    """An option has an unknown value, so no file can be made."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""From a raw record of `export-requests` to a request that can be decided on, or to what is wrong with the record."""
+"""Parses a raw record of `export-requests` into a request, or says what is wrong with it."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -7,7 +7,7 @@ from exporter.request.requests import ExportRequest, RequestPosition
 
 @dataclass(frozen=True)
 class Ended:
-    """An export that has its outcome: where its request lies, and where that partition ended by then."""
+    """An export that has ended: the position of its request, and where that partition of `export-requests` ended by then."""
 
     position: RequestPosition
     requests_end_offset: int
@@ -16,8 +16,8 @@ class Ended:
 def is_repeat(request: ExportRequest, earlier: Ended | None) -> bool:
     """Whether the request lay in the log when an earlier export of its account ended.
 
-    `earlier` is the last export that was accepted before it, None if none was. No clock decides: the sender makes a
-    request's time, the log makes its position.
+    `earlier` is the last export that was accepted before the request, None if none was. The position decides and not the
+    request's time, because the sender's clock makes that time.
     """
     if earlier is None or not earlier.position.is_before(request.position):
         return False

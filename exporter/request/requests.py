@@ -1,4 +1,4 @@
-"""What an export request is, and what is wrong with a record that is none. Pure: a decoded record in, a request out."""
+"""The export request, and the checks of a decoded record that makes one. Pure."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,15 +12,15 @@ from schemas.partitioner import account_partition
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# ClickHouse's DateTime64(6) can hold these instants; the days that an export counts back are taken off.
+# ClickHouse's DateTime64(6) can hold these instants, and those of the days that an export counts back.
 _EARLIEST_MICROS = (datetime(1900, 3, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LATEST_MICROS = (datetime(2299, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class RequestPosition:
-    """Where a request lies: a partition and an offset in the log `export-requests`. `log_id` is the identity of that log, since
-    a topic that is made anew begins at offset 0 again."""
+    """The position of a request: a partition and an offset of `export-requests`. `log_id` identifies that log, because a topic
+    that was made anew begins at offset 0 again."""
 
     log_id: str
     partition: int
@@ -34,7 +34,7 @@ class RequestPosition:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """One request of the log that is fit to be decided on. `sent_at_ms` is its Kafka timestamp."""
+    """A well-formed request of the log. `sent_at_ms` is its Kafka timestamp."""
 
     request_id: str
     account_id: str
@@ -43,7 +43,7 @@ class ExportRequest:
     requested_by: str | None
     position: RequestPosition
     sent_at_ms: int
-    # As asked for, known or not: see `options`. Requests that earlier versions accepted have none of these.
+    # Their values may be unknown ones: see `options`. Requests that earlier versions accepted have none of these.
     csv_encoding: str | None = None
     csv_separator: str | None = None
     compression: str | None = None
@@ -55,10 +55,10 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class BadRequest:
-    """A record that no export can be made of: it goes to the dead letters.
+    """A record that is no request: it is dead-lettered.
 
-    `asked` has who asked and for what, where both ids are usable: then a notification tells the account that there will be
-    no file.
+    `asked` is the request as far as it is usable, if account and request id are: then a notification says to the account that
+    it gets no file.
     """
 
     reason: Reason
@@ -95,8 +95,8 @@ def checked_request(
 def _as_far_as_usable(request: ExportRequest) -> ExportRequest | None:
     if not (_is_id(request.account_id) and _is_id(request.request_id)):
         return None
-    is_told = request.requested_by is not None and _is_id(request.requested_by)
-    return request if is_told else replace(request, requested_by=None)
+    has_sender = request.requested_by is not None and _is_id(request.requested_by)
+    return request if has_sender else replace(request, requested_by=None)
 
 
 def _is_id(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which instants an export covers, and what its file is called. Pure: the request's time and zone in, the period out.
+"""The export window: which instants an export covers, by the request's time and zone; and the file's name. Pure.
 
 Times are integer microseconds since the epoch, UTC.
 """
@@ -31,7 +31,7 @@ class Period:
 
 @dataclass(frozen=True)
 class UnknownTimeZone:
-    """No period: nobody knows this zone."""
+    """There is no period, because nobody knows this zone."""
 
     name: str
 
@@ -56,9 +56,9 @@ def known_time_zones() -> frozenset[str]:
 
 
 def utc_offsets(period: Period) -> list[tuple[int, int]]:
-    """(from this instant on, so far ahead of UTC is the local clock), both in microseconds, ascending, first at the start.
+    """(instant, how far the local clock is ahead of UTC from then on), both in microseconds. Ascending; the first is the start.
 
-    Sampled by the hour: no zone has changed its clock twice within one.
+    The zone is sampled by the hour: none has ever changed its clock twice within an hour.
     """
     zone = ZoneInfo(period.time_zone)
     offsets = [(period.from_micros, _offset_micros(period.from_micros, zone))]
@@ -71,12 +71,12 @@ def utc_offsets(period: Period) -> list[tuple[int, int]]:
 
 
 def _first_instant(day: date, zone: ZoneInfo) -> int:
-    """Of a day that begins twice, the first time; of one whose midnight is skipped, the moment the clock jumps."""
+    """The first instant of a day. If its midnight comes twice, the first one; if it is skipped, the moment the clock jumps."""
     midnight = datetime.combine(day, time.min, tzinfo=zone)
     instant = _micros(midnight)
     if _local(instant, zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
         return instant
-    # In a gap, `fold` tells which side's offset is used: the jump lies between the two readings of this midnight.
+    # In a gap `fold` chooses the offset before or after it. The jump lies between the two readings of this midnight.
     return _change(_micros(midnight.replace(fold=1)), instant, zone)
 
 

@@ -1,6 +1,6 @@
 """The names of an export's objects in the storage.
 
-They are made of account and request together, by hash: no account's request can touch another's file, and no id needs
+They are hashes of account and request together: so no request of an account can touch another account's file, and no id needs
 escaping.
 """
 
@@ -12,7 +12,7 @@ from exporter.request.requests import RequestPosition
 
 FILES: Final = "files"
 _REQUESTS: Final = "requests"
-# The name in the storage of what the code calls positions: files of earlier versions lie there.
+# The storage's name for the positions of requests. It stays, because objects of earlier versions lie there.
 _POSITIONS: Final = "places"
 LAST_OFFSET: Final = 2**63 - 2
 
@@ -61,11 +61,11 @@ class ExportKeys:
 
     @property
     def file(self) -> str:
-        """The CSV, also where it is gzipped: what a request asks for is no part of its file's key."""
+        """The file, also where it is gzipped: the options of a request are no part of the key."""
         return f"{FILES}/{self.account_hash}/{self.export_hash}.csv"
 
     def position(self, position: RequestPosition) -> str:
-        """An empty object of this name says where the request of the export lies."""
+        """The name of an empty object that says where the request of the export lies."""
         return f"{_position_names(self.account_hash, position)}.{self.export_hash}.json"
 
     def owns(self, file_key: str) -> bool:
@@ -80,11 +80,11 @@ def positions_of_account(account_hash: str) -> str:
 
 def before_all_earlier(account_hash: str, position: RequestPosition) -> str:
     """A name after which the names of the account's positions before `position` follow, the last of them first."""
-    # It comes after all names of `position` itself, and before all of the offset below.
+    # It comes after all names of `position` itself, and before all names of the offset below.
     return _position_names(account_hash, replace(position, offset=position.offset - 1))
 
 
 def _position_names(account_hash: str, position: RequestPosition) -> str:
-    """What the names of one position begin with: the later it is in the log, the earlier by name."""
+    """The beginning of the names of one position: a later position in the log has an earlier name."""
     log_hash = hashlib.sha256(f"{position.partition} {position.log_id}".encode()).hexdigest()
     return f"{positions_of_account(account_hash)}/{log_hash}/{LAST_OFFSET - position.offset:019}"

@@ -1,7 +1,7 @@
-"""Links to exported files: whoever has a link can read that one file until the link expires, and nothing else.
+"""Links to exported files. A link lets its holder read that one file until the link expires, and nothing else.
 
-A link is `/downloads/<token>/<file name>`. The token carries object, account, export, file name and expiry, signed together:
-nothing of it can be changed, and no list of links is kept. Only itsdangerous compares signatures, in constant time.
+A link is `/downloads/<token>/<file name>`. The token holds object, account, export, file name and expiry, signed together: so
+nobody can change them, and we keep no list of links. Only itsdangerous compares signatures, in constant time.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class LinkSigner:
     """Signs with `secret`, of at least 32 bytes. Takes what was signed with it, or with `previous` where there is one."""
 
     def __init__(self, secret: bytes, previous: bytes | None = None) -> None:
-        # The last one signs, all of them verify.
+        # itsdangerous signs with the last key, and verifies with all of them.
         keys = [secret] if previous is None else [previous, secret]
         self._signer = Signer(keys, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
 
@@ -57,7 +57,7 @@ class LinkSigner:
     def _signed(self, token: str) -> Link | None:
         _, _, signature = token.rpartition(".")
         try:
-            # Base64 has several spellings of the same bytes: only the one that we write is ours.
+            # Base64 has several spellings of the same bytes. Only the one that we write is valid.
             if base64_encode(base64_decode(signature)).decode() != signature:
                 return None
             body = base64_decode(self._signer.unsign(token))

@@ -17,13 +17,13 @@ from kafka_io.errors import Outage, UserError
 
 _CLOUDS = ("s3", "gs", "az")
 _SCHEMES = ("file", "memory", *_CLOUDS)
-# How the names of S3's directory buckets end, of which `first_behind` cannot find the first.
+# The names of S3's directory buckets end so. They list names in no order, so `first_behind` would not work.
 _UNORDERED_BUCKET = "--x-s3"
-# Instead of a public endpoint: customers cannot reach the storage.
+# This value of the public endpoint says that customers cannot reach the storage.
 NO_PUBLIC_ENDPOINT = "none"
-# One request to a cloud carries a part of 5 MiB at most, so this is long.
+# One request to a cloud carries a part of 5 MiB at most, so this is ample.
 _REQUEST_TIMEOUT = timedelta(minutes=2)
-# Of 5 MiB each, in memory until they have arrived.
+# Parts of 5 MiB each. They stay in memory until they have arrived.
 _PARTS_AT_ONCE = 4
 _READ_BYTES = 4 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ class StorageUrlError(UserError):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What was written: its length and its SHA-256 in lower-case hexadecimal."""
+    """A file that was written: its length and its SHA-256 in lower-case hexadecimal."""
 
     size_bytes: int
     sha256: str
@@ -51,7 +51,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """An object that is there. `etag` is a strong entity tag, quotes and all; None where the storage knows none."""
+    """An object that exists. `etag` is a strong entity tag with its quotes; None where the storage has none."""
 
     size_bytes: int
     etag: str | None
@@ -72,14 +72,14 @@ class ExportStorage:
     def __init__(self, store: ObjectStore, public_store: ObjectStore | None = None) -> None:
         self._store = store
         self._public_store = public_store if isinstance(public_store, S3Store | GCSStore | AzureStore) else None
-        # A local store writes `<key>#<number>` and renames it; it does not list those itself.
+        # A local store writes to `<key>#<number>`, then renames the file. Its listing leaves those names out.
         self._folder = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix is not None else None
 
     @classmethod
     def open(cls, url: str, public_endpoint: str | None = None) -> "ExportStorage":
         """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError.
 
-        `public_endpoint` is how customers reach an S3 storage, where that is not as we do: presigned URLs name it.
+        `public_endpoint` is the address of an S3 storage for customers, where it differs from ours: presigned URLs name it.
         """
         scheme, _, rest = url.partition("://")
         if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
@@ -100,7 +100,7 @@ class ExportStorage:
         if scheme == "file":
             options = {"mkdir": True}
         elif scheme != "memory":
-            # These options replace AWS_ALLOW_HTTP and the like: an endpoint with http:// must still be one.
+            # These options replace AWS_ALLOW_HTTP and the like, so they must allow an endpoint with http:// themselves.
             options = {"client_options": {"timeout": _REQUEST_TIMEOUT, "allow_http": True}}
         try:
             store = from_url(url, **options)
@@ -113,10 +113,10 @@ class ExportStorage:
     def put_stream(self, key: str, chunks: Iterable[bytes], headers: dict[str, str] | None = None) -> StoredFile:
         """Write an object of any length in flat memory. It appears whole or, if `chunks` raises, not at all.
 
-        `headers` are what a cloud is to send with it; a local disk keeps none.
+        A cloud stores `headers` and sends them with the object; a local disk keeps none.
 
-        A killed process leaves what it had uploaded: on a disk for `delete_leftovers`, in a cloud for the bucket's own rule
-        about incomplete uploads.
+        A killed process leaves what it had uploaded. On a disk `delete_leftovers` deletes that; in a cloud the bucket's own
+        rule about incomplete uploads does.
         """
         digest = hashlib.sha256()
         size_bytes = 0
@@ -139,7 +139,7 @@ class ExportStorage:
         return StoredFile(size_bytes, digest.hexdigest())
 
     def create_record(self, key: str, record: dict[str, Any]) -> bool:
-        """Write a record where there is none yet; False where there is one, which then stays as it is."""
+        """Write a record if there is none yet. False where there is one: it stays as it is."""
         body = json.dumps(record, ensure_ascii=False, indent=1).encode()
         with _outages_named():
             try:
@@ -162,22 +162,22 @@ class ExportStorage:
         return record
 
     def list_objects(self, prefix: str) -> Iterator[StoredObject]:
-        """Everything under the folder `prefix`, in no order."""
+        """All objects under the folder `prefix`, in no order."""
         with _outages_named():
             for chunk in obstore.list(self._store, prefix):
                 for meta in chunk:
                     yield StoredObject(meta["path"], meta["size"], _micros(meta["last_modified"]))
 
     def first_behind(self, key: str) -> str | None:
-        """The first name behind `key` in the folder of `key`, in the order of names; None where there is none.
+        """The first name after `key` in its folder, in the order of names; None where there is none.
 
-        Clouds list names in their order and begin at the one asked for: one request is enough, however many lie there.
+        A cloud lists names in order and begins at a given one, so one request is enough, however many objects there are.
         """
         with _outages_named():
             listed = obstore.list(self._store, key.rpartition("/")[0], offset=key, chunk_size=1)
             if self._folder is None:
                 return next((meta["path"] for chunk in listed for meta in chunk), None)
-            # A local disk has an order of its own.
+            # A local disk lists names in an order of its own.
             return min((meta["path"] for chunk in listed for meta in chunk), default=None)
 
     def size_bytes(self, key: str) -> int | None:
@@ -186,7 +186,7 @@ class ExportStorage:
         return None if found is None else found.size_bytes
 
     def find(self, key: str) -> FoundFile | None:
-        """What the storage says of an object, or None where there is none."""
+        """The object's length and entity tag, or None where there is no object."""
         with _outages_named():
             try:
                 meta = obstore.head(self._store, key)
@@ -195,15 +195,15 @@ class ExportStorage:
         return FoundFile(meta["size"], _strong(meta["e_tag"]))
 
     def presigned_url(self, method: Literal["GET", "HEAD"], key: str, lifetime: timedelta) -> str | None:
-        """A URL of the storage itself that answers `method` for this object and so long; None where there is no cloud, or
-        none that customers can reach."""
+        """A URL of the storage itself that answers `method` for this object during `lifetime`. None where the storage is no
+        cloud, or customers cannot reach it."""
         if self._public_store is None:
             return None
         with _outages_named():
             return obstore.sign(self._public_store, method, key, lifetime)
 
     async def read_range(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes `start <= n < end`. Read piece by piece: a slow reader holds no request to the storage open."""
+        """The bytes `start <= n < end`, read piece by piece, so that a slow reader keeps no request to the storage open."""
         for begin in range(start, end, _READ_BYTES):
             with _outages_named():
                 piece = await obstore.get_range_async(self._store, key, start=begin, end=min(begin + _READ_BYTES, end))
@@ -228,7 +228,7 @@ class ExportStorage:
         return deleted
 
     def check(self) -> None:
-        """Ask the storage for anything at all, and whether it lets us sign."""
+        """Ask the storage for any object, and whether it lets us sign. Raises StorageUnavailableError."""
         self.size_bytes("readiness")
         self.presigned_url("GET", "readiness", timedelta(seconds=1))
 
@@ -242,7 +242,7 @@ def _outages_named() -> Iterator[None]:
 
 
 def _strong(etag: str | None) -> str | None:
-    """An entity tag with its quotes, which a local disk leaves out. A weak one does not mean that the bytes are the same."""
+    """An entity tag with its quotes, which a local disk leaves out. None for a weak one: it does not promise the same bytes."""
     return None if etag is None or etag.startswith("W/") else '"' + etag.strip('"') + '"'
 
 

@@ -1,8 +1,8 @@
-"""The exporter's memory: which requests were accepted, and how they ended. Three small records each, in object storage.
+"""The exporter's memory in object storage: which requests were accepted, and how they ended. Each request has three records.
 
-Each is written once, by conditional create. A worker that was paused and one that took over from it may both try: whoever
-comes second gets what the first one wrote. So each request has one period, one end of the log and one outcome, whatever
-happens to the workers. The records stay for ever, since a request id is known for ever; the files expire.
+Each record is written once, by conditional create. A worker that was paused and one that took over from it may both try: the
+second one gets what the first one wrote. So each request has one period, one end of the log and one outcome, whatever happens
+to the workers. The records stay for ever, because a request id is known for ever. The files expire.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,26 +16,26 @@ from exporter.storage.objects import ExportStorage
 
 Notification = dict[str, Any]
 
-# What the stored records call a request's position: records of earlier versions are read too.
+# The stored records' name for a request's position. It stays, because records of earlier versions are read too.
 _POSITION = "place"
-# No upload takes so long.
+# No upload takes as long as a day.
 _LEFTOVER_MICROS = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True)
 class AcceptedRequest:
-    """A request that gets an export, with all that fixes the export's content, whoever makes it and however often.
+    """A request that gets an export, with all that fixes the content of its file.
 
     `period` is None where the time zone is not known. `log_end_offset` is the end of the account's partition of
-    `credit-movements`, of the log `movements_log_id`, when the export first began: what lies there and later belongs to the
-    next export. It is None where Kafka did not answer in time.
+    `credit-movements` (the log `movements_log_id`) when the request was accepted: movements from there on belong to later
+    exports. It is None where Kafka did not answer in time.
     """
 
     request: ExportRequest
     period: Period | None
     movements_log_id: str
     log_end_offset: int | None
-    # Events that reached Kafka before this instant are rated and, where they are in the period, in the file; None: not known.
+    # All events that reached Kafka before this instant are rated, and in the file if they are in the period. None: not known.
     data_complete_until_micros: int | None = None
 
     @property
@@ -45,8 +45,8 @@ class AcceptedRequest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an export ended. `requests_end_offset` is the end of its request's partition of `export-requests` by then: it answers
-    every request of its account that lies below."""
+    """How an export ended. `requests_end_offset` is the end of its request's partition of `export-requests` by then. The export
+    answers every request of its account below that end."""
 
     notification: Notification
     requests_end_offset: int
@@ -59,25 +59,25 @@ class ExportRecords:
         self._storage = storage
 
     def accepted(self, request: ExportRequest) -> AcceptedRequest | None:
-        """What was accepted under this account and request id, if anything ever was."""
+        """The accepted request of this account and id, if there ever was one."""
         record = self._storage.read_record(ExportKeys.of(request.account_id, request.request_id).request)
         return None if record is None else _accepted_from(record)
 
     def accept(self, accepted: AcceptedRequest) -> AcceptedRequest:
-        """Accept a request. Gives what stands now: `accepted`, or what another worker wrote before."""
-        # The position comes first: later requests must find every request that is accepted.
+        """Accept a request. Returns the record that stands: `accepted`, or one that another worker wrote before."""
+        # The position is written first: later requests must find every request that is accepted.
         self._storage.create_record(accepted.keys.position(accepted.request.position), {})
         if self._storage.create_record(accepted.keys.request, _record_of(accepted)):
             return accepted
         return self.accepted(accepted.request) or accepted
 
     def outcome(self, accepted: AcceptedRequest) -> Outcome | None:
-        """How it ended, if it has ended."""
+        """How the export ended, if it has ended."""
         record = self._storage.read_record(accepted.keys.outcome)
         return None if record is None else Outcome(record["notification"], record["requests_end_offset"])
 
     def conclude(self, accepted: AcceptedRequest, outcome: Outcome) -> Outcome:
-        """End an export. Gives the outcome that stands now: `outcome`, or another worker's."""
+        """End an export. Returns the outcome that stands: `outcome`, or another worker's."""
         record = {_POSITION: asdict(accepted.request.position), **asdict(outcome)}
         if self._storage.create_record(accepted.keys.outcome, record):
             return outcome
@@ -86,16 +86,16 @@ class ExportRecords:
     def ended_before(self, request: ExportRequest) -> Ended | None:
         """The last export of the request's account that was accepted before it in its log, if there is one that has ended.
 
-        It alone can make the request a repeat: an account's requests are decided on in the order of the log, each after the
-        end of the one before, so no earlier export noted a later end. One name is listed and one record read, however many
-        exports the account ever had.
+        Only this export can make the request a repeat: an account's requests are decided on in the order of the log, each after
+        the end of the one before, so no earlier export noted a later end. This lists one name and reads one record, however
+        many exports the account ever had.
         """
         keys = self._last_before(ExportKeys.of(request.account_id, "").account_hash, request.position)
         outcome = None if keys is None else self._storage.read_record(keys.outcome)
         return None if outcome is None else Ended(RequestPosition(**outcome[_POSITION]), outcome["requests_end_offset"])
 
     def newest(self, account_id: str, log_id: str, partition: int) -> AcceptedRequest | None:
-        """The last request of an account that was accepted: in the log `log_id`, else in one that is gone."""
+        """The last accepted request of an account: in the log `log_id`, otherwise in a log that is gone."""
         account_hash = ExportKeys.of(account_id, "").account_hash
         keys = self._last_before(account_hash, RequestPosition(log_id, partition, LAST_OFFSET))
         if keys is None:
@@ -112,8 +112,8 @@ class ExportRecords:
     def delete_files(self, account_id: str, request_id: str) -> bool:
         """Delete the files of an export that has ended, for good; False where there is no such export.
 
-        A record of the deletion is written first. Should a worker that was asleep write one of the files again, its link
-        stays dead all the same.
+        A record of the deletion is written first. If a worker that was paused writes one of the files again, its link stays
+        dead all the same.
         """
         keys = ExportKeys.of(account_id, request_id)
         if self._storage.read_record(keys.outcome) is None:
@@ -129,10 +129,10 @@ class ExportRecords:
         return self._storage.read_record(keys.deletion) is not None
 
     def delete_expired_files(self, now_micros: int, link_ttl_micros: int) -> int:
-        """Delete the files whose links have expired, and those that no outcome ever named. Gives how many.
+        """Delete the files whose links have expired, and files without an outcome. Returns how many.
 
-        `link_ttl_micros` is how long links last now: files younger than that are not looked at. The outcome of a file is
-        written after it, and may have to wait for the end of an outage: so a file without an outcome is kept for a day.
+        `link_ttl_micros` is how long links last now: younger files are left alone. The outcome of a file is written after the
+        file, and may have to wait for the end of an outage. So a file without an outcome is kept for a day.
         """
         deleted = self._storage.delete_leftovers(now_micros - _LEFTOVER_MICROS)
         for stored in self._storage.list_objects(FILES):

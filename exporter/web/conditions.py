@@ -1,7 +1,7 @@
 """Conditional requests and byte ranges of RFC 9110, sections 13 and 14, as far as a download needs them. Pure.
 
-aiohttp parses the headers. Only `If-Range` is compared here: aiohttp takes it for a date, and a download has an entity tag
-and no date. `etag` is a strong entity tag, quotes and all.
+aiohttp parses the headers, but for `If-Range`: it expects a date there, and a download has an entity tag and no date. `etag` is
+a strong entity tag with its quotes.
 """
 
 from aiohttp import ETag, hdrs
@@ -21,11 +21,11 @@ def unmet_precondition(request: BaseRequest, etag: str) -> int | None:
 
 
 def asked_part(request: BaseRequest, etag: str | None, size_bytes: int) -> tuple[int, int] | None:
-    """The bytes `start <= n < end` that the request asks for; None if it asks for the whole.
+    """The bytes `start <= n < end` that the request asks for; None if it asks for the whole file.
 
-    What is no single range of bytes (several ones, another unit, nonsense) is to be ignored, says the RFC, so it asks for the
-    whole too. Parts are of GET alone, and with `If-Range` only of the file that the reader has the beginning of. Raises
-    UnsatisfiableRangeError.
+    By the RFC a Range that is no single range of bytes (several ranges, another unit, nonsense) is ignored, so it asks for the
+    whole file too. Only GET has parts, and with `If-Range` only if the file is the one of which the reader has the beginning.
+    Raises UnsatisfiableRangeError.
     """
     if request.method != hdrs.METH_GET or hdrs.RANGE not in request.headers or not _range_applies(request, etag):
         return None
@@ -34,7 +34,7 @@ def asked_part(request: BaseRequest, etag: str | None, size_bytes: int) -> tuple
     except ValueError:
         return None
     start, end, _ = asked.indices(size_bytes)
-    # "bytes=-0", the last no bytes, comes from aiohttp as the whole.
+    # aiohttp takes "bytes=-0" (the last 0 bytes) for the whole file.
     if start >= end or (asked.start == 0 and "=-" in request.headers[hdrs.RANGE]):
         raise UnsatisfiableRangeError(f"{request.headers[hdrs.RANGE]} of {size_bytes} bytes")
     return start, end

@@ -1,9 +1,9 @@
 """The page behind a link: GET and HEAD `/downloads/<token>/<file name>`. The token is a key to the file: never log it.
 
-Nothing of a request ever names an object. What is read is the object that was signed, and it must be a file of the account
-and export that were signed with it. A file on disk is sent from here. For one in a cloud, each click is redirected to a URL
-of the storage, which is signed then and works for minutes. So a link works as long as was promised, however short-lived the
-storage's own credentials are.
+A request cannot name an object. The page reads the object in the signed token, which must be a file of the account and export
+in the same token. It sends a file on disk itself. For a file in a cloud it redirects each click to a URL of the storage, which
+is signed at that moment and works for some minutes. So a link works as long as we promised, however short-lived the storage's
+own credentials are.
 """
 
 import logging
@@ -32,14 +32,14 @@ _TRY_LATER = "The file cannot be read at the moment. Please try again later."
 
 @dataclass(frozen=True)
 class _Elsewhere:
-    """Where the file can be had, for some minutes."""
+    """A URL of the storage that gives the file for some minutes."""
 
     url: str
 
 
 class DownloadPage:
-    """`now_micros` is the time of day: microseconds since the epoch, UTC. `presigned_ttl`: how long a URL of the storage works
-    that a click is redirected to."""
+    """`now_micros`: microseconds since the epoch, UTC. `presigned_ttl`: how long the URLs of the storage work to which clicks
+    are redirected."""
 
     def __init__(
         self, storage: ExportStorage, links: LinkSigner, now_micros: Callable[[], int], presigned_ttl: timedelta
@@ -53,12 +53,12 @@ class DownloadPage:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """200, 206 or 304 as RFC 9110 has them, or 302 to the storage; 403 a link that was altered, 404 no file, 410 expired or
         deleted, 412 and 416 as in the RFC, 503 storage."""
-        # As it came over the wire: a link that was re-spelled, or got a query, is an altered link.
+        # The path exactly as it came: a link that was spelled in another way, or got a query, is an altered link.
         link = self._links.verify(request.raw_path, self._now_micros())
         if isinstance(link, LinkRefusal):
             return _text(_STATUS_OF[link], link.value)
         keys = ExportKeys.of(link.account_id, link.export_id)
-        # Signed by us, so it would be a bug of ours; and still nobody's business what lies there.
+        # We signed it, so another object would be a bug of ours, and still nobody may read it.
         assert keys.owns(link.object_key), f"a link of export {link.export_id} names a file of another"
         try:
             found = await in_thread(self._found, request.method, link, keys)
@@ -115,7 +115,7 @@ class DownloadPage:
         self, request: web.Request, response: web.StreamResponse, key: str, start: int, end: int
     ) -> web.StreamResponse:
         pieces = self._storage.read_range(key, start, end)
-        # The first piece before the status line: what cannot be read at all gets an answer that says so.
+        # Read the first piece before sending the status line: if the file cannot be read at all, the answer says so.
         piece = await anext(pieces, b"")
         await response.prepare(request)
         try:
@@ -131,7 +131,7 @@ class DownloadPage:
 
 
 def _break_off(request: web.Request) -> None:
-    """Close the connection in the middle: the reader sees that it did not get all that was announced."""
+    """Close the connection: the reader notices that it got fewer bytes than announced."""
     if request.transport is not None:
         request.transport.abort()
 

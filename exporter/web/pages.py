@@ -1,47 +1,14 @@
 """All pages of the exporter: health, readiness, metrics, downloads, and the state of exports."""
 
-import asyncio
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from exporter.threads import in_thread
 from exporter.web.downloads import DownloadPage
+from exporter.web.readiness import Readiness, ReadinessCheck
 from exporter.web.status_page import StatusPage
-
-logger = logging.getLogger(__name__)
-
-_CHECK_SECONDS = 3.0
-
-ReadinessCheck = Callable[[], str | None]
-"""None if all is well, else what is not, in words. May block; must not raise."""
-
-
-class Readiness:
-    """Asks all checks at once. A check that hangs is not asked again until it has answered."""
-
-    def __init__(self, checks: Mapping[str, ReadinessCheck]) -> None:
-        self._checks = checks
-        self._asked: dict[str, asyncio.Task[str | None]] = {}
-
-    async def reasons(self) -> dict[str, str]:
-        """What is not well, by the check's name; empty if all is."""
-        for name, check in self._checks.items():
-            if name not in self._asked:
-                self._asked[name] = asyncio.create_task(in_thread(check))
-        asked = dict(self._asked)
-        await asyncio.wait(asked.values(), timeout=_CHECK_SECONDS)
-        answers = {name: self._answer(name, task) for name, task in asked.items()}
-        return {name: answer for name, answer in answers.items() if answer is not None}
-
-    def _answer(self, name: str, task: asyncio.Task[str | None]) -> str | None:
-        if not task.done():
-            return f"no answer within {_CHECK_SECONDS:g} s"
-        self._asked.pop(name, None)
-        return task.result()
 
 
 def add_pages(

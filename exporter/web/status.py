@@ -37,9 +37,9 @@ _NOTHING: dict[str, Any] = dict.fromkeys(
         *_TIMES,
     )
 )
-# Fields of a notification that this answer says in other words, or that are of no use to a dashboard.
+# Fields of a notification that this answer has under other names, or that are of no use to a dashboard.
 _LEFT_OUT = {"account_id", "status", "notification_id"}
-# The topic is gone with the request in it, as after a restart of an embedded broker: nobody will ever end this export.
+# The topic was made anew without the request, as by a restart of the embedded broker: this export will never end.
 _INTERRUPTED = {
     "error_code": "interrupted",
     "error_message": "The export was interrupted. Please wait a few minutes and try again from the Dashboard.",
@@ -56,8 +56,8 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class StatusSources:
-    """Where the answer comes from. `unread` gives the records of a partition of `export-requests` that are not acknowledged;
-    `parse` makes requests of them. `requests_log_id`: the log `export-requests` that this exporter works on."""
+    """The sources of the answer. `unread` gives the unacknowledged records of a partition of `export-requests`, and `parse`
+    makes requests of them. `requests_log_id` identifies the log `export-requests` that this exporter reads."""
 
     records: ExportRecords
     unread: Callable[[int], Iterable[RawRequest]]
@@ -68,7 +68,7 @@ class StatusSources:
 
 
 def export_status(sources: StatusSources, account_id: str, now_micros: int) -> dict[str, Any]:
-    """For JSON: always the same fields, times as ISO 8601 in UTC, null where there is nothing to say.
+    """The answer, for JSON: always the same fields, times as ISO 8601 in UTC, null where there is no value.
 
     Blocks; raises outages.
     """
@@ -97,7 +97,7 @@ def _waiting(
 ) -> ExportRequest | None:
     """The first unread request that will become an export, by the rules of `admission`.
 
-    An account's requests are decided on in the order of the log: those before the last one that was accepted are.
+    An account's requests are decided on in the order of the log, so all requests before the last accepted one are decided.
     """
     ended = Ended(accepted.request.position, outcome.requests_end_offset) if accepted and outcome else None
     for raw in sources.unread(account_partition(account_id, sources.account_partitions)):

@@ -20,7 +20,7 @@ from schemas.ids import MOST_ID_CHARACTERS
 logger = logging.getLogger(__name__)
 
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-# One segment and nothing behind it: a slash in an account id comes as %2F.
+# One segment and nothing after it: a slash in an account id comes as %2F.
 _TARGET = re.compile(r"/exports/([^/?#]+)")
 _RETRY_SECONDS = "5"
 
@@ -36,7 +36,7 @@ class StatusPage:
         """200 with the state; 400 no account id, 401 no token or a wrong one, 503 an outage."""
         if not _carries(request, self._token):
             return _json(401, {"error": "a bearer token is needed"}, {"WWW-Authenticate": 'Bearer realm="exports"'})
-        # As it came over the wire, decoded here and only here: routers have ideas of their own about %2F and dots.
+        # The path exactly as it came, decoded only here: routers treat %2F and dots in their own ways.
         target = _TARGET.fullmatch(request.raw_path)
         account_id = _account_id(target[1]) if target is not None else None
         if account_id is None:
@@ -50,7 +50,7 @@ class StatusPage:
 
 def _carries(request: web.Request, token: bytes) -> bool:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # A header may hold bytes that are no UTF-8; they come as surrogates.
+    # A header may hold bytes that are no UTF-8. aiohttp gives them as surrogates.
     return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(errors="surrogateescape"), token)
 
 

@@ -1,8 +1,8 @@
-"""The first road: all datums of a batch in step, one field of all of them after the other.
+"""The fast road: reads all datums of a batch in step, one field of all of them, then the next field.
 
-Every datum of a schema has the same fields in the same order, so a few NumPy calls read one field of a whole batch. A datum
-in which something is wrong goes along to its end, so that no other has to wait for it: what is read of it never lies outside
-of it, and is thrown away.
+Every datum of a schema has the same fields in the same order, so a few NumPy calls read one field of a whole batch. A bad datum
+is read along with the others, since leaving it out would slow them down: nothing outside of it is read for it, and what was
+read of it is thrown away.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import Ints, JoinedValues
 from schemas.columnar.texts import texts
 from schemas.columnar.varints import read_varints
 
@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Field(NamedTuple):
-    """`absent` and `present`: the byte that a nullable field begins with, for null and for a value; None where it is not."""
+    """`absent` and `present`: the byte with which a nullable field begins, for null and for a value. None: not nullable."""
 
     name: str
     is_text: bool
@@ -39,69 +39,70 @@ class Field(NamedTuple):
 
 
 class Datums(NamedTuple):
-    """`records`: a column for each field, of the datums that `whole` tells. `faults`: what is wrong with each other one."""
+    """`records`: the datums marked in `whole`, a column for each field. `faults`: datum number → what is wrong with it."""
 
     records: pl.DataFrame
     whole: Mask
     faults: dict[int, str]
 
 
-class _Judgement:
-    """Which of the datums are whole so far; of each other one what was found first."""
+class _Inspection:
+    """Which datums are whole so far, and the first fault that was found in each other one."""
 
     def __init__(self, count: int) -> None:
         self.whole = np.ones(count, dtype=bool)
         self.faults: dict[int, str] = {}
 
     def strike(self, right: Mask, fault: Callable[[int], str]) -> None:
-        """Strike out those that are not right; `fault` says of one of them, by its number, what is wrong."""
+        """Strike out the datums that are not `right`. `fault`: datum number → what is wrong with it."""
         if not right.all():
             self.faults.update((number, fault(number)) for number in np.flatnonzero(self.whole & ~right).tolist())
             self.whole &= right
 
 
 class _Column(NamedTuple):
-    """One field of all datums. A number, or how long the text is that begins at `begins`. `absent`: None where none can be."""
+    """One field of all datums. `numbers` are its values, or the lengths of the texts that begin at `begins`. `absent`: where it
+    is null; None for a field that is not nullable."""
 
     field: Field
-    numbers: Places
-    begins: Places
+    numbers: Ints
+    begins: Ints
     absent: Mask | None
 
 
-def read_datums(joined: JoinedValues, starts: Places, ends: Places, fields: list[Field]) -> Datums:
-    """The records of those datums that are whole, of all that lie from `starts` to `ends` (ascending).
+def read_datums(joined: JoinedValues, starts: Ints, ends: Ints, fields: list[Field]) -> Datums:
+    """Read the datums that lie from `starts` to `ends` (ascending).
 
-    Whole is one datum of these fields, in the only encoding that a right writer gives it, and nothing behind it.
+    A datum is whole if it has these fields, each in the only encoding that a right writer gives it, and no bytes behind them.
     """
-    judgement = _Judgement(len(starts))
+    inspection = _Inspection(len(starts))
     columns = []
-    places = starts
+    reached = starts
     for field in fields:
-        column, places = _read_field(joined, places, ends, field, judgement)
+        column, reached = _read_field(joined, reached, ends, field, inspection)
         columns.append(column)
-    judgement.strike(places == ends, lambda number: f"{ends[number] - places[number]} bytes after the datum")
-    # Texts can be wrong as well, so the table comes first.
-    records = pl.DataFrame({column.field.name: _series(joined, column, judgement) for column in columns})
-    whole = judgement.whole
-    return Datums(records if whole.all() else records.filter(pl.Series(whole)), whole, judgement.faults)
+    inspection.strike(reached == ends, lambda number: f"{ends[number] - reached[number]} bytes after the datum")
+    # Making the table finds faults in texts, so it comes before `whole` is looked at.
+    records = pl.DataFrame({column.field.name: _series(joined, column, inspection) for column in columns})
+    whole = inspection.whole
+    return Datums(records if whole.all() else records.filter(pl.Series(whole)), whole, inspection.faults)
 
 
 def _read_field(
-    joined: JoinedValues, places: Places, ends: Places, field: Field, judgement: _Judgement
-) -> tuple[_Column, Places]:
-    """Read the field that begins at `places`; gives it and where the next one begins, at the datum's end at most."""
+    joined: JoinedValues, starts: Ints, ends: Ints, field: Field, inspection: _Inspection
+) -> tuple[_Column, Ints]:
+    """Read the field that begins at `starts`. Returns it, and where the next one begins: at the datum's end at most."""
     absent = None
     if field.absent is not None:
-        branch = joined.bytes[places]
+        branch = joined.bytes[starts]
         absent = branch != field.present
-        judgement.strike(
-            (~absent | (branch == field.absent)) & (places < ends), _fault(field, "neither null nor a value")
+        inspection.strike(
+            (~absent | (branch == field.absent)) & (starts < ends), _fault(field, "neither null nor a value")
         )
-        places = places + 1
-    numbers, sizes = read_varints(joined, places)
-    begins = places + sizes
-    # What is left is compared with, not added to: a length may be near 2^63.
+        starts = starts + 1
+    numbers, sizes = read_varints(joined, starts)
+    begins = starts + sizes
+    # A length may be near 2^63, so it is compared with what is left: adding it to a start could overflow.
     left = ends - begins
     right = left >= 0
     if field.is_text:
@@ -111,9 +112,9 @@ def _read_field(
     if absent is not None:
         right |= absent
         sizes = np.where(absent, 1, sizes)
-        after = np.where(absent, places, after)
-    judgement.strike(sizes > 0, _fault(field, "a number written as no right writer does"))
-    judgement.strike(right, _fault(field, "cut short, or of an impossible length"))
+        after = np.where(absent, starts, after)
+    inspection.strike(sizes > 0, _fault(field, "a number written as no right writer does"))
+    inspection.strike(right, _fault(field, "cut short, or of an impossible length"))
     return _Column(field, numbers, np.minimum(begins, ends), absent), np.minimum(after, ends)
 
 
@@ -121,12 +122,12 @@ def _fault(field: Field, what: str) -> Callable[[int], str]:
     return lambda _: f"not a datum of its schema: its {field.name} is {what}"
 
 
-def _series(joined: JoinedValues, column: _Column, judgement: _Judgement) -> pl.Series:
-    """A column as it goes into the table, with anything where a datum is not whole."""
+def _series(joined: JoinedValues, column: _Column, inspection: _Inspection) -> pl.Series:
+    """The column of the table. Its value means nothing where a datum is not whole."""
     if column.field.is_text:
-        wanted = judgement.whole if column.absent is None else judgement.whole & ~column.absent
+        wanted = inspection.whole if column.absent is None else inspection.whole & ~column.absent
         series, is_text = texts(joined, column.begins, np.where(wanted, column.numbers, 0))
-        judgement.strike(is_text, _fault(column.field, "not UTF-8"))
+        inspection.strike(is_text, _fault(column.field, "not UTF-8"))
     else:
         series = pl.Series(column.numbers, dtype=pl.Int64)
     if column.absent is None:

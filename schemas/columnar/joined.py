@@ -1,4 +1,4 @@
-"""The values of a batch one behind the other, so that NumPy can read the same place of all of them at once."""
+"""The values of a batch joined in one memory, so that NumPy can read one byte of each of them at once."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Places = npt.NDArray[np.int64]
-# Behind the last value, so that what is read from its end on (ten bytes at most: the longest varint) is there.
+Ints = npt.NDArray[np.int64]
+# Readers may read ten bytes (the longest varint) from the end of the last value on, so some bytes must follow it.
 _PADDING = bytes(16)
 _WORD_BYTES = 8
 
 
 class JoinedValues:
-    """`starts` and `ends`: where each value lies in `bytes` (a missing value is empty). `words[place]` is the eight bytes from
-    `place` on as one number, the first byte lowest. `buffer` is the same memory for Arrow."""
+    """`starts` and `ends`: the indices in `bytes` at which each value begins and ends (a missing value is empty). `words[i]` is
+    the eight bytes from `i` on as one number, the first byte lowest. `buffer` is the same memory for Arrow."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
         array = pa.array([*values, _PADDING], pa.large_binary())
         _, offset_buffer, self.buffer = array.buffers()
-        offsets: Places = np.frombuffer(offset_buffer, dtype=np.int64, count=len(values) + 1)
+        offsets: Ints = np.frombuffer(offset_buffer, dtype=np.int64, count=len(values) + 1)
         self.starts, self.ends = offsets[:-1], offsets[1:]
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(self.buffer, dtype=np.uint8)
         self.words: npt.NDArray[np.uint64] = np.ndarray(

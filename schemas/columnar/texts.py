@@ -5,13 +5,13 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import Ints, JoinedValues
 from schemas.columnar.utf8 import misspelt
 
 
-def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
-    """The texts of so many bytes from `begins` on (ascending, none in another), and which of them are UTF-8; '' stands for
-    the others."""
+def texts(joined: JoinedValues, begins: Ints, lengths: Ints) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    """The texts of `lengths` bytes from `begins` on (ascending, without overlap), and which of them are UTF-8; others are
+    ''."""
     is_text = np.ones(len(begins), dtype=bool)
     cut = _cut(joined, begins, lengths)
     try:
@@ -25,8 +25,8 @@ def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Ser
     return series, is_text
 
 
-def _cut(joined: JoinedValues, begins: Places, lengths: Places) -> pa.LargeBinaryArray:
-    # An Arrow array of the texts and of what lies between them, of which each second one is taken.
+def _cut(joined: JoinedValues, begins: Ints, lengths: Ints) -> pa.LargeBinaryArray:
+    # Arrow needs values without gaps. So this makes an array of the texts and of the gaps, and takes each second value.
     edges = np.stack([begins, begins + lengths], axis=1).ravel()
     count = max(len(edges) - 1, 0)
     both = pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, pa.py_buffer(edges), joined.buffer])

@@ -1,9 +1,9 @@
-"""Which of many texts are not UTF-8 (RFC 3629), found for all of them at once."""
+"""Finds the texts of a batch that are not UTF-8 (RFC 3629), all at once."""
 
 import numpy as np
 import numpy.typing as npt
 
-# After these first bytes the second is of a narrower range: nothing is too long, a surrogate, or more than U+10FFFF.
+# (first byte, lowest, highest second byte): beyond them lie encodings that are too long, surrogates, and more than U+10FFFF.
 _NARROWER = [(0xE0, 0xA0, 0xBF), (0xED, 0x80, 0x9F), (0xF0, 0x90, 0xBF), (0xF4, 0x80, 0x8F)]
 _FIRST_OF_THREE, _FIRST_OF_FOUR = 0xE0, 0xF0
 
@@ -11,11 +11,11 @@ _FIRST_OF_THREE, _FIRST_OF_FOUR = 0xE0, 0xF0
 def misspelt(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The numbers of the texts that are not UTF-8; text n lies in `data` from `offsets[n]` to `offsets[n + 1]`."""
     length = len(data)
-    # So that there are three bytes after the last one.
+    # Three bytes behind the last one, so that it has neighbours too.
     padded = np.append(data, np.zeros(3, dtype=np.uint8))
     second = padded[1 : length + 1]
     follows = padded & 0b1100_0000 == 0b1000_0000
-    # What a text begins with follows nothing.
+    # The first byte of a text cannot be the continuation of another text.
     follows[offsets] = False
     begins = (data >= 0xC2) & (data <= 0xF4) & follows[1 : length + 1]
     begins &= (data < _FIRST_OF_THREE) | follows[2 : length + 2]

@@ -3,13 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import Ints, JoinedValues
 
 _Words = npt.NDArray[np.uint64]
 _CONTINUES = 0x80
 _CONTINUES_IN_EACH_BYTE = np.uint64(0x8080_8080_8080_8080)
-# Seven bits in each byte become 14 in each two, 28 in each four, 56 in eight: of each two neighbours the lower one, and by how
-# many bits the higher one moves down to it.
+# Closing the gaps: seven bits in each byte become 14 in each two, 28 in each four, 56 in eight. Each line masks the lower one
+# of two neighbours, and says by how many bits the higher one moves down to it.
 _LOWER_NEIGHBOURS = [
     (np.uint64(0x007F_007F_007F_007F), 1),
     (np.uint64(0x0000_3FFF_0000_3FFF), 2),
@@ -18,31 +18,31 @@ _LOWER_NEIGHBOURS = [
 _ONE = np.uint64(1)
 
 
-def read_varints(joined: JoinedValues, places: Places) -> tuple[Places, Places]:
-    """The numbers that begin at `places`, and how many bytes each of them takes.
+def read_varints(joined: JoinedValues, starts: Ints) -> tuple[Ints, Ints]:
+    """The numbers that begin at `starts`, and how many bytes each of them takes.
 
-    The size is 0 where no right writer can have written the bytes: too long for the number, or for 64 bits. Up to ten bytes
-    are read from each place, so a size may reach over the end of its value, and the number is then none.
+    The size is 0 where no right writer can have written the bytes: they are too long for the number, or for 64 bits. Up to ten
+    bytes are read from each start. Where a size reaches over the end of its value, the number means nothing.
     """
-    first = joined.bytes[places]
+    first = joined.bytes[starts]
     zigzag = first.astype(np.uint64)
-    sizes = np.ones(len(places), dtype=np.int64)
+    sizes = np.ones(len(starts), dtype=np.int64)
     longer = np.flatnonzero(first >= _CONTINUES)
     if len(longer):
-        zigzag[longer], sizes[longer] = _of_many_bytes(joined, places[longer])
+        zigzag[longer], sizes[longer] = _of_many_bytes(joined, starts[longer])
     numbers = (zigzag >> _ONE).view(np.int64) ^ -(zigzag & _ONE).view(np.int64)
     return numbers, sizes
 
 
-def _of_many_bytes(joined: JoinedValues, places: Places) -> tuple[_Words, Places]:
-    words = joined.words[places]
+def _of_many_bytes(joined: JoinedValues, starts: Ints) -> tuple[_Words, Ints]:
+    words = joined.words[starts]
     last = ~words & _CONTINUES_IN_EACH_BYTE
-    # All bits below the first byte's that ends a number; all 64 where none of the eight bytes does.
+    # All bits below the top bit of the first byte that ends a number; all 64 bits where none of the eight bytes ends one.
     inside = (last & -last) - _ONE
     zigzag = _without_gaps(words & inside)
     sizes = (np.bitwise_count(inside).astype(np.int64) + 1) // 8
-    _add_ninth_and_tenth(joined, places, np.flatnonzero(last == 0), zigzag, sizes)
-    # A last byte without a bit is one byte too many.
+    _add_ninth_and_tenth(joined, starts, np.flatnonzero(last == 0), zigzag, sizes)
+    # A last byte of zero is one byte too many.
     sizes[zigzag >> (7 * np.maximum(sizes - 1, 0)).astype(np.uint64) == 0] = 0
     return zigzag, sizes
 
@@ -56,12 +56,12 @@ def _without_gaps(words: _Words) -> _Words:
 
 
 def _add_ninth_and_tenth(
-    joined: JoinedValues, places: Places, long: npt.NDArray[np.int64], zigzag: _Words, sizes: Places
+    joined: JoinedValues, starts: Ints, long: npt.NDArray[np.int64], zigzag: _Words, sizes: Ints
 ) -> None:
-    ninth = joined.bytes[places[long] + 8].astype(np.uint64)
-    tenth = joined.bytes[places[long] + 9].astype(np.uint64)
+    ninth = joined.bytes[starts[long] + 8].astype(np.uint64)
+    tenth = joined.bytes[starts[long] + 9].astype(np.uint64)
     is_ninth_last = ninth < _CONTINUES
     zigzag[long] |= (ninth & np.uint64(0x7F)) << np.uint64(56)
-    # Of the tenth byte one bit is left of 64.
+    # 63 bits are taken by then, so only one bit of the tenth byte counts.
     zigzag[long] |= np.where(is_ninth_last, 0, tenth & _ONE) << np.uint64(63)
     sizes[long] = np.where(is_ninth_last, 9, np.where(tenth == 1, 10, 0))

@@ -29,7 +29,7 @@ class Balance:
 
 
 def read_balance(client: Client, account_id: str) -> list[Balance]:
-    """The account's balance in each currency it moved in: one as a rule, none for an account without movements.
+    """The account's balance in each currency of its movements: mostly one, none for an account without movements.
 
     Raises clickhouse_connect's OperationalError where ClickHouse cannot be reached, DatabaseError where it refuses.
     """

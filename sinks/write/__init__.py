@@ -1,5 +1,4 @@
 """Writes the log `credit-movements` into ClickHouse: the loop, the columns, the insert, the migrations of the tables.
 
-Questions to ClickHouse are not here but in `sinks.read`.
-Begin with `loop`.
+Nothing here asks ClickHouse about movements: that is `sinks.read`. Begin with `loop`, which numbers the steps.
 """

@@ -1,19 +1,19 @@
-"""The records of the log that one poll brought, as columns."""
+"""One batch of the sink: records of the log, as columns."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from confluent_kafka import KafkaError, Message
 
+from kafka_io.batches import OffsetOutOfRangeError, sort_out
 from kafka_io.errors import UserError
-from kafka_io.polls import OffsetOutOfRangeError, sort_out
 from sinks.write.columns import Int64s
 
 
 @dataclass(frozen=True)
 class MovementBatch:
-    """`values`, `partitions` and `offsets` are equally long; `reached` is partition → the next offset to read there;
-    `complaints` are errors that the client recovers from."""
+    """`values`, `partitions` and `offsets` are equally long. `reached`: partition → the next offset to read there.
+    `complaints`: the errors that the client recovers from."""
 
     values: list[bytes | None]
     partitions: Int64s
@@ -23,17 +23,17 @@ class MovementBatch:
 
 
 class OutOfLogError(UserError):
-    """The log does not have the offset that is to be read next: one line that says where, and what would do."""
+    """The log does not have the offset that the sink has to read next. The message says where, and what to do."""
 
 
 def read_batch(messages: list[Message]) -> MovementBatch:
-    """The batch that a poll brought.
+    """The batch that these messages of a consumer make.
 
     Raises OutOfLogError, and KafkaException where the client cannot go on.
     """
     errors: list[KafkaError] = []
     try:
-        poll = sort_out(messages, errors.append)
+        consumed = sort_out(messages, errors.append)
     except OffsetOutOfRangeError as error:
         raise OutOfLogError(
             f"{error.topic_partition.topic}, partition {error.topic_partition.partition}: the log does not have offset"
@@ -41,12 +41,12 @@ def read_batch(messages: list[Message]) -> MovementBatch:
             " `credit-movements sink --missing-offsets=earliest` reads it from its beginning; rows that are stored already"
             " count once"
         ) from error
-    records = poll.records
+    records = consumed.records
     partitions = np.fromiter((record.partition() for record in records), np.int64, len(records))
     offsets = np.fromiter((record.offset() for record in records), np.int64, len(records))
     reached = {int(each): int(offsets[partitions == each].max()) + 1 for each in np.unique(partitions)}
-    for (_, partition), end in poll.ends.items():
-        # After the last record stand transaction markers: the end lies where the client says.
+    for (_, partition), end in consumed.ends.items():
+        # The markers of transactions follow the last record, so the end may lie further on.
         reached[partition] = max(end, reached.get(partition, 0))
     complaints = [error.str() for error in errors]
     return MovementBatch([record.value() for record in records], partitions, offsets, reached, complaints)

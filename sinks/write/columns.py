@@ -29,7 +29,7 @@ def movement_columns(movements: pl.DataFrame, log_id: str, log_partitions: Int64
     """The Arrow table that ClickHouse takes, one row for each of `movements`.
 
     `movements` has a column for each field of CreditMovement, times as Int64 microseconds, money as Int64 nanos of less
-    than 1e18 either way. `log_partitions` and `log_offsets` (as long) say where each lies in the log `log_id`.
+    than 1e18 either way. `log_partitions` and `log_offsets` (equally long) are the position of each in the log `log_id`.
     """
     texts = movements.select(_TEXTS).to_arrow(compat_level=pl.CompatLevel.oldest())
     columns = {name: texts[name] for name in _TEXTS}

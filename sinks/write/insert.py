@@ -1,4 +1,4 @@
-"""One block of movements into ClickHouse, and what its refusals mean."""
+"""Inserts one block of movements into ClickHouse, and explains its refusals."""
 
 from typing import Final
 
@@ -8,9 +8,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 TABLE: Final = "credit_movements"
 
-# The block is on disk before the answer comes, and goes in whole, whatever months it spans. Nothing on deduplication:
-# its tokens lost rows of correct retries, and identical rows count once by the table's own key.
-# Merging equal keys inside the block as well would cost a third of the insert, and FINAL does it anyway.
+# With these the block is on disk before the answer comes, and goes in whole, however many months it spans. ClickHouse's
+# deduplication tokens are not used: in trials they lost rows of correct retries, and identical rows count once by the table's
+# key. Merging equal keys inside the block would cost a third of the insert, and FINAL does it anyway.
 INSERT_SETTINGS: Final = {
     "async_insert": 0,
     "wait_end_of_query": 1,
@@ -18,7 +18,7 @@ INSERT_SETTINGS: Final = {
     "optimize_on_insert": 0,
 }
 
-# Refusals that last until somebody acts, by ClickHouse's name for them. The rows wait: they are not what is wrong.
+# ClickHouse's names of refusals that last until a person acts. The rows wait, since they are not at fault.
 _REMEDIES: Final = {
     "UNKNOWN_TABLE": "the table is not there: run `credit-movements setup`",
     "UNKNOWN_DATABASE": "the database is not there: run `credit-movements setup`",
@@ -40,13 +40,13 @@ def insert_movements(client: Client, columns: pa.Table) -> None:
 
 
 def is_clickhouse_outage(error: BaseException) -> bool:
-    """Whether the server refused or could not be reached. Its driver's other errors are misuse, that is our bugs."""
+    """Whether the server refused or could not be reached. All other errors of its driver are bugs of ours."""
     return type(error) in {DatabaseError, OperationalError}
 
 
 def explain_refusal(error: BaseException) -> str:
-    """One line on what ClickHouse said, and what to do where waiting alone will not heal it."""
-    # Of a connection that failed the driver tells the whole request; what went wrong is in the cause.
+    """One line with ClickHouse's error, and what to do where waiting does not help."""
+    # For a failed connection the driver's text is the whole request; the error is in its cause.
     text = " ".join(str(getattr(error.__cause__, "reason", error.__cause__) or error).split())
     text = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
     remedy = _REMEDIES.get(getattr(error, "name", None) or "")

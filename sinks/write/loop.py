@@ -1,20 +1,19 @@
-"""From the log `credit-movements` into ClickHouse, effectively once.
+"""The sink's loop: from the log `credit-movements` into ClickHouse, effectively once. For each batch:
 
-The loop, by number:
+1. Consume records of committed transactions, and ends of partitions.
+2. Decode all of them at once. A movement that cannot be decoded is a bug in the rater or in the registry, so the sink raises
+   an error with its position. It never skips a record.
+3. Insert one block. When ClickHouse answers, the block is on disk. After an error nobody knows whether the rows are in, so the
+   sink sends the same rows again, after growing pauses, for ever.
+4. Commit the offset that each partition was read to, its end included. So ClickHouse has all movements below a committed
+   offset.
 
-1. consume: a batch of what committed transactions wrote, and ends of partitions.
-2. decode: all of it at once. A movement that cannot be decoded is a bug in the rater or in the registry: raise, and say
-   where it lies. Nothing is ever skipped.
-3. insert: one block, on disk when ClickHouse answers. After an error nobody knows whether the rows are in: the same rows
-   are sent again, with growing pauses, for ever.
-4. commit: where each partition was read to, its end included. So everything below a committed offset is in ClickHouse.
+After a crash between two steps the loop repeats from the last commit. The repeated rows are the same (they are read from the
+log, not computed), and the table counts rows of one key once.
 
-A crash between any two steps repeats from the last commit. The repeated rows are the same rows (they are read from the
-log, not computed) and the table counts rows of one key once.
-
-While batches are full, ClickHouse writes one block as the next batch is consumed and decoded: steps 1 and 2 of a batch run
-beside step 3 of the batch before. Step 4 still follows the insert of all that it covers. A rebalance may find one block
-under way: whoever has its partitions then writes the same rows again, and we forget offsets that are another's business.
+While batches are full, steps 1 and 2 of a batch run beside step 3 of the batch before. Step 4 still follows the inserts of all
+that it covers. A rebalance may come while a block is under way: the worker that then has its partitions writes the same rows
+again, and this one drops the offsets of partitions that are no longer its own.
 """
 
 import logging
@@ -43,31 +42,29 @@ from sinks.write.partitions import AssignedPartitions
 
 logger = logging.getLogger(__name__)
 
-# What the loop's guarantee rests on; the root adds servers and time-outs, and may change none of these.
+# The guarantee rests on these. The root adds servers and time-outs, and may change none of them.
 CONSUMER_SETTINGS: Final[dict[str, str | bool]] = {
     "group.id": "sink",
     "isolation.level": "read_committed",
-    # Of an offset that the log does not have. Where none is committed the sink begins at the beginning.
+    # For an offset that the log does not have. Where none is committed, the sink assigns the beginning itself.
     "auto.offset.reset": "error",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
     "partition.assignment.strategy": "range",
-    # Its default is 1 s: after a full queue the client rests that long, however fast the queue is emptied.
+    # After a full queue the client rests this long, however fast the queue is emptied. Its default is 1 s.
     "fetch.queue.backoff.ms": "10",
 }
-# The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
-MESSAGES_A_BATCH: Final = 50_000
 WAIT_SECONDS: Final = 0.5
 
 
 class UndecodableMovementError(Exception):
-    """The log holds a record that is no movement: a bug in what wrote it, never a thing to skip."""
+    """The log holds a record that is no movement. That is a bug of its writer, and the record must not be skipped."""
 
 
 @dataclass(frozen=True)
 class SinkHealth:
-    """`committed` and `lag` are per partition of the log; `waiting_for` is what is down → what it says."""
+    """`committed` and `lag`: by partition of the log. `waiting_for`: what is down → its error."""
 
     assigned: frozenset[int]
     committed: dict[int, int]
@@ -84,7 +81,7 @@ class _Block(NamedTuple):
 
 
 class Sink:
-    """One worker. Whoever made `consumer` (with CONSUMER_SETTINGS) closes it; `log_id` names the log that it reads."""
+    """One worker. The caller makes `consumer` (with CONSUMER_SETTINGS) and closes it. `log_id` identifies the log."""
 
     def __init__(
         self,
@@ -94,7 +91,7 @@ class Sink:
         metrics: SinkMetrics,
         log_id: str,
         monotonic_seconds: MonotonicSeconds,
-        messages_a_batch: int = MESSAGES_A_BATCH,
+        messages_a_batch: int,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._consumer = consumer
@@ -111,7 +108,7 @@ class Sink:
 
     @property
     def health(self) -> SinkHealth:
-        """A snapshot, to be asked from any thread."""
+        """A snapshot. Any thread may ask for it."""
         partitions = self._partitions
         return SinkHealth(
             assigned=frozenset(partitions.assigned),
@@ -122,7 +119,7 @@ class Sink:
         )
 
     def run(self, stop: Event) -> None:
-        """Work until `stop` is set, then commit what is in.
+        """Work until `stop` is set, then commit what ClickHouse has.
 
         Raises UndecodableMovementError, OutOfLogError, and KafkaException where the client cannot go on.
         """
@@ -167,7 +164,7 @@ class Sink:
         patience.outlast("ClickHouse", insert, is_clickhouse_outage, explain_refusal)
 
     def _finish(self) -> None:
-        """See the block under way into ClickHouse, then commit the offsets that it reached."""
+        """Wait until the block under way is in ClickHouse, then commit the offsets that it reached."""
         block, self._under_way = self._under_way, None
         if block is None:
             return
@@ -185,7 +182,7 @@ class Sink:
         elif error.fatal():
             raise KafkaException(error)
         elif error.code() in REBALANCED:
-            # Harmless: the next batch shows it, and what was not committed is read again.
+            # Harmless: the next owner of the partitions reads again what was not committed.
             logger.info("offsets not committed, the group is being rebalanced: %s", error.str())
         else:
             self._metrics.retried("Kafka's offsets")
@@ -195,7 +192,7 @@ class Sink:
         self._complaints.withdraw("Kafka")
         self._partitions.begin(consumer, partitions)
         found = patience.outlast("Kafka's offsets", partial(committed, consumer, partitions))
-        # Without a committed offset from the beginning: a row that is written again counts once.
+        # Without a committed offset it begins at the beginning: a row that is written again counts once.
         assign(consumer, {each: OFFSET_BEGINNING if at is None else at.offset for each, at in found.items()})
 
     def _note_errors(self, batch: MovementBatch) -> None:

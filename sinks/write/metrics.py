@@ -1,4 +1,4 @@
-"""What the sink counts, for Prometheus. Partition labels are those of the log `credit-movements`."""
+"""The metrics of the sink, for Prometheus. Partition labels are those of the log `credit-movements`."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 

@@ -1,4 +1,4 @@
-"""The tables of ClickHouse, brought up to date by numbered files. A file that was ever applied is never changed."""
+"""Brings the tables of ClickHouse up to date by numbered files. A file that was ever applied is never changed."""
 
 from pathlib import Path
 from typing import Final

@@ -36,11 +36,11 @@ class AssignedPartitions:
                 self._metrics.forget(partition)
 
     def reach(self, reached: dict[int, int]) -> None:
-        # A partition that went away during the batch is another's: a commit of ours could set its offset back.
+        # A partition that went away during the batch has another owner: a commit of ours could set its offset back.
         self._reached |= {partition: at for partition, at in reached.items() if partition in self.assigned}
 
     def commit(self, consumer: Consumer) -> KafkaError | None:
-        """Commit what changed and wait for it. Gives the error, if any: the next commit tries the same again."""
+        """Commit the offsets that changed, and wait. Returns the error, if any; the next commit tries the same again."""
         changed = {partition: at for partition, at in self._reached.items() if self.committed.get(partition) != at}
         if not changed:
             return None

@@ -1,4 +1,8 @@
-"""What a rater reads again on assignment: the log, for its stores, and how new the records are that it has rated already."""
+"""What a rater reads again on assignment: the log, to fill its deduplication stores, and the newest record that it rated.
+
+These two loops are not those of `kafka_io.reading`: they read all partitions of a rater side by side, and the first one may
+only end where no transaction is open, since the offsets of an open one may be committed already.
+"""
 
 import logging
 import threading
@@ -8,8 +12,8 @@ import numpy as np
 import polars as pl
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message
 
+from kafka_io.batches import consume
 from kafka_io.offsets import assign, last_known_end
-from kafka_io.polls import sort_out
 from kafka_io.positions import TopicPartition, position_of
 from schemas.codec import RecordCodec, UndecodableError
 from schemas.topics import CREDIT_MOVEMENTS
@@ -20,73 +24,73 @@ from streams.events.table import events_of_movements
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 20_000
+_MOST_RECORDS = 20_000
 _WAIT_SECONDS = 0.1
 _PROGRESS_EVERY = 1_000_000
 
 
 class LogReader:
-    """`consumer` is this reader's alone: `read_committed`, `enable.partition.eof`. `codec` is that of `credit-movements`."""
+    """`consumer` has `read_committed` and `enable.partition.eof`; nobody else uses it. `codec` decodes `credit-movements`."""
 
     def __init__(self, consumer: Consumer, codec: RecordCodec) -> None:
         self._consumer = consumer
         self._codec = codec
 
     def catch_up(self, stores: Mapping[int, DedupStore], stop: threading.Event) -> dict[int, int]:
-        """Add to the store of each partition every movement from where it stands to the end of the log.
+        """Add to the store of each partition every movement from the store's offset to the end of the log.
 
-        A transaction that is still open there is waited for: its offsets may be committed already while its movements
-        are not to be read yet, for Kafka marks its end in one partition after the other. One of a rater that is gone
-        Kafka aborts after the transaction's time-out.
+        Waits for a transaction that is still open there. Kafka marks the end of a transaction in one partition after the other,
+        so its offsets may be committed while its movements cannot be read yet. If its rater is gone, Kafka aborts it after the
+        transaction's time-out.
 
         Returns the end of each partition. Raises KafkaException, RegistryUnavailableError, OffsetOutOfRangeError for a store
-        that is ahead of the log, and UndecodableError for a movement that is none: the rater alone writes this log, so that
-        would be a bug.
+        that is ahead of the log, and UndecodableError for a record that is no movement: the rater alone writes this log, so
+        that would be a bug.
         """
         begins = {TopicPartition(CREDIT_MOVEMENTS.name, each): store.reached_offset for each, store in stores.items()}
         assign(self._consumer, begins)
         log_ends: dict[int, int] = {}
         read = 0
         while len(log_ends) < len(stores) and not stop.is_set():
-            poll = sort_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
-            self._add(stores, poll.records)
-            log_ends |= {each.partition: end for each, end in poll.ends.items() if self._is_the_end(each, end)}
-            if (read + len(poll.records)) // _PROGRESS_EVERY > read // _PROGRESS_EVERY:
-                logger.info("%d movements read back from the log", read + len(poll.records))
-            read += len(poll.records)
-        # Or it would go on fetching what this rater itself writes.
+            batch = consume(self._consumer, _MOST_RECORDS, _WAIT_SECONDS)
+            self._add(stores, batch.records)
+            log_ends |= {each.partition: end for each, end in batch.ends.items() if self._is_the_end(each, end)}
+            if (read + len(batch.records)) // _PROGRESS_EVERY > read // _PROGRESS_EVERY:
+                logger.info("%d movements read back from the log", read + len(batch.records))
+            read += len(batch.records)
+        # Otherwise the consumer would go on fetching what this rater itself writes.
         self._consumer.unassign()
         return log_ends
 
     def newest_before(
         self, offsets: Mapping[TopicPartition, int], now_micros: int, stop: threading.Event
     ) -> dict[TopicPartition, int]:
-        """The time of the newest record before each of these offsets, 0 where none is there, by reading all that is.
+        """The time of the newest record before each of these offsets, 0 where there is none. Reads all records before them.
 
-        For partitions whose committed offset has no note of it: an offset from before there were notes, and the embedded
-        broker, which keeps none. `now_micros` bounds what publishers say. Raises KafkaException.
+        This is for partitions whose committed offset has no note that says it: an earlier version committed the offset, or the
+        embedded broker, which keeps no notes. `now_micros` bounds the publishers' timestamps. Raises KafkaException.
         """
         newest = dict.fromkeys(offsets, 0)
         unread = {partition for partition, offset in offsets.items() if offset > 0}
         assign(self._consumer, dict.fromkeys(unread, OFFSET_BEGINNING))
         while unread and not stop.is_set():
-            poll = sort_out(self._consumer.consume(_BATCH, _WAIT_SECONDS))
-            for partition, read_to, at in _by_partition(poll.records, offsets, now_micros):
+            batch = consume(self._consumer, _MOST_RECORDS, _WAIT_SECONDS)
+            for partition, read_to, at in _by_partition(batch.records, offsets, now_micros):
                 newest[partition] = max(newest[partition], at)
                 if read_to >= offsets[partition]:
                     unread.discard(partition)
-            # Where a partition ends before its committed offset, more is not to be had.
-            unread -= poll.ends.keys()
+            # A partition may end before its committed offset: then there is no more to read.
+            unread -= batch.ends.keys()
         self._consumer.unassign()
         return newest
 
     def _is_the_end(self, partition: TopicPartition, offset: int) -> bool:
-        # Of the answer that brought us to `offset`: up to where records are written, committed or not.
+        # The answer to the fetch that brought us to `offset` says how far records are written, committed or not.
         written = last_known_end(self._consumer, partition)
         if offset < written:
             logger.warning(
-                "%s, partition %d: waiting for the end of an open transaction; if that takes minutes, it hangs, readers see"
-                " nothing after it, and `kafka-transactions.sh find-hanging` tells more",
+                "%s, partition %d: waiting for the end of an open transaction; if that takes minutes, it hangs, readers get"
+                " nothing after it, and `kafka-transactions.sh find-hanging` shows it",
                 *partition,
             )
         return offset >= written
@@ -107,7 +111,7 @@ class LogReader:
 def _by_partition(
     records: list[Message], offsets: Mapping[TopicPartition, int], now_micros: int
 ) -> Iterator[tuple[TopicPartition, int, int]]:
-    """For each partition: how far it is read with these records, and the newest time of those before its offset (0: none)."""
+    """For each partition: how far these records bring the reader, and the newest time of those before its offset (0: none)."""
     partitions = [position_of(record).topic_partition for record in records]
     table = pl.DataFrame(
         {

@@ -1,8 +1,8 @@
-"""Two hashes of an event: who it is, and what it says.
+"""The two fingerprints of an event: the hash of its id, and the hash of its content.
 
-The texts of an event are hashed together by XXH3 (64 bits); each number, and the length of each text, is mixed by the
-finalizer of SplitMix64 under a salt of its own; all of it is added up. What is null adds nothing, so that an event keeps its
-hash when the schema gains a nullable field.
+XXH3 (64 bits) hashes the texts of an event together. The finalizer of SplitMix64 mixes each number, and the length of each
+text, with a salt of its own. The sum of all is the hash. A null adds nothing, so that an event keeps its hash when the schema
+gains a nullable field.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from xxhash import xxh3_64_intdigest
 
 Hashes = npt.NDArray[np.uint64]
 
-# Recorded beside every stored hash: change it together with anything below that changes a hash.
+# Each store records it. Change it whenever a change below changes a hash.
 ALGORITHM = "xxh3-64+splitmix64/1"
 # In this order for ever; a new nullable field goes to the end.
 _TEXTS = ("source_topic", "interaction_id", "usage_type", "destination", "user_id", "currency")
@@ -22,12 +22,12 @@ _NUMBERS = ("quantity", "occurred_at", "amount_nanos")
 
 
 def id_hashes(events: pl.DataFrame) -> Hashes:
-    """The hash of (account_id, event_id) of each row. An event_id has one length, so the two cannot be mistaken."""
+    """The hash of (account_id, event_id) of each row. All event_ids have one length, so two pairs never make the same text."""
     return _hashed_together(events, ("event_id", "account_id"))
 
 
 def content_hashes(events: pl.DataFrame) -> Hashes:
-    """The hash of everything else that the publisher said of each row (EVENT_COLUMNS without the position in the log)."""
+    """The hash of all other fields of each row that the publisher filled (EVENT_COLUMNS without POSITION_COLUMNS)."""
     hashes = _hashed_together(events, _TEXTS)
     numbers = events.select(*_NUMBERS, *(pl.col(name).str.len_bytes().cast(pl.Int64) for name in _TEXTS))
     for number, column in enumerate(numbers, 1):

@@ -1,4 +1,4 @@
-"""Sorted runs: the fingerprints of movements, as arrays in which a whole batch is looked up at once."""
+"""Sorted runs: arrays of the fingerprints of movements, in which a whole batch is looked up at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _ID, _CONTENT, _OCCURRED_AT = range(3)
 
 @dataclass(frozen=True)
 class Run:
-    """Entries sorted by id hash: uint64 of shape (3, entries), the rows id hash, content hash and occurred_at
-    (microseconds, an int64 in the clothes of a uint64)."""
+    """Entries sorted by id hash. `data` is uint64 of shape (3, entries); its rows are id hash, content hash and occurred_at
+    (microseconds, the bits of an int64)."""
 
     data: npt.NDArray[np.uint64]
 
@@ -47,7 +47,7 @@ class Run:
     def _sorted(cls, data: npt.NDArray[np.uint64]) -> "Run":
         ordered = data[:, np.argsort(data[_ID])]
         if (ordered[_ID, 1:] == ordered[_ID, :-1]).any():
-            # Of an id that was forgotten and came anew, the newest entry stands first: the one that a search finds.
+            # An id may have been forgotten and come anew: its newest entry goes first, since a search finds the first.
             ordered = data[:, np.lexsort((~data[_OCCURRED_AT], data[_ID]))]
         return cls(ordered)
 
@@ -59,7 +59,7 @@ def merged(runs: Sequence[Run], forget_before: int) -> Run:
 
 
 def look_up(runs: Sequence[Run], ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
-    """For each id whether a run has it, and the content hash it came with."""
+    """For each id whether a run has it, and the content hash beside it."""
     known = np.zeros(len(ids), dtype=bool)
     content = np.zeros(len(ids), dtype=np.uint64)
     order = np.argsort(ids)
@@ -67,7 +67,7 @@ def look_up(runs: Sequence[Run], ids: Hashes) -> tuple[npt.NDArray[np.bool_], Ha
     for run in runs:
         if len(run) == 0:
             continue
-        # Searching in rising order walks through a run once instead of jumping about in it.
+        # Searching in rising order walks through a run once, which is quicker than jumping about in it.
         found = np.minimum(np.searchsorted(run.ids, in_order), len(run) - 1)
         hits = np.flatnonzero(run.ids[found] == in_order)
         rows = order[hits]

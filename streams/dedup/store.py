@@ -1,15 +1,16 @@
-"""The deduplication store of one partition, in memory and on disk: a projection of `credit-movements`, so it can be rebuilt.
+"""The deduplication store of one partition, in memory and on disk. It is a projection of `credit-movements`: it can be rebuilt.
 
-New entries gather in memory in sorted runs, merged eight by eight. When they are many, one run of them all is written to a
-file, together with the offset of `credit-movements` up to which the files know everything. After a crash the rest is read
-from the log again; a folder that is lost, torn or of another log is thrown away and all of it is read again.
+New entries gather in memory in sorted runs, merged eight by eight. When they are many, the store writes one run of them all to
+a file, together with the offset of `credit-movements` up to which the files know all movements. After a crash the rest is read
+from the log again. A folder that is lost, torn or of another log is thrown away, and all of it is read again.
 
-An id is forgotten only when an event of its age would be refused: when it occurred more than `keep` before the newest record
-of its partition. What was forgotten once is noted as `forgotten_before`, and the rater refuses whatever occurred before it. So
-it never charges an event whose id it may not know any more, even where it has lost track of how new the newest record was.
+The store forgets an id only when an event of that age would be refused: when it occurred more than `keep` before the newest
+record of its partition. It notes the time before which it may have forgotten ids (`forgotten_before`), and the rater refuses
+events from before that time. So the rater never charges an event whose id the store may have forgotten, even where the rater no
+longer knows the time of the newest record.
 
-A disk that cannot be written is no reason to stop: what should lie there stays in memory, and writing it is tried again
-after pauses that grow, counted in entries (nothing here knows a clock).
+A disk that cannot be written does not stop the rater: the entries stay in memory, and the store tries again after growing
+pauses. The pauses are counted in entries, since nothing here knows a clock.
 """
 
 import json
@@ -34,15 +35,15 @@ _MANIFEST = "manifest.json"
 MAX_ENTRIES_IN_MEMORY = 250_000
 # Before every time that can be stored.
 NOTHING_FORGOTTEN = -(2**62)
-# The longest pause between two attempts to write, as so many times the entries that memory holds otherwise.
+# The longest pause between two attempts to write, in units of the entries that memory holds otherwise.
 _LONGEST_PAUSE = 16
 
 
 class DedupStore:
     """The ids of one partition's movements, each with the hash of its content.
 
-    `reached_offset` is the offset of `credit-movements` below which every movement is known here, but for those that
-    `occurred_at` before `forgotten_before`. `newest_at` is the time of the partition's newest record. Both in microseconds.
+    The store knows every movement below `reached_offset` of `credit-movements`, except those that occurred before
+    `forgotten_before`. `newest_at` is the time of the partition's newest record. Both times are in microseconds.
     """
 
     def __init__(self, folder: Path, log_id: str, keep: timedelta, max_in_memory: int = MAX_ENTRIES_IN_MEMORY) -> None:
@@ -69,7 +70,7 @@ class DedupStore:
         return look_up(self._runs(), ids)
 
     def add(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:
-        """Remember movements that are committed to the log, and that all below `reached_offset` is known now."""
+        """Add movements that are committed to the log. The store then knows all below `reached_offset`."""
         self.reached_offset = reached_offset
         if len(ids) == 0:
             return
@@ -79,7 +80,7 @@ class DedupStore:
             self.save()
 
     def save(self) -> None:
-        """Write what is in memory to files. Where that fails it stays in memory, and the log has it in any case."""
+        """Write the entries in memory to files. Where that fails they stay in memory, and the log has them in any case."""
         try:
             self._save()
         except OSError as error:
@@ -102,7 +103,7 @@ class DedupStore:
             self._files[-_RUNS_TO_MERGE:] = [self._written(self._merged([run for _, run in last]))]
             self._obsolete += [name for name, _ in last]
         self._write_manifest()
-        # A merged run may be one of its parts again, by its name too: where all of the others was forgotten.
+        # If all entries of the other parts were forgotten, a merged run equals one of its parts, and has the same name.
         for name in set(self._obsolete).difference(name for name, _ in self._files):
             (self._folder / name).unlink(missing_ok=True)
         self._obsolete = []
@@ -137,7 +138,7 @@ class DedupStore:
                 np.save(file, run.data)
                 _to_disk(file.fileno())
         except OSError:
-            # On a full disk a torn file would be in the way of the next attempt, which has another name.
+            # The next attempt uses another name, so a torn file would only take room on a full disk.
             new.unlink(missing_ok=True)
             raise
         os.replace(new, self._folder / name)
@@ -179,7 +180,7 @@ class DedupStore:
             raise ValueError("it was made for another log or with another hash")
         newest_at, forgotten_before = int(manifest["newest_at"]), int(manifest["forgotten_before"])
         if forgotten_before > newest_at - self._keep_micros:
-            raise ValueError("it has remembered for less long than is asked of it now")
+            raise ValueError("it has forgotten ids that must be remembered now")
         files = []
         for name in manifest["runs"]:
             run = self._mapped(name)

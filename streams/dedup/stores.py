@@ -1,4 +1,4 @@
-"""The deduplication stores of the partitions that a rater has, one each."""
+"""The deduplication stores of a rater, one for each of its partitions."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from streams.events.sorted_keys import Ints
 
 
 class DedupStores:
-    """Partition number → store. `folder` holds a folder for each; the stores are of the log `log_id`."""
+    """Partition number → store. `folder` holds a folder for each; `log_id` identifies the log that they are a projection of."""
 
     def __init__(self, folder: Path, log_id: str, keep: timedelta) -> None:
         self._folder = folder
@@ -31,7 +31,7 @@ class DedupStores:
         return self._stores[number]
 
     def hold(self, numbers: Iterable[int]) -> dict[int, DedupStore]:
-        """The stores of exactly these partitions, opened where they are not open; the others are saved and closed."""
+        """The stores of exactly these partitions: opens the missing ones, saves and closes all others."""
         wanted = list(numbers)
         for number in self._stores.keys() - set(wanted):
             self._stores.pop(number).save()
@@ -41,7 +41,7 @@ class DedupStores:
         return {number: self._stores[number] for number in wanted}
 
     def throw_away(self, number: int) -> None:
-        """Forget all of a partition, on disk too: its store is then rebuilt from the log."""
+        """Delete the store of a partition, on disk too. It is then rebuilt from the log."""
         self._stores.pop(number, None)
         shutil.rmtree(self.folder_of(number), ignore_errors=True)
 
@@ -53,12 +53,12 @@ class DedupStores:
             store.save()
 
     def note_newest(self, newest_at: Mapping[int, int]) -> None:
-        """`newest_at`: partition number → the time of its newest record. A store forgets by it."""
+        """`newest_at`: partition number → the time of its newest record. It decides what a store may forget."""
         for number, store in self._stores.items():
             store.newest_at = max(store.newest_at, newest_at[number])
 
     def look_up(self, partitions: Ints, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes, Ints]:
-        """Of each id in its partition: whether a movement has it, the content hash of that movement, and before which time
+        """For each id in its partition: whether a movement has it, the content hash of that movement, and the time before which
         ids of the partition may be forgotten."""
         known = np.zeros(len(ids), dtype=bool)
         content = np.zeros(len(ids), dtype=np.uint64)
@@ -73,7 +73,7 @@ class DedupStores:
     def remember(self, movements: pl.DataFrame, ids: Hashes, content: Hashes, reached: Mapping[int, int]) -> None:
         """Add movements that are committed, with the fingerprints of their events.
 
-        `reached`: partition number → the offset of `credit-movements` below which its store then knows everything.
+        `reached`: partition number → the offset of `credit-movements` below which its store then knows all movements.
         """
         partitions = movements["source_partition"].to_numpy()
         occurred_at = movements["occurred_at"].to_numpy()

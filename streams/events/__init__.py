@@ -1,5 +1,5 @@
 """Usage events and top-ups as one table of columns, and the time of each record.
 
-Pure: no clock, no client. What an event costs is the matter of `pricing`, and how it ends that of `outcome`.
+Pure: no clock, no client. `pricing` says what an event costs, `outcome` says how it ends.
 Begin with `table`.
 """

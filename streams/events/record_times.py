@@ -1,8 +1,8 @@
-"""When records came, by clocks that are believed no further than they are bounded.
+"""When records came, by Kafka's timestamps. A publisher's timestamp is bounded by our clock, a broker's is believed.
 
-Kafka's timestamp of a record is the publisher's own word, unless the topic has LogAppendTime: the message tells which. A
-publisher's clock may be years ahead, so its timestamp counts as the reader's clock at most. A broker's counts as it is, so that
-a slow clock of ours refuses nobody.
+Kafka's timestamp of a record is the publisher's, unless the topic has LogAppendTime; the message says which. A publisher's
+clock may be years ahead, so its timestamp counts as the reader's clock at most. A broker's timestamp counts as it is, so that a
+slow clock of ours refuses no event.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE, 
 from streams.events.sorted_keys import Ints
 
 _MICROS_PER_MILLI = 1000
-# What no timestamp reaches, and what is left room for after it: a reader without a clock bounds nothing.
+# Later than any timestamp, with room to add to it. A reader without a clock uses it, and so bounds nothing.
 END_OF_TIME_MICROS = 2**62
 
 
 @dataclass(frozen=True)
 class RecordTimes:
-    """`recorded_at` of each record, in microseconds. And how far the furthest lies ahead of the reader's clock, 0 if none does:
-    `publishers_ahead` of those that publishers stamped (they are bounded), `brokers_ahead` of those that Kafka stamped."""
+    """`recorded_at`: one a record, in microseconds. `publishers_ahead` and `brokers_ahead`: how far the furthest timestamp lies
+    ahead of the reader's clock (0: none does), among those of publishers (which are bounded) and among those of brokers."""
 
     recorded_at: Ints
     publishers_ahead: int
@@ -28,16 +28,16 @@ class RecordTimes:
 
 
 def record_times(messages: list[Message], now_micros: int = END_OF_TIME_MICROS) -> RecordTimes:
-    """The times of records without errors. `now_micros`: the reader's clock when they had come."""
+    """The times of records without errors. `now_micros`: the reader's clock after they came."""
     stamps = [message.timestamp() for message in messages]
     kinds = np.array([kind for kind, _ in stamps], dtype=np.int64)
     millis = np.array([millis for _, millis in stamps], dtype=np.int64)
-    told = np.clip(millis, -1, END_OF_TIME_MICROS // _MICROS_PER_MILLI) * _MICROS_PER_MILLI
-    told[kinds == TIMESTAMP_NOT_AVAILABLE] = now_micros
+    stamped_at = np.clip(millis, -1, END_OF_TIME_MICROS // _MICROS_PER_MILLI) * _MICROS_PER_MILLI
+    stamped_at[kinds == TIMESTAMP_NOT_AVAILABLE] = now_micros
     is_brokers = kinds == TIMESTAMP_LOG_APPEND_TIME
-    ahead = np.maximum(told - now_micros, 0)
+    ahead = np.maximum(stamped_at - now_micros, 0)
     return RecordTimes(
-        recorded_at=np.where(is_brokers, told, np.minimum(told, now_micros)),
+        recorded_at=np.where(is_brokers, stamped_at, np.minimum(stamped_at, now_micros)),
         publishers_ahead=int(ahead[~is_brokers].max(initial=0)),
         brokers_ahead=int(ahead[is_brokers].max(initial=0)),
     )

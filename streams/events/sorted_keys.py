@@ -1,4 +1,4 @@
-"""One binary search that answers 'the last entry of this group at or before this value' for a whole column."""
+"""One binary search for a whole column: 'which is the last entry of this group at or before this value?'"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class SortedKeys:
         return np.where(hit, found, NONE)
 
     def values_at(self, positions: Ints) -> Ints:
-        """The values of those entries; NONE stays NONE: it picks the last of `values`, which is one."""
+        """The values of those entries. NONE stays NONE: it is the index -1, and the last of `values` is NONE."""
         return self.values[positions]
 
     def last_at_or_before(self, groups: Ints, at: Ints) -> Ints:

@@ -4,8 +4,8 @@ import polars as pl
 
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
-# What an event has of the log: `row` is its index in the batch, `recorded_at` when its record came and `newest_at` when the
-# newest record of its partition so far came, its own included (microseconds, see `record_times`).
+# Where and when a record lies in its log: `row` is its index in the batch, `recorded_at` its time, and `newest_at` the time of
+# the newest record of its partition so far, its own included (microseconds, see `record_times`).
 POSITION_COLUMNS: dict[str, type[pl.DataType]] = {
     "row": pl.UInt32,
     "partition": pl.Int64,
@@ -31,7 +31,7 @@ SOURCES: tuple[Topic, ...] = (USAGE_EVENTS, TOP_UP_EVENTS)
 
 
 def events_table(decoded: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """One table with EVENT_COLUMNS from the decoded records of each source topic, which bring POSITION_COLUMNS with them.
+    """One table with EVENT_COLUMNS from the decoded records of each source topic, which have POSITION_COLUMNS too.
 
     A usage event has no amount and currency; a top-up has no usage type, destination and user, and a quantity of 0.
     The rows are in the order of the batch.
@@ -41,8 +41,7 @@ def events_table(decoded: dict[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def events_of_movements(movements: pl.DataFrame) -> pl.DataFrame:
-    """What the events said that these movements (columns of CreditMovement) were made from: the columns that count as
-    an event's identity and content."""
+    """The events that these movements (columns of CreditMovement) were made from: the columns of an event's id and content."""
     is_top_up = pl.col("source_topic") == TOP_UP_EVENTS.name
     return movements.select(
         "source_topic",

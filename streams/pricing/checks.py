@@ -1,4 +1,4 @@
-"""Every check that an event can fail after it was decoded, with the named exit and the sentence for the dead letter."""
+"""Every check that a decoded event can fail, with the reason and the sentence for the dead letter."""
 
 from enum import Enum, unique
 from typing import Any
@@ -11,7 +11,7 @@ _MAX_DETAIL_CHARACTERS = 500
 
 @unique
 class Check(Enum):
-    """The checks in their order (the contract's rule 3.6). The sentences are filled from the event's columns."""
+    """The checks in their order (docs/reference/CONTRACT.md, rule 3.6). The event's columns fill the sentences."""
 
     EVENT_ID = (Reason.INVALID_EVENT, "event_id {event_id!r} is no canonical lower-case UUID")
     ACCOUNT_ID = (Reason.INVALID_EVENT, "account_id must be 1 to 128 characters")
@@ -28,7 +28,7 @@ class Check(Enum):
     NEGATIVE = (Reason.QUANTITY_OUT_OF_RANGE, "quantity {quantity} is negative")
     CONFLICT = (
         Reason.CONFLICT,
-        "event_id was seen with other content: {seen_content:016x} stands, this one is {content_hash:016x}",
+        "event_id was seen with other content: {known_content:016x} stands, this one is {content_hash:016x}",
     )
     NO_CARD = (Reason.NO_RATE, "account {account_id!r} is on no rate card that has rates")
     NO_RATE = (Reason.NO_RATE, "no rate for usage type {usage_type!r} to {destination!r} at {occurred_at}")
@@ -44,11 +44,13 @@ class Check(Enum):
     def detail(self, event: dict[str, Any]) -> str:
         """The sentence for one event, given as its columns."""
         sentence: str = self.value[1]
-        return sentence.format(**{name: _told(name, value) for name, value in event.items()})[:_MAX_DETAIL_CHARACTERS]
+        return sentence.format(**{name: _readable(name, value) for name, value in event.items()})[
+            :_MAX_DETAIL_CHARACTERS
+        ]
 
 
-def _told(column: str, value: Any) -> Any:
-    """Times as people read them, where they are any; all else as it is."""
+def _readable(column: str, value: Any) -> Any:
+    """A time as people read it, if it is one that can be written so. Other values stay as they are."""
     is_time = column.endswith("_at") and value is not None and EARLIEST_MICROS <= value <= LATEST_MICROS
     return rfc3339(value) if is_time else value
 

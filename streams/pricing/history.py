@@ -1,18 +1,18 @@
-"""Which of the published rates and account plans stand: pure, the same for every reader, whenever it starts.
+"""Which of the published rates and account plans stand. Pure: every reader decides the same, whenever it starts.
 
-Rates are judged one by one, as they lie in their topic: of a key the first record stands, and a later one may change its end
-alone; of a card the first currency stands. Nothing but that order decides.
+Each rate is decided on when it comes, in the order of its topic. The first record of a key stands, and a later one may change
+only its end. The first currency of a card stands.
 
-Plans depend on rates too, since a card's currency is that of its rates, and two topics have no common order: a running reader
-may meet a plan before the rates of its card, and one that starts later after them. So no plan is judged when it comes. All
-plans are judged anew, in the order of their topic and by all rates that are known, whenever a price list is made: readers
-that have read the same have the same list, in whatever order the two topics came to them.
+Plans depend on rates too, since a card has the currency of its rates. But two topics have no common order: a running reader may
+meet a plan before the rates of its card, and a reader that starts later after them. So no plan is decided on when it comes.
+Whenever a price list is made, all plans are decided on anew, in the order of their topic and by all known rates. So two readers
+that have read the same records have the same list, however the records of the two topics were interleaved.
 
-An account has one balance, so all its cards are in one currency: that of its first plan that stands, or of the default card if
-the account may have been on it before that plan began, that is if the default card had a rate by then. A card without rates
-has no currency yet, so a plan on it stands and decides nothing. That is the price of it: a rate that comes later, the first
-of such a card or one of the default card older than all before, can put a plan out that stood. `rates publish` refuses
-such a rate.
+An account has one balance, so all its cards are in one currency. It is the currency of the account's first plan that stands, or
+of the default card if that had a rate before that plan begins (the account may have been charged by it). A card without rates
+has no currency yet, so a plan on it stands and fixes no currency. This has a price: a later rate can put a plan out that stood,
+namely the first rate of such a card, or a rate of the default card that begins earlier than all others. `rates publish`
+refuses such a rate.
 """
 
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ _NANO_PLACES = 9
 
 
 @dataclass(frozen=True)
-class JudgedPlans:
-    """`standing`: of each account and instant the plan that stands. `refused`: number of a plan, counted as they were put from
-    0 on, → why it changes nothing."""
+class DecidedPlans:
+    """`standing`: the plan that stands for each account and instant. `refused`: the number of a plan (in the order of
+    `put_plan`, from 0) → why it changes nothing."""
 
     standing: list[AccountPlan]
     refused: dict[int, BadRateError]
 
 
 class PriceHistory:
-    """The published rates and plans. `default_card`: of accounts without a plan, None: they are on none."""
+    """The published rates and plans. `default_card`: the card of accounts without a plan; None: they have none."""
 
     def __init__(self, default_card: str | None) -> None:
         self._default_card = default_card
@@ -47,22 +47,22 @@ class PriceHistory:
 
     @property
     def currencies(self) -> Mapping[str, str]:
-        """Of each card that has rates."""
+        """Card → currency, of each card that has rates."""
         return self._currencies
 
     @property
     def rates(self) -> Mapping[str, Rate]:
-        """Those that stand, by their keys."""
+        """Key → the rate that stands."""
         return self._rates
 
-    def cards_that_judge(self, number: int) -> list[str]:
+    def cards_that_decide(self, number: int) -> list[str]:
         """The cards whose rates decide whether a plan stands, its own first."""
         plan = self._plans[number]
         others = [each.rate_card_id for each in self._plans if each.account_id == plan.account_id]
         return list(dict.fromkeys([plan.rate_card_id, *others, *([self._default_card] if self._default_card else [])]))
 
     def put_rate(self, record: Mapping[str, Any]) -> bool:
-        """The next rate of the topic. Whether it says anything new. Raises BadRateError for one that changes nothing."""
+        """Take the next rate of the topic. Returns whether it says anything new. Raises BadRateError if it is refused."""
         rate = Rate.checked(record)
         before = self._rates.get(rate.key)
         if before is not None and before.changes(rate):
@@ -77,11 +77,11 @@ class PriceHistory:
         return before != rate
 
     def put_plan(self, record: Mapping[str, Any]) -> int:
-        """The next plan of the topic. Returns its number. Raises BadRateError for one that is wrong by itself."""
+        """Take the next plan of the topic. Returns its number. Raises BadRateError for one that is wrong by itself."""
         self._plans.append(AccountPlan.checked(record))
         return len(self._plans) - 1
 
-    def judged_plans(self) -> JudgedPlans:
+    def decided_plans(self) -> DecidedPlans:
         standing: dict[tuple[str, int], AccountPlan] = {}
         currencies: dict[str, str] = {}
         refused: dict[int, BadRateError] = {}
@@ -94,9 +94,9 @@ class PriceHistory:
                     continue
                 currencies[plan.account_id] = currency
             standing[plan.account_id, plan.effective_from] = plan
-        return JudgedPlans(list(standing.values()), refused)
+        return DecidedPlans(list(standing.values()), refused)
 
-    def price_list(self, plans: JudgedPlans) -> PriceList:
+    def price_list(self, plans: DecidedPlans) -> PriceList:
         return PriceList(self._rates.values(), plans.standing, self._default_card)
 
     def _default_currency_before(self, at: int) -> str | None:
@@ -123,14 +123,14 @@ class PriceHistory:
 
 
 def _changes(before: Rate, rate: Rate) -> list[tuple[str, str]]:
-    """What a rate says otherwise than the one that is published under its key: one fault, of the first such field."""
+    """The fault of a rate that differs from the published one of its key, in the first field that differs."""
     name = next(
         each.name
         for each in fields(Rate)
         if each.name != "effective_to" and getattr(before, each.name) != getattr(rate, each.name)
     )
     was, now = (_text(name, getattr(each, name)) for each in (before, rate))
-    # As the columns of a deck are called.
+    # A deck calls its columns without the unit.
     column = name.removesuffix("_nanos")
     return [
         (column, f"{now}, but {rate.key!r} is published with {was}; a new price needs a new effective_from"),

@@ -16,7 +16,7 @@ from streams.pricing.rates import Rate
 
 
 class RateBook:
-    """All rates of all cards, ready for batches. `rates[i]` is the rate that `find` names by i."""
+    """All rates of all cards, ready for batches. Where `find` gives i, it means `rates[i]`."""
 
     def __init__(self, rates: Iterable[Rate]) -> None:
         self.rates = list(rates)
@@ -48,7 +48,7 @@ class RateBook:
 
         `cards` and `usage_types` are by `card_index` and `type_index`, NONE where the name is unknown.
         """
-        # NONE picks the last row or column of the table, which has no groups.
+        # NONE is the index -1: it picks the last row or column of the table, which has no groups.
         nodes = self._ranges.last_at_or_before(self._groups[cards, usage_types], number_codes)
         found = np.full(len(nodes), NONE, dtype=np.int64)
         open_rows = np.flatnonzero(nodes != NONE)
@@ -97,5 +97,5 @@ def _flatten(prefixes: list[str], parents: list[int], first_node: int) -> list[t
         open_nodes.append((end, node))
     if open_nodes:
         close_until(open_nodes[0][0])
-    # Of ranges that begin at one code, the last one said is the deepest.
+    # Of ranges that begin at the same code, the last one is of the longest prefix, and `dict` keeps it.
     return sorted(dict(ranges).items())

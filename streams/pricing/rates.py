@@ -1,4 +1,4 @@
-"""Rates and account plans: what they are, and what makes one of them bad."""
+"""Rates and account plans: their fields, and the rules that each must keep by itself."""
 
 import re
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ TOP_UP = "top-up"
 MAX_PREFIX_DIGITS = 18
 # Far above any real increment, and low enough that two of them never overflow 64 bits.
 MAX_INCREMENT = 10**15
-# With whatever else is in a Rate it fits into the 64 KiB of a record.
+# A Rate with a longer name might not fit into the 64 KiB of a record.
 MAX_DESTINATION_NAME_BYTES = 60_000
 MAX_AMOUNT_NANOS = 10**18 - 1
 MANY_PRICE_UNITS = frozenset({3600, *(10**power for power in range(4, 10))})
-# A price for N units need not end within the 18 decimals that its value per unit is printed with. The printed one is then up
-# to 8/9 of 1e-18 too high, and a product that is no whole nano lies at least 1/3600 of a nano from where rounding changes
-# (both of 3,600, the worst divisor). So up to 312,500 units the two give the same movement; this is that limit, in round.
+# The value per unit of a price for N units need not end within the 18 decimals that are printed. The printed value is then up
+# to 8/9 of 1e-18 too high, and a product that is no whole nano lies at least 1/3600 of a nano from where rounding changes (both
+# for 3,600, the worst N). So up to 312,500 units the printed value gives the same movement; this is that limit, rounded.
 MAX_UNITS_OF_ENDLESS_PRICE = 300_000
 _NO_ID = f"must be 1 to {MOST_ID_CHARACTERS} characters"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,7 +72,8 @@ class Rate:
 
     @property
     def max_units(self) -> int:
-        """The most units that one movement may charge: more of them, and the printed value per unit might not give it."""
+        """The most units that one movement may charge: with more of them the printed value per unit might not give the
+        amount."""
         ends = self.price_nanos * 10**9 % self.price_units == 0
         return MAX_INCREMENT if ends else MAX_UNITS_OF_ENDLESS_PRICE
 
@@ -115,7 +116,7 @@ class AccountPlan:
 
 
 def rfc3339(micros: int) -> str:
-    """A time as the keys write it: RFC 3339 with `Z` and six decimals."""
+    """A time as it stands in record keys: RFC 3339 with `Z` and six decimals."""
     return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -140,7 +141,7 @@ def _faults(rate: Rate) -> list[tuple[str, str]]:
 
 
 def _prefix_faults(prefix: str) -> list[tuple[str, str]]:
-    """Numbers lose a leading 00 before they are compared, so such a prefix would never be found."""
+    """A prefix that begins with 00 is a fault: numbers lose a leading 00, so none would ever have it."""
     if not re.fullmatch(rf"[0-9]{{0,{MAX_PREFIX_DIGITS}}}", prefix):
         return [("destination_prefix", f"must be at most {MAX_PREFIX_DIGITS} digits, without + or 00")]
     if prefix.startswith("00"):

@@ -1,6 +1,6 @@
-"""The price of every row of a batch, as columns: pure, exact, in integers.
+"""Rates a whole batch, as columns: pure, exact, in integers.
 
-Source of the rules: the contract's section 3. A row that cannot be rated gets the check that it failed.
+The rules are those of docs/reference/CONTRACT.md, section 3. A row that cannot be rated gets the check that it failed.
 """
 
 from collections.abc import Iterable
@@ -26,12 +26,12 @@ PASSED = NONE
 
 @dataclass(frozen=True)
 class Limits:
-    """How far an event may lie from what is usual. Quantities are in the unit of the event's `quantity`."""
+    """How old, how far ahead and how large an event may be. Quantities are in the unit of the event's `quantity`."""
 
-    max_age: timedelta = timedelta(days=35)
-    max_ahead: timedelta = timedelta(hours=1)
-    max_time_quantity: int = 72 * 3600
-    max_count_quantity: int = 10_000
+    max_age: timedelta
+    max_ahead: timedelta
+    max_time_quantity: int
+    max_count_quantity: int
 
 
 class PriceList:
@@ -41,7 +41,7 @@ class PriceList:
         self.book = RateBook(rates)
         self.plans = PlanBook(plans, self.book.card_index, default_card)
         rows = self.book.rates
-        # One line more, for NONE: rows without a rate then need no special care.
+        # NONE is the index -1. It picks the last entry, so one more entry stands for rows without a rate.
         self.initial_increment = np.array([*(rate.initial_increment for rate in rows), 1], dtype=np.int64)
         self.increment = np.array([*(rate.increment for rate in rows), 1], dtype=np.int64)
         self.unit_size = np.array([*(rate.unit_size for rate in rows), 1], dtype=np.int64)
@@ -67,9 +67,9 @@ def mark(failed: Ints, mask: Mask, check: Check) -> None:
 def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple[pl.DataFrame, Ints]:
     """Rate events (EVENT_COLUMNS).
 
-    Returns the priced columns of CreditMovement in the order of `events` (meaningless where a check failed) and beside them
-    `is_no_number`, whether the destination has digits and yet is none; and for each row PASSED or the index in CHECKS of
-    the first check that it failed.
+    Returns the priced columns of CreditMovement in the order of `events` (meaningless where a check failed), with a column
+    `is_no_number` (the destination has digits and yet is no number); and for each row PASSED, or the index in CHECKS of the
+    first check that it failed.
     """
     failed = np.full(len(events), PASSED, dtype=np.int64)
     occurred_at = events["occurred_at"].to_numpy()
@@ -117,8 +117,8 @@ def units_charged(quantity: Ints, prices: PriceList, rates: Ints) -> Ints:
 
 
 def charged(units: Ints, price: Ints, price_units: Ints) -> tuple[Ints, Mask]:
-    """Rule 3.3: units x price / price_units nanos of each row, rounded once, half up (all are 0 or more), and where that is
-    beyond what a movement can be (the amount then means nothing).
+    """Rule 3.3: units x price / price_units nanos of each row, rounded once, half up (all are 0 or more); and which rows exceed
+    the limit of a movement (their amounts mean nothing).
 
     The product may need 128 bits, so it is never made. With price = w * N + r and units = m * N + s the amount is
     units * w + m * r + s * r / N. N is at most 1e9, so the last product is below 1e18, and m * r is below the units.

@@ -1,6 +1,6 @@
-"""Numbers as people and their systems write them, down to their digits: the contract's rule 3.1.
+"""Takes telephone numbers, as people and their systems write them, down to their digits (docs/reference/CONTRACT.md, rule 3.1).
 
-By Unicode's tables as the regular expressions of Polars know them: the same ones on every machine, whatever its Python.
+The regular expressions of Polars bring their own Unicode tables, so every machine reads a number alike, whatever its Python.
 """
 
 from urllib.parse import unquote
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import polars as pl
 
 _DOTS = r".\u{B7}\u{6D4}\u{2022}\u{2024}\u{2027}\u{2219}\u{22C5}\u{3002}\u{30FB}\u{FE52}\u{FF0E}\u{FF61}\u{FF65}"
-# Beside Unicode's dashes, what is typed for one: the hyphen bullet, the modifier's minus, the box's line, and the sign of a
+# Unicode's dashes, and what people type for one: the hyphen bullet, the modifier's minus, the box's line, and the sign of a
 # long vowel in Japanese.
 _DASHES = r"\p{Dash}\p{Pd}\u{2043}\u{2D7}\u{2500}\u{30FC}\u{FF70}"
 _SLASHES = r"/\u{2044}\u{2215}\u{29F8}\u{FF0F}"
@@ -36,8 +36,8 @@ DIGITS_OF_ALL_SCRIPTS = {
 
 
 def digits_of(destinations: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The digits of each destination (strings without nulls), '' where it is no number; and whether it has digits all the
-    same. Of a URI only the part where its number should be is looked at."""
+    """The digits of each destination (strings without nulls), '' where it is no number; and whether it has digits and yet is no
+    number. Of a URI only the part for the number counts."""
     texts = _number_parts(destinations.str.replace_all(_SEPARATORS, ""))
     if texts.str.contains(r"[^\x00-\x7F]").any():
         texts = texts.str.replace_many(DIGITS_OF_ALL_SCRIPTS).str.replace_all(_PLUS, "+")
@@ -47,12 +47,12 @@ def digits_of(destinations: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _number_parts(texts: pl.Series) -> pl.Series:
-    """What stands in a URI's place for the number, escapes read; other texts as they are."""
+    """The part of each URI for the number, with its escapes read; other texts as they are."""
     if not texts.str.contains(":", literal=True).any():
         return texts
     is_uri = texts.str.contains(_URI)
     parts = texts.str.replace(_URI, "${1}${2}${3}")
-    # A + is what is escaped as a rule; anything else takes longer, one by one.
+    # Mostly the + is escaped. Other escapes are read one by one, which takes longer.
     parts = parts.zip_with(~is_uri, parts.str.replace_many(["%2B", "%2b"], ["+"]))
     is_escaped = is_uri & parts.str.contains("%", literal=True)
     if not is_escaped.any():

@@ -1,5 +1,5 @@
 """What a rater warns of: clocks that disagree, floods of dead letters, destinations that are no numbers.
 
-A watch changes no outcome; only `clock` may end the rater. Clocks are parameters.
+A watch changes no outcome. Only `clock` may end the rater. Clocks are parameters.
 Begin with `clock`.
 """

@@ -1,4 +1,4 @@
-"""A flood of dead letters: somebody's release, rate deck or plan is wrong, and nobody may have noticed."""
+"""Warns of a flood of dead letters: a publisher's release, a rate deck or a plan is wrong, and nobody may have noticed."""
 
 import logging
 from collections import Counter, deque
@@ -11,15 +11,15 @@ _FLOOD_SHARE = 0.5
 
 
 class FloodWatch:
-    """Looks at the last 10,000 events, or the last batch where that is more; loud when more than half of them were refused,
-    once when a flood begins and once when it is over."""
+    """Looks at the last 10,000 events, or at the last batch if it has more. Logs once when more than half of them were refused,
+    and once when that is over."""
 
     def __init__(self) -> None:
         self._batches: deque[tuple[int, Mapping[str, int]]] = deque()
         self.is_flood = False
 
     def note(self, consumed: int, refused: Mapping[str, int]) -> None:
-        """Note a batch: how many events it had, and of them the refused by reason."""
+        """Note a batch: how many events it had, and how many of them were refused, by reason."""
         self._batches.append((consumed, refused))
         total = sum(count for count, _ in self._batches)
         while total - self._batches[0][0] >= _WINDOW_EVENTS:

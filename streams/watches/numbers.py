@@ -1,4 +1,4 @@
-"""Destinations that somebody meant as numbers and that are none: no rate of theirs can be found, so it must not be silent."""
+"""Warns of destinations that were meant as numbers and are none: they find only the prices of the prefix ''."""
 
 import itertools
 import logging
@@ -20,7 +20,7 @@ _UNKNOWN_TYPE = ""
 
 
 class NumberWatch:
-    """Counts them by usage type, and says so in the log at most once a minute, with one example."""
+    """Counts such destinations by usage type, and logs them once a minute at most, with one example."""
 
     def __init__(self, counter: Counter, monotonic_seconds: Callable[[], float]) -> None:
         self._counter = counter
@@ -55,7 +55,7 @@ class NumberWatch:
 
 
 def shape_of(destination: str) -> str:
-    """What shows a person why it is no number, and not whose it is: the first digits, # for others and x for letters."""
+    """Shows why a destination is no number, but not whose it is: its first digits, # for the others and x for letters."""
     scheme = re.match(r"(?i)\W*(?:tel|sips?):", destination)
     start = scheme.end() if scheme else 0
     digits = itertools.count()

@@ -1,4 +1,4 @@
-"""What a person is told who makes a mistake: one line, which names it and says what would do."""
+"""A person who makes a mistake gets one line: what is wrong, where, and what to do."""
 
 from pathlib import Path
 

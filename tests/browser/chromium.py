@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by Debian's own chromium-driver: nothing is downloaded, nothing is phoned home."""
+"""A headless Chromium, driven by Debian's own chromium-driver. It downloads nothing and calls nobody."""
 
 import os
 import shutil

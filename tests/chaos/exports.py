@@ -1,5 +1,5 @@
 """What must have become of the export requests: of each account one export at a time, each with one outcome, and files that
-hold what the log held at the place that was noted when they began."""
+hold what the log held up to the offset that was noted when they began."""
 
 import hashlib
 import json
@@ -73,8 +73,8 @@ def _check_file(folder: Path, request: Record, notification: Record, log: list[A
     partition = account_partition(request["account_id"], PARTITIONS)
     lines = [
         line
-        for place, offset, line in log
-        if place.partition == partition
+        for topic_partition, offset, line in log
+        if topic_partition.partition == partition
         and offset < record["log_end_offset"]
         and line["account_id"] == request["account_id"]
         and period[0] <= line["occurred_at"] < period[1]

@@ -1,4 +1,4 @@
-"""A worker as `credit-movements rate|sink|export` runs it, but for one thing: at one named step of its loop it is killed.
+"""A worker as `credit-movements rate|sink|export` runs it, with one difference: it is killed at one named step of its loop.
 
 `python -m tests.chaos.killed_at STEP COUNT rate|sink|export`, settings by the CREDIT_ variables. STEP is one of STEPS; the
 worker is killed when it comes there for the COUNTth time. Nothing of the worker is replaced: one of its clients is handed to

@@ -1,6 +1,6 @@
-"""What must have become of everything that was published, said by the oracle, held against the log and ClickHouse.
+"""The oracle says what must become of everything that was published. The log and ClickHouse are held against it.
 
-The oracle hears the events one by one, in the order of each partition, as they were before they were bytes.
+The oracle gets the events one by one, in the order of each partition, as they were before they were encoded.
 """
 
 from collections import Counter, defaultdict
@@ -53,7 +53,11 @@ def assert_each_event_counted_once(world: World, since: Mark = FROM_THE_START) -
     the sums of the accounts are those of the oracle, in both."""
     wanted = {event: outcome for event, outcome in expected_outcomes(world).items() if not since.has_passed(*event)}
     lines = [(*position_of(message), line) for message, line in movements(world)]
-    new = [(place.partition, offset, line) for place, offset, line in lines if not since.has_passed(*place, offset)]
+    new = [
+        (topic_partition.partition, offset, line)
+        for topic_partition, offset, line in lines
+        if not since.has_passed(*topic_partition, offset)
+    ]
     found = defaultdict(list, {event: [] for event in wanted})
     for _, _, line in new:
         found[line["source_topic"], line["source_partition"], line["source_offset"]].append(_moved(line))
@@ -85,17 +89,17 @@ def expected_outcomes(world: World) -> dict[Event, list[Outcome]]:
     newest_at: defaultdict[TopicPartition, int] = defaultdict(int)
     for topic in SOURCES:
         for message in world.stack.read(topic.name):
-            place, offset = position_of(message)
-            newest_at[place] = max(newest_at[place], message.timestamp()[1] * 1000)
+            topic_partition, offset = position_of(message)
+            newest_at[topic_partition] = max(newest_at[topic_partition], message.timestamp()[1] * 1000)
             stored[topic.name, message.value()] += 1
-            outcomes[topic.name, place.partition, offset] = _told(
-                oracle, world.traffic.meaning[topic.name, message.value()], message, newest_at[place]
+            outcomes[topic.name, topic_partition.partition, offset] = _outcomes_of(
+                oracle, world.traffic.meaning[topic.name, message.value()], message, newest_at[topic_partition]
             )
     agree("published messages", world.published, stored)
     return outcomes
 
 
-def _told(oracle: Oracle, meaning: dict[str, Any] | str, message: Message, newest_at: int) -> list[Outcome]:
+def _outcomes_of(oracle: Oracle, meaning: dict[str, Any] | str, message: Message, newest_at: int) -> list[Outcome]:
     if isinstance(meaning, str):
         return [("refused", meaning, message.value())]
     position = {
@@ -117,7 +121,7 @@ def movements(world: World) -> list[tuple[Message, dict[str, Any]]]:
 
 
 def _moved(line: dict[str, Any]) -> Outcome:
-    """A movement in the words of `_told`."""
+    """A movement in the words of `_outcomes_of`."""
     rate = None if line["unit"] == "" else (line["destination_prefix"], line["rate_effective_from"])
     amounts = line["credit_movement_nanos"] * NANO, line["units_charged"], line["unit"]
     return "movement", *amounts, rate, line["movement_id"], line["account_id"]
@@ -126,8 +130,11 @@ def _moved(line: dict[str, Any]) -> Outcome:
 def _dead_letters(world: World) -> Iterator[tuple[Event, Outcome]]:
     for topic in SOURCES:
         for letter in world.stack.read(dead_letter_topic(topic).name):
-            place = [header(letter, f"dlq.source.{name}") for name in ("topic", "partition", "offset")]
-            yield (place[0], int(place[1]), int(place[2])), ("refused", header(letter, "dlq.reason"), letter.value())
+            position = [header(letter, f"dlq.source.{name}") for name in ("topic", "partition", "offset")]
+            yield (
+                (position[0], int(position[1]), int(position[2])),
+                ("refused", header(letter, "dlq.reason"), letter.value()),
+            )
 
 
 def _row(line: dict[str, Any]) -> Outcome:

@@ -84,7 +84,7 @@ def test_an_exporter_that_is_killed(world: World, crew: Crew, step: str) -> None
     for account_id in (load.ACCOUNTS[0], load.ACCOUNTS[1], load.ACCOUNTS[0]):
         world.ask(account_id, str(uuid.uuid4()))
     crew.send_to_death("export", step, 1)
-    # What comes now belongs to another export, if this one had noted its place in the log.
+    # What comes now belongs to another export, if this one had noted the end of the log.
     world.publish(100)
     world.wait_until_done("rater", "sink")
     crew.send_in("export")

@@ -1,4 +1,4 @@
-"""Raters and sinks that join and leave every second: partitions go from hand to hand, and each event counts once.
+"""Raters and sinks that join and leave every second: partitions move from one to the other, and each event counts once.
 
 They are threads of this process, made and run as the commands do it: a process takes longer than a second to start.
 """
@@ -24,7 +24,7 @@ _LEAVES_WITHIN_SECONDS = 30.0
 
 
 class Seat:
-    """A place for one worker, taken or not. It keeps its settings, so what it knew may be old when it comes back."""
+    """One worker, running or not. It keeps its settings and its folder, so what it knows may be old when it runs again."""
 
     def __init__(self, run: Callable[[Settings, threading.Event], None], settings: Settings) -> None:
         self._run = run

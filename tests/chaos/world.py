@@ -89,15 +89,15 @@ class World:
 
     def ends(self, topics: Iterable[Topic]) -> dict[TopicPartition, int]:
         """Where each partition ends, open transactions included."""
-        places = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
-        return {place: self._ends.get_watermark_offsets(PartitionOffset(*place), 10)[1] for place in places}
+        partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
+        return {each: self._ends.get_watermark_offsets(PartitionOffset(*each), 10)[1] for each in partitions}
 
     def lag(self, group: str) -> int:
         """Offsets that a group has not committed yet."""
         ends = self.ends(READ_BY[group])
         committed = _committed(self._groups[group], ends)
         # A partition that nothing was ever written to has nothing to commit.
-        return sum(max(0, end - committed[place]) for place, end in ends.items())
+        return sum(max(0, end - committed[each]) for each, end in ends.items())
 
     def is_done(self, *groups: str) -> bool:
         """Whether nothing is left to do for these groups, asked in the order of the flow. A broker that does not answer now
@@ -126,8 +126,8 @@ class World:
         return time.monotonic() - began
 
 
-def _committed(consumer: Consumer, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-    answers = consumer.committed([PartitionOffset(*place) for place in places], 10)
+def _committed(consumer: Consumer, partitions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    answers = consumer.committed([PartitionOffset(*each) for each in partitions], 10)
     return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in answers}
 
 

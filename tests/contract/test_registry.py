@@ -161,7 +161,7 @@ def test_other_writes_are_refused(get: Any) -> None:
 
 @embedded_only
 def test_ids_are_the_same_at_every_start(client: SchemaRegistryClient) -> None:
-    """Version and place in the contract's list: records written yesterday can be read today."""
+    """Version and index in the contract's list: records written yesterday can be read today."""
     ids = {topic.name: client.get_latest_version(topic.subject).schema_id for topic in RECORD_TOPICS}
     assert ids == {
         "usage-events": 101,

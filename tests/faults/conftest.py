@@ -1,4 +1,4 @@
-"""A broker and a database for one test alone, each behind a proxy that can be told to fail."""
+"""A broker and a database for one test alone, each behind a proxy that fails on demand."""
 
 import uuid
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from credit_movements import clients
 from kafka_io.transaction_watch import TransactionWatch
@@ -97,8 +97,8 @@ def rate_two_batches(world: World, late: LateEnd) -> Outcome:
         _publish(world, GOOD + BAD)
         eventually(lambda: bool(late.answers) and world.is_rated(), RECOVERY_SECONDS)
     letters = world.stack.read(f"{USAGE_EVENTS.name}.dlq")
-    buried = Counter(int(header(letter, "dlq.source.offset")) for letter in letters)
-    return Outcome(*world.in_log(), buried, max(world.stack.committed().values()))
+    dead_lettered = Counter(int(header(letter, "dlq.source.offset")) for letter in letters)
+    return Outcome(*world.in_log(), dead_lettered, max(world.stack.committed().values()))
 
 
 def _publish(world: World, first: int) -> None:
@@ -106,7 +106,7 @@ def _publish(world: World, first: int) -> None:
     good = [event(number, account_id="acme") for number in range(first, first + GOOD)]
     bad = [event(number, account_id="acme", usage_type="unknown") for number in range(first + GOOD, first + GOOD + BAD)]
     codec = world.stack.codec(USAGE_EVENTS)
-    producer = Producer({**clients.producer_properties(world.settings), "linger.ms": 10_000})
+    producer = clients.producer(world.settings, **{"linger.ms": 10_000})
     for value in codec.encode(pl.DataFrame([*good, *bad], schema=codec.dtypes)):
         producer.produce(USAGE_EVENTS.name, key="acme", value=value)
     assert producer.flush(DEADLINE_SECONDS) == 0

@@ -1,4 +1,4 @@
-"""A TCP proxy that is a bad network: it delays, cuts, half-closes, swallows and refuses, when a test says so.
+"""A TCP proxy that is a bad network: it delays, cuts, half-closes, swallows and refuses when a test says so.
 
 One thread for each direction of a connection. It knows no protocol: a fault for certain exchanges only is told by a piece
 of text that the request carries, or by a pattern (`strike`), such as `INSERT` in a request to ClickHouse.

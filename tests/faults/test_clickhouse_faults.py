@@ -1,4 +1,4 @@
-"""ClickHouse goes away, refuses, hangs, or does the work and loses its answer: everything is in, once, and the lag is 0."""
+"""ClickHouse goes away, refuses, hangs, or loses its answer: in the end each row is in once, and the lag is 0."""
 
 import os
 from threading import Event

@@ -1,4 +1,4 @@
-"""The stream from ClickHouse ends in the middle of an export: no partial file is ever there, the retry has the same bytes."""
+"""The stream from ClickHouse ends in the middle of an export: no partial file is ever there, and a retry has the same bytes."""
 
 import asyncio
 import hashlib
@@ -19,11 +19,11 @@ from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest
-from sinks.read.movements import MovementsUnavailableError
+from sinks.read.slice import MovementsUnavailableError
 from tests.faults.conftest import port_of
 from tests.faults.proxy import Fault, Proxy
-from tests.integration.exporter_stack import Stack, exporter_stack
-from tests.integration.test_exporter_reader import FROM, insert_many
+from tests.integration.exporter.exporter_stack import Stack, exporter_stack
+from tests.integration.sink.test_movements import FROM, insert_many
 
 ROWS = 200_000
 PERIOD = Period(FROM, FROM + 10_000_000, "UTC")

@@ -1,4 +1,4 @@
-"""Connections to Kafka are cut and delayed under the rater and the sink: each event is a movement once, in ClickHouse once."""
+"""Connections to Kafka are cut and delayed under rater and sink: each event becomes one movement and one row."""
 
 import threading
 

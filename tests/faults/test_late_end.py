@@ -1,4 +1,4 @@
-"""A request that comes late on Apache Kafka: log, dead letters and offsets are as if nothing had been (KIP-890)."""
+"""A request that reaches Apache Kafka late changes nothing: neither log nor dead letters nor offsets (KIP-890)."""
 
 import re
 from collections.abc import Callable

@@ -42,7 +42,7 @@ def moved(world: World) -> list[TopicPartition]:
     return list(rows.select("source_topic", "source_partition", "source_offset").iter_rows())
 
 
-def buried(world: World) -> dict[TopicPartition, bytes | None]:
+def dead_lettered(world: World) -> dict[TopicPartition, bytes | None]:
     """Where the dead letters lay before, and their bytes."""
     letters = {}
     for topic in (USAGE_EVENTS, TOP_UP_EVENTS):
@@ -75,11 +75,11 @@ def test_ten_thousand_spoiled_messages_are_each_a_movement_a_duplicate_or_a_dead
     finally:
         rater.wait_or_kill(0.0)
     assert consumed == USAGE + TOP_UPS == movements + duplicates + dead_letters
-    source, once, letters = published(world), moved(world), buried(world)
+    source, once, letters = published(world), moved(world), dead_lettered(world)
     assert (len(source), len(once), len(letters)) == (consumed, movements, dead_letters)
     assert max(Counter(once).values()) == 1
     assert not letters.keys() & set(once)
-    assert letters == {place: source[place] for place in letters}
+    assert letters == {topic_partition: source[topic_partition] for topic_partition in letters}
     assert movements > 1_000
     assert dead_letters > 5_000
     assert memory_bytes < MOST_MEMORY_BYTES
@@ -94,4 +94,6 @@ def test_one_bad_message_among_a_thousand_costs_the_others_nothing(world: World)
     world.stack.flush()
     world.stack.rate_everything()
     assert world.in_log() == (999, 999)
-    assert buried(world) == {("usage-events", place[1], 500): values[500] for place in moved(world)}
+    assert dead_lettered(world) == {
+        ("usage-events", topic_partition[1], 500): values[500] for topic_partition in moved(world)
+    }

@@ -121,8 +121,8 @@ class World:
         """As an operator does who wants the log replayed: the sink's group begins there. No sink may be at work."""
         group = clients.group_consumer(self.settings, sink.GROUP)
         numbers = self._partitions() if partitions is None else partitions
-        places = [TopicPartition(CREDIT_MOVEMENTS.name, number, offset) for number in numbers]
-        group.commit(offsets=places, asynchronous=False)
+        topic_partitions = [TopicPartition(CREDIT_MOVEMENTS.name, number, offset) for number in numbers]
+        group.commit(offsets=topic_partitions, asynchronous=False)
         group.close()
 
     def checksum(self) -> Checksum:
@@ -145,12 +145,12 @@ class World:
 
     @contextmanager
     def _sink_group(self) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
-        places = [(CREDIT_MOVEMENTS.name, number) for number in self._partitions()]
+        topic_partitions = [(CREDIT_MOVEMENTS.name, number) for number in self._partitions()]
         reader = clients.reading_consumer(self.settings, "test")
         group = clients.group_consumer(self.settings, sink.GROUP)
         try:
-            ends = {number: end for (_, number), end in log_ends(reader, places).items()}
-            answers = group.committed([TopicPartition(*place) for place in places], 10)
+            ends = {number: end for (_, number), end in log_ends(reader, topic_partitions).items()}
+            answers = group.committed([TopicPartition(*topic_partition) for topic_partition in topic_partitions], 10)
             yield ends, {answer.partition: answer.offset for answer in answers}
         finally:
             reader.close()

@@ -13,7 +13,7 @@ from tests.kafka.brokers import Kafka
 
 @pytest.fixture
 def settings(kafka: Kafka, registry: str, tmp_path: Path) -> Settings:
-    """What a worker is told: 4 partitions, and to be given up soon when it is silent."""
+    """A worker's settings: 4 partitions, and a short session, so that a silent worker loses them soon."""
     return Settings(
         kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_session_timeout_ms=2000, schema_registry_url=registry,
         data_dir=tmp_path, topic_partitions=4, rater_id="test", rater_http_port=0,

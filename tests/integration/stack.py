@@ -56,7 +56,7 @@ class Stack:
             if error is not None:
                 refused.append(error)
 
-        return Producer(clients.producer_properties(self.settings) | {"on_delivery": note_refusal})
+        return clients.producer(self.settings, on_delivery=note_refusal)
 
     def codec(self, topic: Topic) -> RecordCodec:
         if topic.name not in self._codecs:
@@ -109,16 +109,18 @@ class Stack:
     def committed(self) -> dict[tuple[str, int], int]:
         """Where the raters' group goes on in each partition, negative where it does not know."""
         names = (USAGE_EVENTS.name, TOP_UP_EVENTS.name)
-        places = [TopicPartition(name, number) for name in names for number in range(self.settings.topic_partitions)]
-        return {(answer.topic, answer.partition): answer.offset for answer in self._group.committed(places, 10)}
+        partitions = [
+            TopicPartition(name, number) for name in names for number in range(self.settings.topic_partitions)
+        ]
+        return {(answer.topic, answer.partition): answer.offset for answer in self._group.committed(partitions, 10)}
 
     def is_empty(self, topic: Topic) -> bool:
         """Whether each partition of a topic answers, and never held a record."""
-        places = [TopicPartition(topic.name, number) for number in range(self.settings.topic_partitions)]
+        partitions = [TopicPartition(topic.name, number) for number in range(self.settings.topic_partitions)]
         # A consumer that knew the topic before it was made anew dies of this question (librdkafka, in its metadata cache).
         newcomer = clients.reading_consumer(self.settings, "newcomer")
         try:
-            return not any(newcomer.get_watermark_offsets(place, DEADLINE_SECONDS)[1] for place in places)
+            return not any(newcomer.get_watermark_offsets(each, DEADLINE_SECONDS)[1] for each in partitions)
         except KafkaException:  # no leader yet
             return False
         finally:
@@ -128,7 +130,7 @@ class Stack:
         """Events that the raters' group has not committed yet."""
         committed = self.committed()
         ends = log_ends(self._reader, committed)
-        return sum(ends[place] - max(offset, 0) for place, offset in committed.items())
+        return sum(ends[each] - max(offset, 0) for each, offset in committed.items())
 
     @contextmanager
     def rating(self, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> Iterator[CollectorRegistry]:

@@ -1,6 +1,6 @@
 """Small checks, one for each guarantee: silent on the production code, an AssertionError where the guarantee is broken.
 
-Each is given the way to a fixture, and takes only what it needs: those of the pure heart need no server.
+Each gets pytest's way to a fixture and takes only what it needs. The checks of the pure heart need no server.
 """
 
 from collections.abc import Callable
@@ -21,16 +21,17 @@ from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch
 from streams.pricing.rates import Rate
-from streams.pricing.rating import Limits, PriceList
+from streams.pricing.rating import PriceList
 from streams.writer import MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
 from tests.faults.world import World
-from tests.integration import test_sink_loop
+from tests.integration.sink import test_loop
+from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
-from tests.integration.test_exporter_reader import FROM, TO, insert, movement, wanted
-from tests.unit.schemas.mutations import mutated_datums
+from tests.limits import LIMITS
+from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
@@ -38,15 +39,15 @@ Fixture = Callable[[str], Any]
 
 
 def classified(
-    events: list[dict[str, Any]], rates: list[dict[str, Any]], seen_content: np.uint64 | None = None
+    events: list[dict[str, Any]], rates: list[dict[str, Any]], known_content: np.uint64 | None = None
 ) -> Outcomes:
-    """What becomes of events; with `seen_content` the ids of all of them were seen before, with that content."""
+    """What becomes of events. With `known_content` all their ids are known already, with that content."""
     table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
-    known = np.full(len(table), seen_content is not None)
-    seen = KnownIds(known, np.full(len(table), seen_content or 0, dtype=np.uint64))
+    known = np.full(len(table), known_content is not None)
+    known_ids = KnownIds(known, np.full(len(table), known_content or 0, dtype=np.uint64))
     prices = PriceList([Rate.checked(each) for each in rates], [], "default")
-    failed = check_batch(table, PARTITIONS, Limits())
-    return outcome.classify(table, failed, id_hashes(table), content_hashes(table), seen, prices, Limits())
+    failed = check_batch(table, PARTITIONS, LIMITS)
+    return outcome.classify(table, failed, id_hashes(table), content_hashes(table), known_ids, prices, LIMITS)
 
 
 def rating_twice_gives_the_same_rows(_: Fixture) -> None:
@@ -123,7 +124,7 @@ def sink_that_ends_early_loses_nothing(fixture: Fixture) -> None:
 
 
 def aborted_movements_are_not_stored(fixture: Fixture) -> None:
-    never = test_sink_loop.test_movements_of_an_aborted_transaction_never_reach_clickhouse
+    never = test_loop.test_movements_of_an_aborted_transaction_never_reach_clickhouse
     never(fixture("apache_log"), fixture("client"), fixture("codec"))
 
 

@@ -23,7 +23,7 @@ from tests.faults.conftest import (  # noqa: F401 - fixtures
 )
 from tests.faults.proxy import Proxy
 from tests.faults.world import World
-from tests.integration.movements_log import make_log
+from tests.integration.sink.movements_log import make_log
 from tests.kafka.brokers import APACHE_KAFKA, OWN, empty
 
 

@@ -29,8 +29,9 @@ import pytest
 
 from schemas import codec
 from schemas.columnar import datums, varints
-from schemas.columnar.joined import JoinedValues, Places
+from schemas.columnar.joined import Ints, JoinedValues
 from sinks.read import movements as reader
+from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from streams import outcome
 from streams.dedup.catch_up import LogReader
@@ -100,8 +101,8 @@ def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
-    def classify(events: Any, failed: Any, ids: Any, content: Any, seen: outcome.KnownIds, *more: Any) -> Any:
-        same = outcome.KnownIds(seen.known & (seen.content == content), seen.content)
+    def classify(events: Any, failed: Any, ids: Any, content: Any, known: outcome.KnownIds, *more: Any) -> Any:
+        same = outcome.KnownIds(known.known & (known.content == content), known.content)
         return honest(events, failed, ids, content, same, *more)
 
     honest = outcome.classify
@@ -109,7 +110,7 @@ def last_wins(patch: pytest.MonkeyPatch) -> None:
 
 
 def long_varints(patch: pytest.MonkeyPatch) -> None:
-    def read_varints(joined: JoinedValues, places: Places) -> tuple[Places, Places]:
+    def read_varints(joined: JoinedValues, places: Ints) -> tuple[Ints, Ints]:
         numbers, sizes = varints.read_varints(joined, places)
         for row in np.flatnonzero(sizes == 0).tolist():
             rest = joined.bytes[places[row] :]
@@ -120,17 +121,17 @@ def long_varints(patch: pytest.MonkeyPatch) -> None:
 
 
 def bytes_behind_a_datum(patch: pytest.MonkeyPatch) -> None:
-    def read_datums(joined: JoinedValues, starts: Places, ends: Places, fields: list[datums.Field]) -> datums.Datums:
+    def read_datums(joined: JoinedValues, starts: Ints, ends: Ints, fields: list[datums.Field]) -> datums.Datums:
         reached = starts
         for field in fields:
-            _, reached = datums._read_field(joined, reached, ends, field, datums._Judgement(len(starts)))
+            _, reached = datums._read_field(joined, reached, ends, field, datums._Inspection(len(starts)))
         return datums.read_datums(joined, starts, reached, fields)
 
     patch.setattr(codec, "read_datums", read_datums)
 
 
 def any_texts(patch: pytest.MonkeyPatch) -> None:
-    def texts(joined: JoinedValues, begins: Places, lengths: Places) -> tuple[pl.Series, datums.Mask]:
+    def texts(joined: JoinedValues, begins: Ints, lengths: Ints) -> tuple[pl.Series, datums.Mask]:
         ends = begins + lengths
         cut = [bytes(joined.bytes[begin:end]) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
         return pl.Series([each.decode(errors="replace") for each in cut], dtype=pl.String), np.ones(
@@ -141,20 +142,20 @@ def any_texts(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_branch(patch: pytest.MonkeyPatch) -> None:
-    def strike(judgement: Any, right: datums.Mask, fault: Callable[[int], str]) -> None:
+    def strike(inspection: Any, right: datums.Mask, fault: Callable[[int], str]) -> None:
         if "null" not in fault(0):
-            honest(judgement, right, fault)
+            honest(inspection, right, fault)
 
-    honest = datums._Judgement.strike
-    patch.setattr(datums._Judgement, "strike", strike)
+    honest = datums._Inspection.strike
+    patch.setattr(datums._Inspection, "strike", strike)
 
 
 def no_account_filter(patch: pytest.MonkeyPatch) -> None:
-    for question in ("_BY_CARD", "_SELECT"):
-        honest = getattr(reader, question)
+    for module, question in ((totals, "_BY_CARD"), (reader, "_SELECT")):
+        honest = getattr(module, question)
         spoiled = honest.replace("account_id = {account_id:String}", "{account_id:String} != ''")
         assert spoiled != honest
-        patch.setattr(reader, question, spoiled)
+        patch.setattr(module, question, spoiled)
 
 
 def no_account_filter_and_no_guard(patch: pytest.MonkeyPatch) -> None:

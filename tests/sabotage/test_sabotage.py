@@ -1,4 +1,4 @@
-"""A test that cannot fail proves nothing: each guarantee is broken on purpose, and its check has to notice."""
+"""A test that cannot fail proves nothing. So each guarantee is broken on purpose, and its check must fail."""
 
 import pytest
 

@@ -61,6 +61,18 @@ def test_every_test_that_is_said_to_have_failed_under_sabotage_is_there() -> Non
     assert len(rows) > 30
 
 
+def test_every_path_of_tests_that_is_named_is_there() -> None:
+    """In the pages, in what runs the tests, and in the tests themselves."""
+    named = [*PAGES, *(ROOT / each for each in ("DECISIONS.md", "Makefile", "pyproject.toml"))]
+    missing = [
+        f"{name(file)}: {path}"
+        for file in [*named, *(ROOT / "tests").rglob("*.py")]
+        for path in re.findall(r"(?<![\w/])tests/[a-z][\w/]*(?:\.\w+)?", file.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []
+
+
 def is_there(test: str, path: str) -> bool:
     source = (ROOT / path).read_text(encoding="utf-8")
     return re.search(rf"^(?:def {test}\(|{test} = )", source, re.MULTILINE) is not None

@@ -60,7 +60,7 @@ class ClickHouseHandler(BaseHTTPRequestHandler):
             if accepted:
                 self._answer()
             else:
-                # Ending: to the client it is as if the server had gone already, and it asks again later.
+                # The server is ending: the client sees a closed connection, and asks again later.
                 self.close_connection = True
 
     def _answer(self) -> None:
@@ -164,7 +164,7 @@ class ClickHouseHandler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing for a request: only refusals are logged, and never a URL, which can hold a password."""
+        """Logs nothing: refusals are logged elsewhere, and a URL can hold a password."""
 
 
 def _drained(body: BinaryIO) -> bool:

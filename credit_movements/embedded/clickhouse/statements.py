@@ -1,4 +1,4 @@
-"""The little that must be known of a statement before ClickHouse reads it: where its data begins, what comes out."""
+"""What the server must know of a statement before ClickHouse reads it: where its data begin, and the format of its result."""
 
 import re
 from collections.abc import Iterator

@@ -63,8 +63,8 @@ def contract_catalog() -> Catalog:
 
 
 def _versions_of(topic: Topic, index: int) -> Iterable[RegisteredSchema]:
-    """The id is made of version and place in the list of topics (103 is version 1 of the third), so that a version added
-    later changes no id, as long as topics are only added at the end.
+    """The id is made of the version and the topic's number in the list (103 is version 1 of the third topic). So a later
+    version changes no id, as long as topics are only added at the end.
     """
     assert topic.record is not None
     for version, text in enumerate(schema_versions(topic.record), start=1):

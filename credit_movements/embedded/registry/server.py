@@ -1,7 +1,7 @@
 """The read side of the Confluent Schema Registry API, in front of the contract's own schema files.
 
-`python -m credit_movements.embedded.registry.server --port PORT`. Whoever speaks to a Confluent registry can publish and read
-with it; only writing is refused, unless what is to be registered is there already.
+`python -m credit_movements.embedded.registry.server --port PORT`. A client of a Confluent registry can publish and read
+with it. It refuses to register a schema, unless the schema is there already.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class RegistryHandler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing for a request: reading schemas is no event."""
+        """Logs nothing: reading a schema is nothing to log."""
 
 
 def registry_server(port: int) -> LoopbackServer:

@@ -1,4 +1,4 @@
-"""The cells of a rate deck: from texts to values. What is wrong with a text is a ValueError that says so in a sentence."""
+"""The cells of a rate deck: from texts to values. A wrong text raises a ValueError with a sentence for the author."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from streams.pricing.rates import micros_of
 _DECIMAL_PLACES = 9
 _MOST_SHOWN = 40
 _DECIMAL = re.compile(r"(-?)(?:([0-9]+)\.?([0-9]*)|\.([0-9]+))")
-# Nobody sees these, and they are no format characters (category Cf): fillers and variation selectors.
+# Invisible characters that are no format characters (category Cf): fillers and variation selectors.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {
     chr(point) for each in (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)) for point in each
 }
@@ -47,14 +47,14 @@ def time_micros(text: str) -> int:
 
 
 def check_characters(text: str, is_name: bool) -> None:
-    """No control characters: a line's end in a cell is an unbalanced quote, as a rule, that has swallowed lines. In a name
-    that others must write the same way nothing that cannot be seen either."""
+    """Refuse control characters: a line's end in a cell mostly means an unbalanced quote that has swallowed lines. Refuse
+    invisible characters in a name too, since others must write it the same way."""
     if text.isprintable() and not (is_name and (" " in text or not text.isascii())):
         return
-    for place, character in enumerate(text, 1):
+    for number, character in enumerate(text, 1):
         if kind := _unwanted(character, is_name):
             shown = ascii(text) if len(text) <= _MOST_SHOWN else ascii(text[:_MOST_SHOWN] + "...")
-            raise ValueError(f"{shown} has {kind} (U+{ord(character):04X}) as character {place}: write it without")
+            raise ValueError(f"{shown} has {kind} (U+{ord(character):04X}) as character {number}: write it without")
 
 
 def _unwanted(character: str, is_name: bool) -> str | None:

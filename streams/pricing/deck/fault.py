@@ -1,4 +1,4 @@
-"""What is wrong in a rate deck, and where."""
+"""One fault of a rate deck, and where it stands."""
 
 from typing import NamedTuple
 

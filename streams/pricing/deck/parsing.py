@@ -26,18 +26,20 @@ COLUMNS = (
     "effective_from",
     "effective_to",
 )
-# May be left out, as a column or in a line: 1.
+# The column, or its cell in a line, may be left out: then it is 1.
 _PRICE_UNITS = "price_units"
 _WITHOUT_PRICE_UNITS = tuple(column for column in COLUMNS if column != _PRICE_UNITS)
-# Others must write these just so.
+# Publishers must write these names exactly the same.
 _NAMES = frozenset({"rate_card_id", "usage_type", "destination_prefix"})
 _HEADER_LINE = 1
 
 
 @dataclass(frozen=True)
 class Deck:
-    """The rates of a file, and everything that is wrong with it. With any fault, publish nothing; warnings are for a person
-    to look at, in the form of faults. `lines`: of each rate the line that it stands in. `notes`: what was set for the operator.
+    """The rates of a file, and everything that is wrong with it.
+
+    With any fault, publish nothing. `warnings` are for a person to look at. `lines`: the line of each rate. `notes`: ends that
+    were set on the author's behalf.
     """
 
     rates: list[Rate]
@@ -126,9 +128,10 @@ def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:
 
 
 def _with_ends(lines: list[tuple[int, Rate]]) -> tuple[list[tuple[int, Rate]], list[Fault]]:
-    """The lines, and a note for each open rate that was given an end: where an open rate of the same price begins after it.
+    """The lines, each open rate ending where the next open rate of its card, type and prefix begins; and a note for each end
+    set.
 
-    By the contract (3.1) the later one is charged from there on anyway; so its predecessor's end is nothing to ask for.
+    By rule 3.1 of the contract the later rate is charged from there on anyway, so the author need not write that end.
     """
     rates = dict(lines)
     notes = []
@@ -142,7 +145,8 @@ def _with_ends(lines: list[tuple[int, Rate]]) -> tuple[list[tuple[int, Rate]], l
 
 
 def _faults_between(lines: list[tuple[int, Rate]]) -> list[Fault]:
-    """Duplicates, overlapping periods, and cards in two currencies: faults of two lines together, told of the later one."""
+    """Duplicates, overlapping periods, and cards in two currencies: faults of two lines together, each named at the later
+    one."""
     faults = []
     first_of_card: dict[str, tuple[int, Rate]] = {}
     for line, rate in lines:
@@ -167,15 +171,17 @@ def _faults_between(lines: list[tuple[int, Rate]]) -> list[Fault]:
 
 
 def _alike_but_for_case(lines: list[tuple[int, Rate]], column: str, so: str) -> list[Fault]:
-    """Names of `column` that a reader takes for one that stands in an earlier line, once for each."""
+    """Names of `column` that differ only in case from one in an earlier line, once for each."""
     first_of: dict[str, tuple[int, str]] = {}
-    told: dict[str, Fault] = {}
+    found: dict[str, Fault] = {}
     for line, rate in lines:
         name = getattr(rate, column)
         first_line, first = first_of.setdefault(name.casefold(), (line, name))
-        if name != first and name not in told:
-            told[name] = Fault(line, column, f"'{name}' differs from '{first}' (line {first_line}) in case alone: {so}")
-    return list(told.values())
+        if name != first and name not in found:
+            found[name] = Fault(
+                line, column, f"'{name}' differs from '{first}' (line {first_line}) in case alone: {so}"
+            )
+    return list(found.values())
 
 
 def _pairs_of_one_price(lines: list[tuple[int, Rate]]) -> Iterator[tuple[tuple[int, Rate], tuple[int, Rate]]]:

@@ -1,11 +1,11 @@
-"""What can be published and is probably not what was meant: `rates lint` warns of it."""
+"""Warnings of `rates lint`: a rate that can be published, but is probably not what its author meant."""
 
 from collections.abc import Iterator
 
 from streams.pricing.rates import MAX_AMOUNT_NANOS, TIME_UNITS, TOP_UP, Rate
 
 _AI_TYPES = ("ai-voice-agents", "stt")
-# The contract's types, and what the quantity of their events is in.
+# The contract's usage types, and the unit of their events' quantity.
 _QUANTITY_UNITS = {
     "call": "seconds", "ai-voice-agents": "seconds", "stt": "seconds", "sms": "fragments", "whatsapp": "messages",
     "mms": "messages",
@@ -51,15 +51,15 @@ def _rounded_price(rate: Rate) -> Iterator[tuple[str, str]]:
     minute = rate.price_nanos * units // rate.price_units
     meant = _meant(minute, rate.price_nanos, units // rate.price_units)
     if meant:
-        told = f"a minute costs {_plain(minute)}; where a price list says {_plain(meant)}"
-        yield "price", f"{told}, write price {_plain(meant)}, price_units {units}"
+        found = f"a minute costs {_plain(minute)}; where a price list says {_plain(meant)}"
+        yield "price", f"{found}, write price {_plain(meant)}, price_units {units}"
 
 
 def _meant(minute_nanos: int, typed_nanos: int, times: int) -> int | None:
-    """The price of a minute that the typed price was rounded from, if it looks like that.
+    """The price of a minute from which the typed price was probably rounded, or None.
 
-    It was if one with far fewer places lies so near that rounding the typed price in its last place explains the gap. How
-    many fewer: as many as make this happen by chance once in a hundred times.
+    It is a price with far fewer decimals, so near that rounding the typed price in its last decimal explains the gap. "Far
+    fewer" means that a price comes so near by chance only once in a hundred times.
     """
     last_place = 1
     while typed_nanos and typed_nanos % (last_place * 10) == 0:
@@ -67,11 +67,11 @@ def _meant(minute_nanos: int, typed_nanos: int, times: int) -> int | None:
     typed_places = _DECIMAL_PLACES - len(str(last_place)) + 1
     gap = last_place * times if times > 1 else 0
     if typed_places >= _TYPED_TO_THE_LIMIT:
-        # Or somebody has multiplied a second's price that was rounded in the last place there is.
+        # Or the author multiplied a second's price that was rounded in its ninth decimal.
         gap = max(gap, _SECONDS)
     fewer = len(str(2 * gap // last_place)) + (0 if typed_places == _DECIMAL_PLACES else 1)
-    for places in range(typed_places - fewer + 1):
-        step: int = 10 ** (_DECIMAL_PLACES - places)
+    for decimals in range(typed_places - fewer + 1):
+        step: int = 10 ** (_DECIMAL_PLACES - decimals)
         nearest = (minute_nanos + step // 2) // step * step
         if nearest == minute_nanos:
             return None

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx2 import HTTPError
 
-from examples.export_mails import NOBODY, Mailer, one_line, rendered, told_size
+from examples.export_mails import NOBODY, Mailer, main, one_line, rendered, told_size
 from exporter.notify.notifications import Failure
 
 ROOT = Path(__file__).parents[3]
@@ -191,3 +192,16 @@ def test_sizes_are_told_as_people_tell_them(size: int, told: str) -> None:
 def test_it_runs_by_itself() -> None:
     command = (sys.executable, "examples/export_mails.py", "--help")
     assert "--smtp" in subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+
+
+def test_a_registry_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise HTTPError("connection refused")
+
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("examples.export_mails.run", refused)
+    with pytest.raises(SystemExit) as ended:
+        main(["--schema-registry", "http://127.0.0.1:1"])
+    assert (
+        ended.value.code == "export_mails: the schema registry http://127.0.0.1:1 does not answer: connection refused"
+    )

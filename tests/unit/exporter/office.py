@@ -1,4 +1,4 @@
-"""A request handler with real records, and hands that can be held or fail."""
+"""A request handler with real records, and a maker and a publisher that a test can hold or let fail."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""One request from its decision to its notification: with real records, and hands that can be held or fail."""
+"""One request from its admission to its notification, with real records."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from exporter.file.making import ExportTooLongError
 from exporter.foreign_outages import KafkaUnavailableError
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
 from schemas.topics import EXPORT_NOTIFICATIONS
-from sinks.read.movements import MovementsUnavailableError
+from sinks.read.slice import MovementsUnavailableError
 from tests.unit.exporter.office import NOW_MS, Office, asked, never, run
 
 

@@ -1,4 +1,4 @@
-"""Outages are waited out, for so long; bugs are not."""
+"""The exporter waits an outage out, up to a limit. A bug ends it."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""An outage is waited out, said once a minute, and left at the stop signal."""
+"""A worker waits an outage out, logs it once a minute, and stops at once when it is asked to."""
 
 import logging
 from collections.abc import Callable

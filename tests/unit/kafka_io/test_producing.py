@@ -1,4 +1,4 @@
-"""All records go through a queue that is full now and then, in their order; what is no full queue is raised."""
+"""All records pass a queue that is full now and then, in their order. Any other error is raised."""
 
 from typing import Any, cast
 

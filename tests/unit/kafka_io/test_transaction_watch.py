@@ -1,4 +1,4 @@
-"""A transaction is trusted to have left nothing behind only where each of its requests has its answer."""
+"""A producer may go on only where each request of its last transaction has an answer."""
 
 import logging
 
@@ -80,7 +80,7 @@ def test_a_librdkafka_that_tells_it_in_other_words_is_not_trusted(watch: Transac
     assert watch.left_behind() == "0 requests to end it instead of one"
 
 
-def test_each_transaction_is_judged_by_its_own_requests(watch: TransactionWatch) -> None:
+def test_each_transaction_answers_for_its_own_requests(watch: TransactionWatch) -> None:
     send(watch, *REQUESTS, "EndTxn")
     watch.note_asked_again("timed out")
     watch.begin()

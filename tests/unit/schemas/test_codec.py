@@ -1,4 +1,4 @@
-"""Both roads between bytes and tables, held against each other and against the examples."""
+"""The codec's fast and slow road give the same, and read the examples."""
 
 import json
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Versions of one record: each reads what every other has written, and none is ever changed."""
+"""Versions of one record: each reads what every other writes, and no published version changes."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The frames of a whole batch are what each value's own bytes say."""
+"""The frames of a batch, read as columns, are those of each value read alone."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

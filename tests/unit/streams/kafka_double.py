@@ -31,6 +31,7 @@ from streams.pricing.rating import Limits, PriceList
 from streams.rater import Rater
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
+from tests.limits import LIMITS
 from tests.unit.schemas.test_codec import RegisteredSchemas
 from tests.unit.streams.test_outcome import rate
 
@@ -44,7 +45,7 @@ class CrashedError(BaseException):
 
 
 class KafkaDouble:
-    """`letters`: (place, offset) → (reason, detail). `keeps_notes`: whether the metadata of committed offsets is kept."""
+    """`letters`: (topic partition, offset) → (reason, detail). `keeps_notes`: whether it keeps the notes of offsets."""
 
     def __init__(self, folder: Path, now_micros: int, keeps_notes: bool = True) -> None:
         self.folder = folder
@@ -59,23 +60,23 @@ class KafkaDouble:
 
     def publish(self, topic: Topic, record: dict[str, Any], told_micros: int, kind: int = 1) -> None:
         """`kind`: 1 where the publisher stamps (CreateTime), 2 where the broker does."""
-        place = TopicPartition(topic.name, 0)
+        topic_partition = TopicPartition(topic.name, 0)
         codec = CODECS[topic.name]
         value = codec.encode_one({name: record[name] for name in codec.dtypes})
         stamp = (kind, told_micros // 1000)
-        offset = len(self.records[place])
-        self.records[place].append(
+        offset = len(self.records[topic_partition])
+        self.records[topic_partition].append(
             Message(topic=topic.name, partition=0, offset=offset, value=value, key=b"k", timestamp=stamp)
         )
 
     def delete_rated_records(self) -> None:
         """As a topic's retention does; offsets stay what they are."""
-        self.first_kept |= {place: committed.offset for place, committed in self.committed.items()}
+        self.first_kept |= {topic_partition: committed.offset for topic_partition, committed in self.committed.items()}
 
     def rater(
         self, batch_size: int = 50, limits: Limits | None = None, behind: Callable[[], Any] = lambda: None
     ) -> "RunningRater":
-        return RunningRater(self, batch_size, limits or Limits(), behind)
+        return RunningRater(self, batch_size, limits or LIMITS, behind)
 
 
 class RunningRater:
@@ -116,9 +117,9 @@ class RunningRater:
         """Rate all that is there."""
         while True:
             self.turn()
-            ends = {place: len(records) for place, records in self._kafka.records.items()}
-            done = {place: committed.offset for place, committed in self._kafka.committed.items()}
-            if all(done.get(place) == end for place, end in ends.items()):
+            ends = {topic_partition: len(records) for topic_partition, records in self._kafka.records.items()}
+            done = {topic_partition: committed.offset for topic_partition, committed in self._kafka.committed.items()}
+            if all(done.get(topic_partition) == end for topic_partition, end in ends.items()):
                 return
 
     def save(self) -> None:
@@ -135,9 +136,9 @@ class _Consumer:
 
     def consume(self, count: int, _: float) -> list[Message]:
         taken: list[Message] = []
-        for place, offset in self._next.items():
-            new = self._kafka.records[place][offset : offset + count - len(taken)]
-            self._next[place] += len(new)
+        for topic_partition, offset in self._next.items():
+            new = self._kafka.records[topic_partition][offset : offset + count - len(taken)]
+            self._next[topic_partition] += len(new)
             taken += new
         return taken
 
@@ -175,9 +176,9 @@ class _Writer:
             raise AbortedError("for a test")
         self._kafka.log += self._movements
         self._kafka.letters |= self._letters
-        for place, (offset, note) in offsets.items():
+        for topic_partition, (offset, note) in offsets.items():
             kept = note if self._kafka.keeps_notes else ""
-            self._kafka.committed[place] = PartitionOffset(place.topic, 0, offset, kept)
+            self._kafka.committed[topic_partition] = PartitionOffset(topic_partition.topic, 0, offset, kept)
         if what == "crash after":
             raise CrashedError
         return {0: len(self._kafka.log)} if self._movements else {}
@@ -210,10 +211,10 @@ class _LogReader:
         self, offsets: Mapping[TopicPartition, int], now_micros: int, _: threading.Event
     ) -> dict[TopicPartition, int]:
         return {
-            place: int(
+            topic_partition: int(
                 record_times(
-                    self._kafka.records[place][self._kafka.first_kept[place] : offset], now_micros
+                    self._kafka.records[topic_partition][self._kafka.first_kept[topic_partition] : offset], now_micros
                 ).recorded_at.max(initial=0)
             )
-            for place, offset in offsets.items()
+            for topic_partition, offset in offsets.items()
         }

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from kafka_io.positions import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
-from streams.pricing.rating import Limits
 from streams.watches.clock import ClockBehindError
+from tests.limits import LIMITS
 from tests.unit.streams.kafka_double import CrashedError, KafkaDouble
 from tests.unit.streams.test_outcome import DAY, NOW, event, top_up
 
@@ -158,7 +159,7 @@ def test_what_an_hour_ago_could_be_refused_for_its_age_may_not_come_in_when_the_
     assert running.rater._assignment.stores[0].forgotten_before > NOW - 40 * DAY
     kafka.publish(USAGE_EVENTS, event(1, occurred_at=NOW - 40 * DAY), NOW)
     kafka.publish(USAGE_EVENTS, event(5, occurred_at=NOW - 40 * DAY), NOW)
-    kafka.rater(limits=Limits(max_age=timedelta(days=60))).catch_up()
+    kafka.rater(limits=replace(LIMITS, max_age=timedelta(days=60))).catch_up()
     assert sorted(charged(kafka)) == [1, 2, 3, 4, 5]
 
 
@@ -174,7 +175,9 @@ class ClockMachine(RuleBasedStateMachine):
     def begin(self, keeps_notes: bool) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.kafka = KafkaDouble(self.folder / "seen", NOW, keeps_notes)
-        self.published: dict[TopicPartition, list[dict[str, Any]]] = {place: [] for place in self.kafka.records}
+        self.published: dict[TopicPartition, list[dict[str, Any]]] = {
+            topic_partition: [] for topic_partition in self.kafka.records
+        }
         self.running = self.kafka.rater(batch_size=4)
 
     def teardown(self) -> None:
@@ -185,9 +188,9 @@ class ClockMachine(RuleBasedStateMachine):
         self.no_id_is_charged_twice()
         moved = {(line["source_topic"], line["source_offset"]): line["movement_id"] for line in self.kafka.log}
         ids = set(moved.values())
-        for place, events in self.published.items():
+        for topic_partition, events in self.published.items():
             for offset, each in enumerate(events):
-                outcomes = [(place.topic, offset) in moved, (place, offset) in self.kafka.letters]
+                outcomes = [(topic_partition.topic, offset) in moved, (topic_partition, offset) in self.kafka.letters]
                 assert outcomes.count(True) == (0 if each["event_id"] in ids and not any(outcomes) else 1)
         if self.kafka.keeps_notes:
             assert not any("remembers" in detail for _, detail in self.kafka.letters.values())
@@ -224,7 +227,7 @@ class ClockMachine(RuleBasedStateMachine):
         if lose_store:
             shutil.rmtree(self.kafka.folder, ignore_errors=True)
         self.kafka.now_micros = NOW + clock
-        self.running = self.kafka.rater(batch_size=4, limits=Limits(max_age=timedelta(days=days)))
+        self.running = self.kafka.rater(batch_size=4, limits=replace(LIMITS, max_age=timedelta(days=days)))
 
     @rule()
     def delete_old_records(self) -> None:

@@ -1,4 +1,4 @@
-"""The pure heart against the oracle, and the edges by name."""
+"""The pure heart gives what the oracle gives; edge cases by name."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -16,7 +16,8 @@ from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
 from streams.pricing.rates import AccountPlan, Rate
-from streams.pricing.rating import Limits, PriceList
+from streams.pricing.rating import PriceList
+from tests.limits import LIMITS
 
 NOW = 1_760_000_000_000_000
 DAY = 86_400 * 10**6
@@ -59,8 +60,8 @@ def classified(
     table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
     prices = PriceList([Rate.checked(each) for each in rates], [AccountPlan.checked(each) for each in plans], default)
     nothing = KnownIds(np.zeros(len(table), dtype=bool), np.zeros(len(table), dtype=np.uint64))
-    failed = check_batch(table, PARTITIONS, Limits())
-    return classify(table, failed, id_hashes(table), content_hashes(table), nothing, prices, Limits())
+    failed = check_batch(table, PARTITIONS, LIMITS)
+    return classify(table, failed, id_hashes(table), content_hashes(table), nothing, prices, LIMITS)
 
 
 def outcome_of_each(result: Outcomes, count: int) -> list[tuple[str, Any]]:
@@ -192,7 +193,7 @@ def test_the_same_event_again_is_a_duplicate_and_another_content_a_conflict() ->
     assert kinds == ["duplicate", "conflict", "conflict"]
 
 
-def test_a_dead_letter_does_not_count_as_seen() -> None:
+def test_a_dead_letter_is_not_remembered() -> None:
     events = [event(usage_type="fax"), event(), event(usage_type="fax"), event()]
     kinds = [kind if kind != "refused" else reason for kind, reason in outcome_of_each(classified(events, [rate()]), 4)]
     assert kinds == ["no_rate", "movement", "conflict", "duplicate"]

@@ -22,7 +22,8 @@ from streams.dedup.store import DedupStore
 from streams.events.table import EVENT_COLUMNS, events_of_movements
 from streams.outcome import KnownIds, check_batch, classify, refusals_of
 from streams.pricing.rates import Rate
-from streams.pricing.rating import Limits, PriceList
+from streams.pricing.rating import PriceList
+from tests.limits import LIMITS
 from tests.unit.streams.test_outcome import event, rate, top_up
 
 PARTITION = event(0)["partition"]
@@ -85,8 +86,8 @@ class RaterMachine(RuleBasedStateMachine):
         events = pl.DataFrame([{**each, "row": row} for row, each in enumerate(batch)], schema=EVENT_COLUMNS)
         ids, content = id_hashes(events), content_hashes(events)
         self.store.newest_at = max(self.store.newest_at, max(each["recorded_at"] for each in batch))
-        failed = check_batch(events, 12, Limits())
-        outcomes = classify(events, failed, ids, content, KnownIds(*self.store.look_up(ids)), PRICES, Limits())
+        failed = check_batch(events, 12, LIMITS)
+        outcomes = classify(events, failed, ids, content, KnownIds(*self.store.look_up(ids)), PRICES, LIMITS)
         if crash == "before the commit":
             self.start()
             return

@@ -1,4 +1,4 @@
-"""A step of a transaction that never returns does not hold the rater for ever; one that went wrong ends its producer."""
+"""A step of a transaction that never returns is given up after a time; one that fails ends its producer."""
 
 import logging
 import threading
