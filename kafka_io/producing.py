@@ -58,10 +58,11 @@ class Deliveries:
         try:
             left = self.producer.flush(within_seconds)
         except SystemError as error:
-            # Within one flush the client may raise a fatal error and still call `note`. Python makes a SystemError of that.
+            # Within one flush the client may raise a fatal error and still call `note`. Python makes a SystemError of that, and
+            # sometimes loses the cause. Then the other reports are still to come.
             if isinstance(error.__cause__, KafkaException):
                 raise error.__cause__ from None
-            raise
+            left = self.producer.flush(within_seconds)
         return int(left) + len(self.failures)
 
 
