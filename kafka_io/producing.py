@@ -54,8 +54,15 @@ class Deliveries:
             self.failures.append(error)
 
     def undelivered(self, within_seconds: float) -> int:
-        """Wait for the answers to all records, then say how many did not arrive, or may not have."""
-        left = self.producer.flush(within_seconds)
+        """Wait for the answers to all records, then say how many did not arrive, or may not have. Raises KafkaException."""
+        try:
+            left = self.producer.flush(within_seconds)
+        except SystemError as error:
+            # Within one flush the client may raise a fatal error and still call `note`. Python makes a SystemError of that, and
+            # sometimes loses the cause. Then the other reports are still to come.
+            if isinstance(error.__cause__, KafkaException):
+                raise error.__cause__ from None
+            left = self.producer.flush(within_seconds)
         return int(left) + len(self.failures)
 
 

@@ -10,7 +10,6 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +33,8 @@ _OVERTAKEN = {
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.INVALID_TXN_STATE,
 }
+
+_SOMEBODY_ELSE = "somebody else began to publish prices, and nothing was published: repeat it"
 
 
 @dataclass(frozen=True, order=True)
@@ -148,14 +149,15 @@ def _publish(settings: Settings, producer: Producer, topic: Topic, lines: Sequen
         send_all(producer, codec, topic, [record for _, record in lines])
         producer.commit_transaction(_SECONDS)
     except NotDeliveredError:
-        with suppress(KafkaException):
+        try:
             producer.abort_transaction(_SECONDS)
+        except KafkaException as failure:
+            if failure.args[0].code() in _OVERTAKEN:
+                raise NotDeliveredError(_SOMEBODY_ELSE) from None
         raise
     except KafkaException as failure:
         if failure.args[0].code() in _OVERTAKEN:
-            raise NotDeliveredError(
-                "somebody else began to publish prices, and nothing was published: repeat it"
-            ) from None
+            raise NotDeliveredError(_SOMEBODY_ELSE) from None
         raise NotDeliveredError(
             f"Kafka did not take the end of it ({failure.args[0].str()}): repeat it; what is published is not published twice"
         ) from failure

@@ -70,3 +70,16 @@ def test_what_failed_and_what_was_not_answered_in_time_is_undelivered() -> None:
     deliveries.note(KafkaError(KafkaError._MSG_TIMED_OUT), cast(Any, None))
     assert deliveries.undelivered(1.0) == 4
     assert [error.code() for error in deliveries.failures] == [KafkaError._MSG_TIMED_OUT]
+
+
+class FencedWhileFlushing(SmallQueue):
+    def flush(self, _: float) -> int:
+        raise SystemError("note returned a result with an exception set") from KafkaException(
+            KafkaError(KafkaError._FENCED)
+        )
+
+
+def test_a_fatal_error_within_a_flush_is_kafkas_own() -> None:
+    with pytest.raises(KafkaException) as raised:
+        Deliveries(cast(Any, FencedWhileFlushing())).undelivered(1.0)
+    assert raised.value.args[0].code() == KafkaError._FENCED
