@@ -23,7 +23,7 @@ thorough: $(READY)
 # For hours of quiet: 500 kills, millions of mutated messages, a minute without ClickHouse.
 soak: $(READY)
 	CREDIT_TEST_KILL_CYCLES=500 CREDIT_TEST_MUTATIONS=3000000 CREDIT_TEST_CLICKHOUSE_AWAY_SECONDS=60 $(BIN)/python -m pytest \
-		tests/chaos/test_random_kills.py tests/unit/schemas/test_datums.py tests/faults/test_clickhouse_faults.py
+		tests/chaos/test_random_kills.py tests/unit/schemas/columnar/test_datums.py tests/faults/test_clickhouse_faults.py
 
 check: lint types docs test thorough
 

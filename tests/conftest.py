@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
 from credit_movements.supervision.processes import running
@@ -18,7 +19,12 @@ from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
 from tests.s3.server import S3Server, s3_server
 
+# A busy machine is slow, and that is no fault of what is tested.
+hypothesis_settings.register_profile("no deadline", deadline=None)
+hypothesis_settings.load_profile("no deadline")
 THOROUGH_FOLDERS = {"chaos", "faults", "sabotage"}
+# What a test asks for by fixture or parameter that needs a JVM, a browser or LibreOffice.
+PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "s3", "browser", "spreadsheet"}
 
 
 def free_port() -> int:
@@ -30,15 +36,16 @@ def free_port() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is thorough: a folder of such tests, or a test on Apache Kafka."""
+    """Mark what is thorough: a folder of such tests, or a test that needs more than Python and make."""
     for item in items:
-        if THOROUGH_FOLDERS & set(item.path.parts) or _is_on_apache_kafka(item):
+        if THOROUGH_FOLDERS & set(item.path.parts) or PROGRAMS & set(_arguments(item)):
             item.add_marker("thorough")
 
 
-def _is_on_apache_kafka(item: pytest.Item) -> bool:
-    arguments = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return APACHE_KAFKA in arguments or "apache_broker" in getattr(item, "fixturenames", ())
+def _arguments(item: pytest.Item) -> list[str]:
+    """The names of a test's fixtures, and what it is parametrized by."""
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return [*getattr(item, "fixturenames", ()), *(value for value in values if isinstance(value, str))]
 
 
 @pytest.fixture(scope="session")

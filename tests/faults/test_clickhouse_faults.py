@@ -9,7 +9,7 @@ from tests.faults.proxy import Fault
 from tests.faults.world import World
 from tests.integration.stack import eventually
 
-AWAY_SECONDS = float(os.environ.get("CREDIT_TEST_CLICKHOUSE_AWAY_SECONDS", "60"))
+AWAY_SECONDS = float(os.environ.get("CREDIT_TEST_CLICKHOUSE_AWAY_SECONDS", "10"))
 INSERT = b"INSERT"
 # 1,500 usage events and 150 top-ups.
 EVENTS, MOVEMENTS = 1_500, 1_650
