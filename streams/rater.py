@@ -74,7 +74,7 @@ class Rater:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has read all rates and plans and rates, or would rate if it had partitions."""
+        """Whether it has read all rates and plans, and rates; or would rate if it had partitions."""
         return self._feed.is_complete and self._assignment.is_prepared
 
     def run(self, stop: threading.Event) -> None:
