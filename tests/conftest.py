@@ -22,7 +22,7 @@ from tests.s3.server import S3Server, s3_server
 # A busy machine is slow, and that is no fault of what is tested.
 hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
-THOROUGH_FOLDERS = {"chaos", "faults", "sabotage"}
+THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
 # What a test asks for by fixture or parameter that needs a JVM, a browser or LibreOffice.
 PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "s3", "browser", "spreadsheet"}
 

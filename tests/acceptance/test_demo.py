@@ -3,12 +3,9 @@
 import csv
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.command import run
 
 
-@pytest.mark.thorough
 def test_the_demo_ends_by_itself_and_all_its_figures_hold(tmp_path: Path) -> None:
     shown = run("demo", "--events", "8000", "--data-dir", str(tmp_path / "demo"), seconds=180)
     assert shown.returncode == 0, shown.stdout + shown.stderr

@@ -20,9 +20,6 @@ from tests.conftest import free_port
 from tests.docs.commands import COMMANDS, LIVE_AUDIT, OPERATION, WALK
 from tests.docs.pages import ROOT, shell_commands
 
-# They take a minute and more.
-pytestmark = pytest.mark.thorough
-
 START = ROOT / "docs" / "start.md"
 PATIENCE_SECONDS = 60.0
 NEGATIVE = r"EUR[^\d-]*-\d"

@@ -1,6 +1,7 @@
 """Rater, sink and exporter killed at random moments under load: no event is lost, and none is charged twice.
 
-CREDIT_TEST_KILL_CYCLES (default 20; `make soak`: 500) is how often some of them are killed and started again; CREDIT_TEST_SEED repeats a run.
+CREDIT_TEST_KILL_CYCLES (default 20, in `make soak` 500) is how often some of them are killed and started again.
+CREDIT_TEST_SEED repeats a run.
 """
 
 import os

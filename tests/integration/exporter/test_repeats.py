@@ -59,6 +59,7 @@ def test_requests_that_sat_in_the_queue_make_one_export(stack: Stack, account: s
         assert stack.metric("credit_export_repeats_total") == 4
 
 
+@pytest.mark.thorough
 def test_requests_before_and_after_a_kill_make_one_export(stack: Stack, account: str) -> None:
     partition = account_partition(account, PARTITIONS)
     stack.movements(account, [{}, {}])
@@ -81,6 +82,7 @@ def test_requests_before_and_after_a_kill_make_one_export(stack: Stack, account:
         assert_one_export(stack, account, first, rows=2)
 
 
+@pytest.mark.thorough
 def test_requests_while_workers_come_and_go_make_one_export(stack: Stack, account: str) -> None:
     partition = account_partition(account, PARTITIONS)
     stack.movements(account, [{}, {}, {}])
