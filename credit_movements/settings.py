@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -38,10 +39,31 @@ def _above_zero(value: timedelta) -> timedelta:
     return value
 
 
+def _web_address(value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value
+
+
+def _with_host(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not _host(value.get_secret_value()):
+        raise ValueError("must be a URL that names a host")
+    return value
+
+
+def _host(url: str) -> str | None:
+    """None where there is none. What urlsplit raises may show the password, so it is not passed on."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
 Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator(_above_zero)]
 # A variable that is set to nothing, as compose files do it, is a variable left out.
 Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+WebAddress = Annotated[Text, AfterValidator(_web_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -58,8 +80,12 @@ class Settings(BaseSettings):
     kafka_transaction_timeout_ms: int = Field(
         15_000, ge=1_000, description="after which Kafka aborts what a silent rater left open"
     )
-    schema_registry_url: Text = Field(None, description="a Confluent Schema Registry, as http://user:pw@host:port")
-    clickhouse_dsn: Secret = Field(None, description="ClickHouse, as http://user:password@host:port/database")
+    schema_registry_url: WebAddress = Field(
+        None, description="a Confluent Schema Registry, as http://user:pw@host:port"
+    )
+    clickhouse_dsn: Annotated[Secret, AfterValidator(_with_host)] = Field(
+        None, description="ClickHouse, as http://user:password@host:port/database"
+    )
     data_dir: Path = Field(Path(".credit-movements"), description="folder for what a worker keeps on its own disk")
 
     topic_partitions: int = Field(
@@ -98,7 +124,7 @@ class Settings(BaseSettings):
     export_give_up_after: Duration = Field(timedelta(minutes=10), description="of an outage, then the export fails")
     export_time_limit: Duration = Field(timedelta(hours=1), description="for writing one file, then the export fails")
     export_concurrency: int = Field(4, ge=1, le=64, description="exports that one worker writes side by side")
-    public_url: Text = Field(None, description="what download links begin with, as https://billing.example.com")
+    public_url: WebAddress = Field(None, description="what download links begin with, as https://billing.example.com")
 
     http_host: str = Field("127.0.0.1", description="where the workers' pages listen")
     rater_http_port: Port = Field(18082, description="rater: /healthz /readyz /metrics; 0: any free port")
@@ -147,8 +173,10 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
 def _validated(given: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**given)
-    except SourceError as error:
-        raise SettingsError(f"{variable('kafka_config')}: must be a JSON object of texts: {error}") from None
+    except SourceError:
+        raise SettingsError(
+            f'{variable("kafka_config")}: must be a JSON object of texts, as {{"security.protocol": "SSL"}}'
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = variable(str(first["loc"][0]))

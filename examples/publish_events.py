@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--bootstrap-servers", default="127.0.0.1:19092", help="Kafka")
     made.add_argument("--schema-registry", default="http://127.0.0.1:18081", help="schema registry")
     made.add_argument("--account", required=True, help="account id")
-    made.add_argument("--type", default="call", help="usage type: call, sms, whatsapp, mms, ai-voice-agents, stt")
+    made.add_argument("--type", default="call", help="usage type that has a rate: call, sms, whatsapp, mms, ...")
     made.add_argument("--quantity", type=int, default=60, help="whole seconds, fragments or messages")
     made.add_argument("--destination", help="the number called or messaged, E.164")
     made.add_argument("--top-up", type=nanos_of, metavar="AMOUNT", help="publish a top-up of so much instead")
@@ -154,7 +154,9 @@ def main(arguments: list[str]) -> None:
     try:
         registry = SchemaRegistryClient({"url": options.schema_registry})
         Publisher(options.bootstrap_servers, registry).publish(topic, event)
-    except (KafkaException, SchemaRegistryError, HTTPError) as error:
+    except (SchemaRegistryError, HTTPError) as error:
+        sys.exit(f"publish_events: schema registry {options.schema_registry}: {error}")
+    except KafkaException as error:
         sys.exit(f"publish_events: {error}")
     print(json.dumps({"topic": topic, **event}))
 

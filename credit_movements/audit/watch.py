@@ -52,11 +52,15 @@ class AuditMetrics:
 
 
 def watch(settings: Settings, every_seconds: float, http_port: int, stop: threading.Event) -> None:
-    """Audit until `stop` is set. Raises OSError where the port cannot be had."""
+    """Audit until `stop` is set. Raises OccupiedError where the port cannot be had."""
     registry = CollectorRegistry()
     metrics = AuditMetrics(registry)
     with health_page(
-        settings.http_host, http_port, registry, lambda: None if metrics.has_run else "no audit has ended yet"
+        settings.http_host,
+        http_port,
+        "--http-port",
+        registry,
+        lambda: None if metrics.has_run else "no audit has ended yet",
     ) as port:
         logger.info("an audit every %g s; http://%s:%d/metrics", every_seconds, settings.http_host, port)
         while not stop.is_set():

@@ -38,7 +38,10 @@ def request_export(
     options = {"csv_encoding": csv_encoding, "csv_separator": csv_separator, "compression": compression}
     if not wait:
         record = request(settings, account, time_zone, requested_by, **options)
-        console.print(f"Export {record['request_id']} requested.")
+        console.print(
+            f"Export {record['request_id']} requested. With --wait, this command shows the link, or why there is none.",
+            soft_wrap=True,
+        )
         return
     try:
         with export_progress(settings, account, console) as progress:

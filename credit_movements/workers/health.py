@@ -9,14 +9,18 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from credit_movements.supervision.occupancy import OccupiedError
+
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def health_page(host: str, port: int, metrics: CollectorRegistry, not_ready: Callable[[], str | None]) -> Iterator[int]:
+def health_page(
+    host: str, port: int, setting: str, metrics: CollectorRegistry, not_ready: Callable[[], str | None]
+) -> Iterator[int]:
     """Serve the page for the length of a `with` block; gives the port. `not_ready` gives the reason why not, or None.
 
-    Raises OSError where the port cannot be had.
+    Raises OccupiedError, which names the `setting` for another port, where the port cannot be had.
     """
 
     class Page(http.server.BaseHTTPRequestHandler):
@@ -41,7 +45,13 @@ def health_page(host: str, port: int, metrics: CollectorRegistry, not_ready: Cal
         def log_message(self, format: str, *args: object) -> None:
             logger.debug(format, *args)
 
-    server = http.server.ThreadingHTTPServer((host, port), Page)
+    try:
+        server = http.server.ThreadingHTTPServer((host, port), Page)
+    except OSError as error:
+        raise OccupiedError(
+            f"{setting}: cannot listen on {host}:{port} ({error.strerror}). "
+            f"Choose another port with {setting}; 0 takes any that is free."
+        ) from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health page", daemon=True).start()
     try:

@@ -58,6 +58,7 @@ def run_rater(settings: Settings, stop: threading.Event, missing_offsets: Missin
         with health_page(
             settings.http_host,
             settings.rater_http_port,
+            variable("rater_http_port"),
             metrics,
             lambda: None if rater.is_ready else "rates and plans are being read, or partitions prepared",
         ):

@@ -6,7 +6,7 @@ import time
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
-from credit_movements.settings import Settings
+from credit_movements.settings import Settings, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.workers.health import health_page
 from schemas.topics import CREDIT_MOVEMENTS
@@ -20,8 +20,8 @@ GROUP = str(CONSUMER_SETTINGS["group.id"])
 def run_sink(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Store movements until `stop` is set.
 
-    Raises UnreachableError and TopicSettingsError at the start, KafkaException, OutOfLogError and UndecodableMovementError
-    where it cannot go on.
+    Raises UnreachableError, TopicSettingsError and OccupiedError at the start, KafkaException, OutOfLogError and
+    UndecodableMovementError where it cannot go on.
     """
     metrics = CollectorRegistry()
     log = kafka_topics.checked(settings, [CREDIT_MOVEMENTS])[CREDIT_MOVEMENTS.name]
@@ -36,7 +36,9 @@ def run_sink(settings: Settings, stop: threading.Event, missing_offsets: Missing
         monotonic_seconds=time.monotonic,
         messages_a_batch=settings.sink_batch_size,
     )
-    with health_page(settings.http_host, settings.sink_http_port, metrics, lambda: _not_ready(sink)):
+    with health_page(
+        settings.http_host, settings.sink_http_port, variable("sink_http_port"), metrics, lambda: _not_ready(sink)
+    ):
         try:
             sink.run(stop)
         finally:

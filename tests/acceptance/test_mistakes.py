@@ -33,12 +33,24 @@ def one_line(*arguments: str, status: int = 1, **environment: str) -> str:
         ),
         ("CREDIT_KAFKA_CONFIG", "{", "CREDIT_KAFKA_CONFIG: must be a JSON object"),
         ("CREDIT_LOG_LEVEL", "loud", "CREDIT_LOG_LEVEL: "),
+        (
+            "CREDIT_SCHEMA_REGISTRY_URL",
+            "registry:8081",
+            "CREDIT_SCHEMA_REGISTRY_URL: must begin with http:// or https://",
+        ),
+        ("CREDIT_PUBLIC_URL", "billing.example.com", "CREDIT_PUBLIC_URL: must begin with http:// or https://"),
+        (
+            "CREDIT_CLICKHOUSE_DSN",
+            "a-secret",
+            "CREDIT_CLICKHOUSE_DSN: must be a URL that names a host (ClickHouse, as http",
+        ),
         ("CREDIT_KAFKA_BOOTSTRAP_SERVER", "x", "did you mean CREDIT_KAFKA_BOOTSTRAP_SERVERS?"),
     ],
 )
 def test_a_wrong_setting(tmp_path: Path, name: str, value: str, says: str) -> None:
     line = one_line("balance", "acme", "--data-dir", str(tmp_path), **{name: value})
     assert says in line
+    assert "a-secret" not in line
 
 
 def test_nothing_is_set_and_nothing_runs(tmp_path: Path) -> None:

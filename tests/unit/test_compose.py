@@ -254,6 +254,6 @@ def test_the_exporter_reaches_the_storage_with_what_it_is_given(monkeypatch: pyt
 def test_a_workers_health_check_asks_whether_it_is_ready(reason: str | None, status: int) -> None:
     script = SERVICES["rater"]["healthcheck"]["test"]
     assert script[1:3] == ["python", "-c"]
-    with health_page("127.0.0.1", 0, CollectorRegistry(), lambda: reason) as port:
+    with health_page("127.0.0.1", 0, "SETTING", CollectorRegistry(), lambda: reason) as port:
         asked = subprocess.run([sys.executable, "-c", script[3], str(port)], capture_output=True, timeout=30)
     assert asked.returncode == status, asked.stderr

@@ -100,7 +100,7 @@ def test_a_tool_of_the_loop_of_a_change_is_installed() -> None:
 
 def test_the_site_is_built_of_all_pages_with_warnings_as_errors() -> None:
     config = (ROOT / "properdocs.yml").read_text(encoding="utf-8")
-    listed = re.findall(r"- (\S+\.md)$", config, re.MULTILINE)
+    listed = re.findall(r"- (?:\w+: )?(\S+\.md)$", config, re.MULTILINE)
     assert sorted(listed) == sorted(
         path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")
     )

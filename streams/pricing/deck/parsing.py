@@ -70,7 +70,9 @@ def lint(rows: Iterable[list[str]]) -> Deck:
             if number == _HEADER_LINE:
                 columns = tuple(row)
                 if columns not in (COLUMNS, _WITHOUT_PRICE_UNITS):
-                    return Deck([], [Fault(number, "", f"the columns must be {','.join(COLUMNS)}")])
+                    return Deck(
+                        [], [Fault(number, "", f"the columns must be {','.join(COLUMNS)}{_other_separator(row)}")]
+                    )
                 continue
             if not any(row):
                 continue
@@ -92,6 +94,14 @@ def lint(rows: Iterable[list[str]]) -> Deck:
     warnings = [Fault(line, column, message) for line, rate in lines for column, message in warnings_of(rate)]
     warnings += _alike_but_for_case(lines, "rate_card_id", "it is another card")
     return Deck([rate for _, rate in lines], sorted(faults), sorted(warnings), [line for line, _ in lines], notes)
+
+
+def _other_separator(header: list[str]) -> str:
+    """A hint for whoever has a deck from a spreadsheet that writes semicolons or tabs."""
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            return f", separated by commas, not by {name}"
+    return ""
 
 
 def _parse(line: int, cells: dict[str, str]) -> tuple[Rate | None, list[Fault]]:

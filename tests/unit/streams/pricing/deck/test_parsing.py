@@ -184,6 +184,9 @@ def test_a_price_for_so_many_units(tmp_path: Path, units: int) -> None:
 
 def test_other_columns_and_an_empty_file(tmp_path: Path) -> None:
     assert linted(tmp_path, GOOD, header="card,type") == [f"line 1: the columns must be {','.join(COLUMNS)}"]
+    assert linted(tmp_path, GOOD, header=";".join(COLUMNS)) == [
+        f"line 1: the columns must be {','.join(COLUMNS)}, separated by commas, not by semicolons"
+    ]
     (tmp_path / "empty.csv").write_text("")
     assert [str(fault) for fault in read_deck(tmp_path / "empty.csv").faults] == ["line 1: the file is empty"]
     (tmp_path / "latin.csv").write_bytes(b"caf\xe9")
