@@ -118,7 +118,7 @@ def _doom(step: Step, count: int) -> None:
         case "storage":
             exporter.ExportStorage.open = wrapped(exporter.ExportStorage.open)  # type: ignore[method-assign]
         case "notifications producer":
-            exporter.Producer = wrapped(exporter.Producer)  # type: ignore[misc, assignment]
+            clients.producer = wrapped(clients.producer)
 
 
 if __name__ == "__main__":
