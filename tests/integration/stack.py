@@ -112,7 +112,8 @@ class Stack:
         partitions = [
             TopicPartition(name, number) for name in names for number in range(self.settings.topic_partitions)
         ]
-        return {(answer.topic, answer.partition): answer.offset for answer in self._group.committed(partitions, DEADLINE_SECONDS)}
+        answers = self._group.committed(partitions, DEADLINE_SECONDS)
+        return {(answer.topic, answer.partition): answer.offset for answer in answers}
 
     def is_empty(self, topic: Topic) -> bool:
         """Whether each partition of a topic answers, and never held a record."""
