@@ -24,14 +24,14 @@ def fetched(pom: Path, folder: Path) -> Path:
     """`folder`, with the jars that the pom names; fetched if they are not there yet. Raises NoJarsError."""
     if shutil.which("java") is None:
         raise NoJarsError("there is no `java`: install a JVM of version 17 or newer")
-    with _one_at_a_time():
+    with one_at_a_time():
         if not folder.is_dir():
             _fetch(pom, folder)
     return folder
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> Iterator[None]:
     """Tests run in several processes, and Maven's own cache is for one."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "fetching").open("w") as lock:

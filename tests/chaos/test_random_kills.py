@@ -1,6 +1,6 @@
 """Rater, sink and exporter killed at random moments under load: no event is lost, and none is charged twice.
 
-CREDIT_TEST_KILL_CYCLES (default 20, in `make soak` 500) is how often some of them are killed and started again.
+CREDIT_TEST_KILL_CYCLES (default 10, in `make soak` 500) is how often some of them are killed and started again.
 CREDIT_TEST_SEED repeats a run.
 """
 
@@ -18,7 +18,7 @@ from tests.chaos.oracle import assert_each_event_counted_once
 from tests.chaos.workers import Worker
 from tests.chaos.world import World
 
-CYCLES = int(os.environ.get("CREDIT_TEST_KILL_CYCLES", "20"))
+CYCLES = int(os.environ.get("CREDIT_TEST_KILL_CYCLES", "10"))
 EVENTS_PER_SECOND = 400
 RECOVERED_WITHIN_SECONDS = 30.0
 _ASKED_EVERY_SECONDS = 1.0
