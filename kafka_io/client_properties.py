@@ -6,6 +6,15 @@ from typing import Any, Final
 Properties = dict[str, Any]
 
 _QUEUE_MESSAGES: Final = 500_000
+# What the guarantees ask of whoever reads for a group: commit only when our code says so, read only what committed transactions
+# wrote, learn where a partition ends, and get the same partitions of all topics.
+READS_FOR_A_GROUP: Final[Properties] = {
+    "isolation.level": "read_committed",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "partition.assignment.strategy": "range",
+}
 _FETCH: Final = {
     "fetch.wait.max.ms": "50",
     "fetch.message.max.bytes": str(4 * 1024 * 1024),
@@ -28,19 +37,14 @@ def common(bootstrap_servers: str, more: Mapping[str, Any]) -> Properties:
 
 
 def group_consumer(common: Properties, group_id: str, session_timeout_ms: int) -> Properties:
-    """A member of a group. It commits only when our code says so, reads only what committed transactions wrote, and reports
-    where a partition ends."""
+    """A member of a group."""
     return {
         **common,
         **_FETCH,
         "group.id": group_id,
         "session.timeout.ms": session_timeout_ms,
         "heartbeat.interval.ms": session_timeout_ms // 4,
-        "partition.assignment.strategy": "range",
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "enable.partition.eof": True,
+        **READS_FOR_A_GROUP,
     }
 
 

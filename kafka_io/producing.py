@@ -18,7 +18,7 @@ def produce(producer: Producer, topic: str, **record: Any) -> None:
         try:
             producer.produce(topic, **record)
         except BufferError:
-            producer.poll(_FULL_QUEUE_WAIT_SECONDS)
+            poll(producer, _FULL_QUEUE_WAIT_SECONDS)
         else:
             return
 
@@ -39,7 +39,20 @@ def produce_all(
     # With a full queue `produce_batch` takes only some of them, raises nothing, and marks the others with an error.
     while producer.produce_batch(topic, waiting, partition, **options) < len(waiting):
         waiting = [record for record in waiting if _found_no_room(record)]
-        producer.poll(_FULL_QUEUE_WAIT_SECONDS)
+        poll(producer, _FULL_QUEUE_WAIT_SECONDS)
+
+
+def poll(producer: Producer, wait_seconds: float) -> None:
+    """Hand out the answers that have come. Raises KafkaException for a fatal error."""
+    _served(lambda: producer.poll(wait_seconds))
+
+
+def flush(producer: Producer, within_seconds: float = -1) -> int:
+    """Wait for the answers to all records, for ever if `within_seconds` is negative. Returns how many have no answer.
+
+    Raises KafkaException for a fatal error.
+    """
+    return _served(lambda: producer.flush(within_seconds))
 
 
 class Deliveries:
@@ -55,15 +68,21 @@ class Deliveries:
 
     def undelivered(self, within_seconds: float) -> int:
         """Wait for the answers to all records, then say how many did not arrive, or may not have. Raises KafkaException."""
-        try:
-            left = self.producer.flush(within_seconds)
-        except SystemError as error:
-            # Within one flush the client may raise a fatal error and still call `note`. Python makes a SystemError of that, and
-            # sometimes loses the cause. Then the other reports are still to come.
-            if isinstance(error.__cause__, KafkaException):
-                raise error.__cause__ from None
-            left = self.producer.flush(within_seconds)
-        return int(left) + len(self.failures)
+        return flush(self.producer, within_seconds) + len(self.failures)
+
+
+def _served(call: Callable[[], int]) -> int:
+    """What a call that runs callbacks returns.
+
+    Within one such call the client may raise a fatal error and still call `on_delivery`. Python makes a SystemError of that,
+    and sometimes loses the cause. Then the other answers are still to come, so the call is made once more.
+    """
+    try:
+        return int(call())
+    except SystemError as error:
+        if isinstance(error.__cause__, KafkaException):
+            raise error.__cause__ from None
+        return int(call())
 
 
 def _found_no_room(record: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from tenacity import RetryCallState, Retrying, before_sleep_log, retry_if_except
 from kafka_io import offsets as group_offsets
 from kafka_io.offsets import COORDINATOR_AWAY, REBALANCED, OffsetAndNote
 from kafka_io.positions import TopicPartition
+from kafka_io.producing import flush, poll
 from kafka_io.transaction_watch import TransactionWatch
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Transactions:
                     lambda: self.producer.send_offsets_to_transaction(sent, group, _STEP_SECONDS), _STUCK_AFTER_SECONDS
                 )
             )
-            self.producer.flush()
+            flush(self.producer)
             self._patiently(lambda: self.producer.commit_transaction(_STEP_SECONDS))
         except KafkaException as failure:
             self.abort(failure)
@@ -99,7 +100,7 @@ class Transactions:
         """
         # The lines for the watch come with the producer's other events. Between the end of a transaction and here nothing of it
         # is sent, so all its lines lie in the queue.
-        self.producer.poll(0)
+        poll(self.producer, 0)
         if (trouble := self._watch.left_behind()) is None:
             return
         logger.warning("the last transaction may have left a request behind (%s): a new producer fences it", trouble)

@@ -15,10 +15,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from kafka_io import offsets as group_offsets
 from kafka_io.errors import Outage, UserError
-from kafka_io.missing_offsets import MissingOffsets
 from kafka_io.offsets import OffsetAndNote
 from kafka_io.positions import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
+from streams.missing_offsets import MissingOffsets
 
 logger = logging.getLogger(__name__)
 

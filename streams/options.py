@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafka_io.missing_offsets import MissingOffsets
+from streams.missing_offsets import MissingOffsets
 from streams.pricing.rating import Limits
 
 

@@ -14,8 +14,8 @@ import typer
 from credit_movements.commands.output import fail
 from credit_movements.logs import set_up_logs
 from credit_movements.settings import Settings, load_settings
-from kafka_io.missing_offsets import MissingOffsets
 from sinks.write.missing_offsets import MissingOffsets as SinkMissingOffsets
+from streams.missing_offsets import MissingOffsets
 
 logger = logging.getLogger(__name__)
 

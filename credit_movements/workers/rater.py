@@ -15,13 +15,13 @@ from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import TopicOnKafka
 from credit_movements.supervision.occupancy import rater_folder_claimed
 from credit_movements.workers.health import health_page
-from kafka_io.missing_offsets import MissingOffsets
 from kafka_io.transaction_watch import TransactionWatch
 from kafka_io.transactions import MakeProducer
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, dead_letter_topic
 from streams.dedup.catch_up import LogReader
 from streams.events.table import SOURCES
 from streams.metrics import RaterMetrics
+from streams.missing_offsets import MissingOffsets
 from streams.options import RaterOptions
 from streams.price_feed import PriceFeed
 from streams.pricing.rating import Limits

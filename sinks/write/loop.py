@@ -28,6 +28,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException
 
+from kafka_io.client_properties import READS_FOR_A_GROUP, Properties
 from kafka_io.offsets import REBALANCED, assign, committed, subscribe
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
 from kafka_io.positions import TopicPartition
@@ -43,17 +44,11 @@ from sinks.write.partitions import AssignedPartitions
 logger = logging.getLogger(__name__)
 
 # The guarantee rests on these. The root adds servers and time-outs, and may change none of them.
-CONSUMER_SETTINGS: Final[dict[str, str | bool]] = {
+CONSUMER_SETTINGS: Final[Properties] = {
+    **READS_FOR_A_GROUP,
     "group.id": "sink",
-    "isolation.level": "read_committed",
     # For an offset that the log does not have. Where none is committed, the sink assigns the beginning itself.
     "auto.offset.reset": "error",
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "enable.partition.eof": True,
-    "partition.assignment.strategy": "range",
-    # After a full queue the client rests this long, however fast the queue is emptied. Its default is 1 s.
-    "fetch.queue.backoff.ms": "10",
 }
 WAIT_SECONDS: Final = 0.5
 

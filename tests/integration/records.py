@@ -1,8 +1,10 @@
 """Records of the public topics, good unless a test says otherwise."""
 
 import time
+import uuid
 from typing import Any
 
+import polars as pl
 from confluent_kafka import Message
 
 DAY = 86_400 * 10**6
@@ -45,6 +47,25 @@ def movement(number: int, **fields: Any) -> dict[str, Any]:
         "destination_prefix": "", "rate_effective_from": 0, "source_topic": "usage-events", "source_partition": 0,
         "source_offset": number,
     } | fields  # fmt: skip
+
+
+def minute(**fields: Any) -> dict[str, Any]:
+    """A movement of a call's one minute, for 0.03."""
+    return {
+        "movement_id": str(uuid.uuid4()), "account_id": "acme", "interaction_id": "call-1", "description": "call",
+        "occurred_at": YESTERDAY, "quantity": 60, "unit": "minutes", "units_charged": 1, "price_nanos": 30_000_000,
+        "price_units": 1, "credit_movement_nanos": -30_000_000, "currency": "EUR", "user_id": None, "destination": None,
+        "rate_card_id": None, "destination_prefix": None, "rate_effective_from": None, "source_topic": "usage-events",
+        "source_partition": 0, "source_offset": 0,
+    } | fields  # fmt: skip
+
+
+def movements_table(movements: list[dict[str, Any]]) -> pl.DataFrame:
+    """Movements as a table, its types right where all values of a column are null."""
+    nullable = ("user_id", "destination", "rate_card_id", "destination_prefix")
+    return pl.DataFrame(
+        movements, schema_overrides={**dict.fromkeys(nullable, pl.String), "rate_effective_from": pl.Int64}
+    )
 
 
 def header(message: Message, name: str) -> str:

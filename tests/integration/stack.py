@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from credit_movements import clients
 from credit_movements.settings import Settings
 from credit_movements.workers.rater import GROUP, make_rater
-from kafka_io.missing_offsets import MissingOffsets
 from kafka_io.reading import log_ends
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic, topic_named
+from streams.missing_offsets import MissingOffsets
 
 DEADLINE_SECONDS = 60.0
 

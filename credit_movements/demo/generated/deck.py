@@ -9,27 +9,13 @@ from decimal import Decimal
 from typing import Final
 
 from credit_movements.demo.generated.destinations import DESTINATIONS
+from streams.pricing.deck.parsing import COLUMNS
 
 DEFAULT_CARD: Final = "default"
 DAYS_COVERED: Final = 40
 DAYS_SINCE_CHANGE: Final = 15
 SAMPLE_EFFECTIVE_FROM: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
-_HEADER: Final = (
-    "rate_card_id",
-    "usage_type",
-    "destination_prefix",
-    "destination_name",
-    "unit",
-    "unit_size",
-    "initial_increment",
-    "increment",
-    "price",
-    "price_units",
-    "currency",
-    "effective_from",
-    "effective_to",
-)
 _MMS_PREFIXES: Final = ("1", "31", "44", "447", "49")
 _WHATSAPP_PREFIXES: Final = ("1", "44", "49", "55", "91")
 _CHANGING_CALLS: Final = ("44", "447", "336", "337", "393", "4915", "4916", "4917", "90", "905")
@@ -148,12 +134,12 @@ def _line(
         _iso(effective_from),
         "" if effective_to is None else _iso(effective_to),
     )
-    return dict(zip(_HEADER, fields, strict=True))
+    return dict(zip(COLUMNS, fields, strict=True))
 
 
 def _csv(lines: Iterator[dict[str, str]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _HEADER, lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import clickhouse_connect
 import numpy as np
-import polars as pl
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -30,6 +29,7 @@ from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUES
 from sinks.write.columns import movement_columns
 from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port
+from tests.integration.records import minute, movements_table
 
 PARTITIONS = 3
 SECRET = "a secret of at least thirty-two bytes"
@@ -137,34 +137,10 @@ class Stack:
         partition = account_partition(account_id, PARTITIONS)
         first = self.log_ends[partition]
         self.append_to_log(partition, len(movements))
-        defaults = {
-            "account_id": account_id,
-            "interaction_id": "call-1",
-            "description": "call",
-            "occurred_at": now_micros() - 3_600_000_000,
-            "quantity": 60,
-            "unit": "minutes",
-            "units_charged": 1,
-            "price_nanos": 30_000_000,
-            "price_units": 1,
-            "credit_movement_nanos": -30_000_000,
-            "currency": "EUR",
-            "user_id": None,
-            "destination": None,
-            "rate_card_id": None,
-            "destination_prefix": None,
-            "rate_effective_from": None,
-            "source_topic": "usage-events",
-            "source_partition": 0,
-            "source_offset": 0,
-        }
-        rows = [{**defaults, "movement_id": str(uuid.uuid4()), **movement} for movement in movements]
-        texts = ("user_id", "destination", "rate_card_id", "destination_prefix")
-        frame = pl.DataFrame(
-            rows, schema_overrides={**dict.fromkeys(texts, pl.String), "rate_effective_from": pl.Int64}
-        )
+        defaults = {"account_id": account_id, "occurred_at": now_micros() - 3_600_000_000}
+        frame = movements_table([minute(**{**defaults, **movement}) for movement in movements])
         table = movement_columns(
-            frame, LOG_ID, np.full(len(rows), partition), np.arange(first, first + len(rows), dtype=np.int64)
+            frame, LOG_ID, np.full(len(frame), partition), np.arange(first, first + len(frame), dtype=np.int64)
         )
         with clickhouse_connect.get_client(dsn=self.clickhouse) as client:
             client.insert_arrow("credit_movements", table)

@@ -7,8 +7,8 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from credit_movements import clients
-from kafka_io.missing_offsets import MissingOffsets
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
+from streams.missing_offsets import MissingOffsets
 from streams.offsets import MisplacedOffsetError
 from tests.integration.records import DAY, YESTERDAY, event, header, rate, top_up
 from tests.integration.stack import Stack, eventually

@@ -21,6 +21,7 @@ from sinks.read.totals import read_totals
 from sinks.write.columns import movement_columns
 from sinks.write.migrations import apply_migrations
 from tests.conftest import free_port
+from tests.integration.records import minute, movements_table
 
 FROM = 1_700_000_000_000_000
 TO = FROM + 10_000_000
@@ -35,28 +36,7 @@ def client(clickhouse: str) -> Iterator[Client]:
 
 
 def movement(**fields: Any) -> dict[str, Any]:
-    return {
-        "movement_id": str(uuid.uuid4()),
-        "account_id": "acme",
-        "interaction_id": "call-1",
-        "description": "call",
-        "occurred_at": FROM,
-        "quantity": 60,
-        "unit": "minutes",
-        "units_charged": 1,
-        "price_nanos": 30_000_000,
-        "price_units": 1,
-        "credit_movement_nanos": -30_000_000,
-        "currency": "EUR",
-        "user_id": None,
-        "destination": None,
-        "rate_card_id": None,
-        "destination_prefix": None,
-        "rate_effective_from": None,
-        "source_topic": "usage-events",
-        "source_partition": 0,
-        "source_offset": 0,
-    } | fields
+    return minute(**{"occurred_at": FROM, **fields})
 
 
 def insert(
@@ -64,10 +44,7 @@ def insert(
 ) -> None:
     offsets = np.arange(first, first + len(movements))
     partitions = np.full(len(movements), partition)
-    nullable = ("user_id", "destination", "rate_card_id", "destination_prefix")
-    frame = pl.DataFrame(
-        movements, schema_overrides={**dict.fromkeys(nullable, pl.String), "rate_effective_from": pl.Int64}
-    )
+    frame = movements_table(movements)
     client.insert_arrow("credit_movements", movement_columns(frame, log_id, partitions, offsets))
 
 

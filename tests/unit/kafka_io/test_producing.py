@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from kafka_io.producing import Deliveries, produce, produce_all
+from kafka_io.producing import Deliveries, poll, produce, produce_all
 
 
 class SmallQueue:
@@ -83,3 +83,21 @@ def test_a_fatal_error_within_a_flush_is_kafkas_own() -> None:
     with pytest.raises(KafkaException) as raised:
         Deliveries(cast(Any, FencedWhileFlushing())).undelivered(1.0)
     assert raised.value.args[0].code() == KafkaError._FENCED
+
+
+def test_a_call_whose_error_python_lost_is_made_once_more() -> None:
+    class LosesTheCause(SmallQueue):
+        def __init__(self) -> None:
+            super().__init__()
+            self.polls = 0
+
+        def poll(self, _: float) -> int:
+            self.polls += 1
+            if self.polls == 1:
+                raise SystemError("error return without exception set")
+            raise KafkaException(KafkaError(KafkaError._FENCED))
+
+    producer = LosesTheCause()
+    with pytest.raises(KafkaException):
+        poll(cast(Any, producer), 0)
+    assert producer.polls == 2
