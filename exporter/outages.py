@@ -13,12 +13,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
 from kafka_io.errors import Outage
-from kafka_io.outages import SECONDS_BETWEEN_COMPLAINTS
+from kafka_io.outages import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, SECONDS_BETWEEN_COMPLAINTS
 
 logger = logging.getLogger(__name__)
-
-_SHORTEST_WAIT_SECONDS = 0.2
-_LONGEST_WAIT_SECONDS = 15.0
 
 T = TypeVar("T")
 
@@ -28,7 +25,7 @@ async def waited_out(
     what: str,
     *,
     within_seconds: float | None = None,
-    longest_wait_seconds: float = _LONGEST_WAIT_SECONDS,
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
     quiet_seconds: float = 0.0,
 ) -> T:
     """The result of `attempt`, tried again while it meets an outage.
@@ -40,7 +37,7 @@ async def waited_out(
     outage = _Ongoing(what, within_seconds, quiet_seconds)
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Outage),
-        wait=wait_random_exponential(_SHORTEST_WAIT_SECONDS, longest_wait_seconds),
+        wait=wait_random_exponential(FIRST_WAIT_SECONDS, longest_wait_seconds),
         stop=outage.has_lasted_too_long,
         before_sleep=outage.log,
         reraise=True,

@@ -19,7 +19,7 @@ from kafka_io.errors import Outage
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS: Final = 0.1
-LONGEST_WAIT_SECONDS: Final = 30.0
+LONGEST_WAIT_SECONDS: Final = 15.0
 SECONDS_BETWEEN_COMPLAINTS: Final = 60.0
 
 Result = TypeVar("Result")
