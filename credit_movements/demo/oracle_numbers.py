@@ -65,20 +65,19 @@ def _plain(character: str) -> str:
 
 
 def _without_lead(text: str) -> str:
-    """Without brackets, a leading + or 00, and a (0) behind a country code."""
-    digits, trunk_zero = "", None
+    """Without brackets, a leading + or 00, and a (0) behind a country code. A country code is written in one piece."""
+    digits, trunk_zero, brackets_at = "", None, set()
     for index, character in enumerate(text):
         if text[index : index + 3] == "(0)" and trunk_zero is None:
-            trunk_zero = len(digits) + 0
-        if character not in "()":
+            trunk_zero = len(digits)
+        if character in "()":
+            brackets_at.add(len(digits))
+        else:
             digits += character
-    international = digits[1:] if digits[:1] == "+" else digits[2:] if digits[:2] == "00" else digits
-    lead = len(digits) - len(international)
-    if (
-        trunk_zero is None
-        or not 1 <= trunk_zero - lead <= 3
-        or digits[lead] == "0"
-        or not digits[lead:trunk_zero].isdigit()
-    ):
-        return international
-    return digits[lead:trunk_zero] + digits[trunk_zero + 1 :]
+    lead = 1 if digits[:1] == "+" else 2 if digits[:2] == "00" else 0
+    if trunk_zero is None or not 1 <= trunk_zero - lead <= 3 or brackets_at & set(range(lead + 1, trunk_zero)):
+        return digits[lead:]
+    country_code = digits[lead:trunk_zero]
+    if not country_code.isdigit() or country_code[0] == "0":
+        return digits[lead:]
+    return country_code + digits[trunk_zero + 1 :]

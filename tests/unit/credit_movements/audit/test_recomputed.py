@@ -1,5 +1,6 @@
 """Movements recomputed: what the rater charges is right by a second way of computing it, and what is wrong is found."""
 
+import itertools
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from credit_movements.audit.rate_history import RateHistory
 from credit_movements.audit.recomputed import detail, faults
 from credit_movements.demo.oracle_numbers import read_number
 from schemas.topics import RATES
+from streams.pricing import written_numbers
 from tests.unit.credit_movements.audit.spoiled import CODECS
 from tests.unit.streams.pricing.test_numbers import DESTINATIONS, NUMBERS
 from tests.unit.streams.test_outcome import DAY, NOW, classified, event, rate, top_up
@@ -79,6 +81,14 @@ def test_whatever_the_rater_charges_is_right(events: list[dict[str, Any]], rates
 @pytest.mark.parametrize(("destination", "digits"), NUMBERS)
 def test_a_number_is_read_as_the_rater_reads_it(destination: str, digits: str) -> None:
     assert digits_of(pl.Series([destination]))[0][:18] == digits
+
+
+def test_every_short_text_of_brackets_and_leads_is_read_alike_by_all_three() -> None:
+    texts = ["".join(each) for length in range(1, 7) for each in itertools.product("+014()", repeat=length)]
+    written = pl.Series(texts)
+    expected = [read_number(each)[0] for each in texts]
+    assert digits_of(written).to_list() == expected
+    assert written_numbers.digits_of(written)[0].to_list() == expected
 
 
 @given(st.lists(DESTINATIONS, max_size=8))
