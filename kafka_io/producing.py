@@ -1,7 +1,7 @@
 """Sends records through a producer whose queue may be full: none is left out, and their order stays."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -9,6 +9,7 @@ _FULL_QUEUE_WAIT_SECONDS: Final = 0.1
 # The producer's partitioner chooses the partition, by the key.
 BY_KEY: Final = -1
 
+Result = TypeVar("Result")
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
 
@@ -71,18 +72,18 @@ class Deliveries:
         return flush(self.producer, within_seconds) + len(self.failures)
 
 
-def _served(call: Callable[[], int]) -> int:
+def _served(call: Callable[[], Result]) -> Result:
     """What a call that runs callbacks returns.
 
     Within one such call the client may raise a fatal error and still call `on_delivery`. Python makes a SystemError of that,
     and sometimes loses the cause. Then the other answers are still to come, so the call is made once more.
     """
     try:
-        return int(call())
+        return call()
     except SystemError as error:
         if isinstance(error.__cause__, KafkaException):
             raise error.__cause__ from None
-        return int(call())
+        return call()
 
 
 def _found_no_room(record: dict[str, Any]) -> bool:

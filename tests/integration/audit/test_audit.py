@@ -80,6 +80,7 @@ def test_what_was_rated_and_stored_adds_up_per_partition(worked: Audited) -> Non
         assert (each.log_sums, each.log_checksum) == (each.row_sums, each.row_checksum)
 
 
+@pytest.mark.thorough
 def test_it_holds_at_every_moment_of_a_running_system(audited: Audited) -> None:
     stack, stop = audited.stack, threading.Event()
     audits = []
@@ -204,6 +205,7 @@ def test_a_row_that_was_changed_or_is_gone_or_too_many_is_found_and_described(wo
     assert log.log_sums != log.row_sums
 
 
+@pytest.mark.thorough
 @one_broker
 def test_the_command_prints_what_it_found_and_ends_with_status_1_on_a_difference(worked: Audited) -> None:
     settings = worked.settings

@@ -124,6 +124,7 @@ def test_an_event_too_old_to_be_taken_now_stays_where_it_is(stack: Stack) -> Non
     assert fates(replay(stack, now=TODAY + 2 * DAY)) == {"sent": 1, "too old": 1}
 
 
+@pytest.mark.thorough
 @one_broker
 def test_the_commands_list_decode_and_replay(stack: Stack) -> None:
     settings = stack.settings
@@ -185,6 +186,7 @@ def test_a_wrong_option_is_told_in_one_line(arguments: tuple[str, ...], says: st
     assert line.startswith(f"credit-movements: {says}")
 
 
+@pytest.mark.thorough
 @one_broker
 def test_a_letter_that_is_not_there_is_told_in_one_line(stack: Stack) -> None:
     environment: dict[str, Any] = {
