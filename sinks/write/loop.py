@@ -186,7 +186,11 @@ class Sink:
     def _begin(self, patience: Patience, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._complaints.withdraw("Kafka")
         self._partitions.begin(consumer, partitions)
-        found = patience.outlast("Kafka's offsets", partial(committed, consumer, partitions))
+        try:
+            found = patience.outlast("Kafka's offsets", partial(committed, consumer, partitions))
+        except StoppedWaitingError:
+            # A consumer that closes in the middle of a rebalance calls this too. It will read no more.
+            return
         # Without a committed offset it begins at the beginning: a row that is written again counts once.
         assign(consumer, {each: OFFSET_BEGINNING if at is None else at.offset for each, at in found.items()})
 

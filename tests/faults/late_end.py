@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from contextlib import closing
 from typing import NamedTuple
 
 import polars as pl
@@ -9,10 +10,12 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from credit_movements import clients
+from kafka_io.offsets import offset_range
+from kafka_io.positions import TopicPartition
 from kafka_io.transaction_watch import TransactionWatch
 from kafka_io.transactions import Transactions
 from schemas.dead_letters import Reason
-from schemas.topics import USAGE_EVENTS
+from schemas.topics import CREDIT_MOVEMENTS, USAGE_EVENTS
 from streams.writer import MovementWriter
 from tests.faults.proxy import Fault
 from tests.faults.world import World
@@ -46,6 +49,7 @@ class LateEnd:
     def __init__(self, world: World, patch: pytest.MonkeyPatch, ending: bytes, after: int) -> None:
         self.answers: list[int] = []
         self._kafka = world.kafka
+        self._settings = world.settings
         # Key 26, version, correlation id; the client; the transactional id; producer id and epoch; commit or abort.
         request = rb"\x00\x1a.{6}\x00\x10credit-movements\x00\x0arater-test.{10}" + ending
         self._strike = world.kafka.strike(re.compile(request, re.DOTALL), Fault.HELD)
@@ -81,11 +85,24 @@ class LateEnd:
                 waited.append(message)
             if len(waited) == after and not self.answers:
                 writer._transactions.producer.flush()
-                answer = self._kafka.deliver(self._strike)
-                # After the answer's length, correlation id and throttling time.
-                self.answers.append(int.from_bytes(answer[12:14], "big"))
+                self._deliver(message.partition() or 0)
 
         patch.setattr(MovementWriter, "write_dead_letter", write_dead_letter)
+
+    def _deliver(self, partition: int) -> None:
+        """Returns when Kafka has done what it was told. Before, the rest of the batch might get into the same transaction."""
+        written = [TopicPartition(name, partition) for name in (f"{USAGE_EVENTS.name}.dlq", CREDIT_MOVEMENTS.name)]
+        with closing(clients.reading_consumer(self._settings, "late-end")) as reader:
+            # A reader of committed records is told the end of what is decided.
+            before = [offset_range(reader, each)[1] for each in written]
+            answer = self._kafka.deliver(self._strike)
+            # After the answer's length, correlation id and throttling time.
+            error = int.from_bytes(answer[12:14], "big")
+            if error == 0:
+                eventually(
+                    lambda: all(offset_range(reader, each)[1] > end for each, end in zip(written, before, strict=True))
+                )
+        self.answers.append(error)
 
 
 def rate_two_batches(world: World, late: LateEnd) -> Outcome:
