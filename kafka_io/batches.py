@@ -70,6 +70,15 @@ def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error
     return sort_out(consumer.consume(most_records, wait_seconds), on_error)
 
 
+def consume_available(consumer: Consumer, most_records: int, wait_seconds: float) -> list[Message]:
+    """Wait for the first message, `wait_seconds` at most, then take what has come: `most_records` at most.
+
+    `Consumer.consume` alone waits its whole time, unless as many messages come as it was asked for.
+    """
+    first = consumer.consume(1, wait_seconds)
+    return [*first, *consumer.consume(most_records - 1, 0)] if first and most_records > 1 else first
+
+
 def sort_out(messages: list[Message], on_error: OnError = log_error) -> ConsumedBatch:
     """Part what a consumer gave into records, ends and errors. `on_error` gets the errors that the consumer recovers from.
 

@@ -34,6 +34,12 @@ def fields_of(record: str) -> list[Schema]:
     return fields
 
 
+def with_fields_before(record: str, fields: list[Schema]) -> str:
+    """The newest version of one record's schema with more fields before its own."""
+    schema = json.loads(schema_text(record))
+    return json.dumps({**schema, "fields": [*fields, *schema["fields"]]})
+
+
 @cache
 def parsed_schema(text: str) -> Schema:
     """A schema for fastavro without its logical types: a time is then the integer that was written.

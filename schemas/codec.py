@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyruhvro
 
 from schemas import datum, wire
-from schemas.avro_schemas import fields_of, parsed_schema, schema_text
+from schemas.avro_schemas import fields_of, parsed_schema, schema_text, with_fields_before
 from schemas.columnar.datums import Field, read_datums
 from schemas.columnar.joined import Ints
 from schemas.dead_letters import Reason
@@ -63,7 +63,8 @@ class RecordCodec:
         self._own_text = schema_text(topic.record)
         self._layout = [Field.of(field) for field in fields_of(topic.record)]
         self.dtypes = {field.name: pl.String if field.is_text else pl.Int64 for field in self._layout}
-        self._arrow_schema: pa.Schema = pyruhvro.avro_to_arrow_schema(self._own_text)
+        self._framed_text = with_fields_before(topic.record, wire.HEADER_FIELDS)
+        self._framed_schema: pa.Schema = pyruhvro.avro_to_arrow_schema(self._framed_text)
         self._known: dict[int, str] = {}
         self._own_id: int | None = None
 
@@ -97,14 +98,15 @@ class RecordCodec:
 
     def encode(self, records: pl.DataFrame) -> list[bytes]:
         """Encode rows (a column for each Avro field, times as Int64) to values. Raises UnregisteredSchemaError."""
-        header = wire.header(self.own_id())
         columns = [
             records[field.name].to_arrow().cast(pa.int64() if pa.types.is_timestamp(field.type) else field.type)
-            for field in self._arrow_schema
+            for field in self._framed_schema
+            if field.name in self.dtypes
         ]
-        arrays = [column.cast(field.type) for column, field in zip(columns, self._arrow_schema, strict=True)]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=self._arrow_schema)
-        return [header + body for part in _serialize(batch, self._own_text) for body in part.to_pylist()]
+        columns = [*wire.header_columns(self.own_id(), len(records)), *columns]
+        arrays = [column.cast(field.type) for column, field in zip(columns, self._framed_schema, strict=True)]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._framed_schema)
+        return [value for part in _serialize(batch, self._framed_text) for value in part.to_pylist()]
 
     def encode_one(self, record: dict[str, Any]) -> bytes:
         """Encode one record given as a dict, times as integers. Raises UnregisteredSchemaError."""

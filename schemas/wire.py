@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from schemas.columnar.joined import Ints, JoinedValues
 
 HEADER_BYTES = 5
 MAX_VALUE_BYTES = 64 * 1024
 _MAGIC = 0
+# A header has the bytes of these two Avro fields: `false` is one byte, the magic one, and the four bytes of a float are written
+# as they are. So a writer of datums can write the headers too, and nobody has to join the two, value by value.
+HEADER_FIELDS: Final[list[dict[str, Any]]] = [
+    {"name": "_magic", "type": "boolean"},
+    {"name": "_schema_id", "type": "float"},
+]
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,12 @@ class Frames:
 def header(schema_id: int) -> bytes:
     """The five bytes before a datum."""
     return bytes([_MAGIC]) + schema_id.to_bytes(4, "big")
+
+
+def header_columns(schema_id: int, count: int) -> list[pa.Array]:
+    """The columns of HEADER_FIELDS for `count` values."""
+    ids = pa.FloatArray.from_buffers(pa.float32(), count, [None, pa.py_buffer(header(schema_id)[1:] * count)])
+    return [pa.array(np.zeros(count, dtype=bool)), ids]
 
 
 def read_frames(values: Sequence[bytes | None]) -> Frames:

@@ -10,7 +10,7 @@ After an aborted batch the partitions are prepared again, so its events are read
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from confluent_kafka import Consumer
@@ -54,8 +54,10 @@ class Assignment:
         log_reader: LogReader,
         options: RaterOptions,
         clock: ClockWatch,
+        before_leaving: Callable[[], None],
     ) -> None:
         self._consumer = consumer
+        self._before_leaving = before_leaving
         self._writer = writer
         self._log_reader = log_reader
         self._options = options
@@ -77,6 +79,7 @@ class Assignment:
         assign(consumer, {})
 
     def on_revoke(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+        self._before_leaving()
         # The stores stay open: they hold only committed movements, and catch up from the log if the partitions come back.
         self._assigned, self.next_offsets = [], {}
         self.is_prepared = False

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 from confluent_kafka import Message
 
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec, Refusal
 from streams.events.record_times import END_OF_TIME_MICROS, RecordTimes, record_times
-from streams.events.table import POSITION_COLUMNS, events_table
+from streams.events.sorted_keys import Ints
+from streams.events.table import events_table
 
 
 @dataclass(frozen=True)
@@ -38,51 +40,57 @@ def decode_batch(
     need no ages leave both out. Raises RegistryUnavailableError.
     """
     times = record_times(messages, now_micros)
-    positions = _positions(messages, times)
-    positions = positions.with_columns(_newest_so_far(positions, newest_before or {}))
+    topics = [message.topic() for message in messages]
+    partitions = np.array([message.partition() for message in messages], dtype=np.int64)
+    offsets = np.array([message.offset() for message in messages], dtype=np.int64)
+    rows_of = _rows_of_partitions(topics, partitions)
+    newest_at = _newest_so_far(rows_of, times.recorded_at, newest_before or {})
+    positions = {"partition": partitions, "offset": offsets, "recorded_at": times.recorded_at, "newest_at": newest_at}
     values = [message.value() for message in messages]
     decoded: dict[str, pl.DataFrame] = {}
     refusals: list[Refusal] = []
     for topic, codec in codecs.items():
-        of_topic = positions.filter(pl.col("topic") == topic).drop("topic")
-        rows = of_topic["row"].to_list()
-        batch = codec.decode([values[row] for row in rows] if len(rows) < len(values) else values)
-        decoded[topic] = of_topic[batch.rows["row"]].hstack(batch.rows.drop("row"))
-        refusals += [refusal._replace(row=rows[refusal.row]) for refusal in batch.refusals]
-    last = positions.group_by("topic", "partition").agg(pl.col("offset", "newest_at").max())
+        rows = _rows_of_topic(rows_of, topic)
+        if len(rows) == 0:
+            continue
+        batch = codec.decode([values[row] for row in rows.tolist()] if len(rows) < len(values) else values)
+        of_records = rows[batch.rows["row"].to_numpy()]
+        decoded[topic] = batch.rows.with_columns(
+            pl.Series("row", of_records, dtype=pl.UInt32),
+            *(pl.Series(name, column[of_records]) for name, column in positions.items()),
+        )
+        refusals += [refusal._replace(row=int(rows[refusal.row])) for refusal in batch.refusals]
     return EventBatch(
         messages,
         events_table(decoded),
         refusals,
         times,
-        next_offsets={TopicPartition(topic, partition): offset + 1 for topic, partition, offset, _ in last.iter_rows()},
-        newest_at={TopicPartition(topic, partition): newest for topic, partition, _, newest in last.iter_rows()},
+        next_offsets={each: int(offsets[rows[-1]]) + 1 for each, rows in rows_of.items()},
+        newest_at={each: int(newest_at[rows[-1]]) for each, rows in rows_of.items()},
     )
 
 
-def _positions(messages: list[Message], times: RecordTimes) -> pl.DataFrame:
-    """POSITION_COLUMNS without `newest_at`, and `topic`."""
-    return pl.DataFrame(
-        {
-            "row": range(len(messages)),
-            "topic": [message.topic() for message in messages],
-            "partition": [message.partition() for message in messages],
-            "offset": [message.offset() for message in messages],
-            "recorded_at": times.recorded_at,
-        },
-        schema={
-            name: dtype for name, dtype in (POSITION_COLUMNS | {"topic": pl.String}).items() if name != "newest_at"
-        },
-    )
+def _rows_of_partitions(topics: list[str | None], partitions: Ints) -> dict[TopicPartition, Ints]:
+    """The indices of the messages of each partition, ascending."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(topics))}
+    groups = partitions * len(names) + np.array([names[topic] for topic in topics], dtype=np.int64)
+    order = np.argsort(groups, kind="stable")
+    begins = np.flatnonzero(np.diff(groups[order])) + 1
+    pieces = np.split(order, begins) if len(order) else []
+    return {TopicPartition(str(topics[rows[0]]), int(partitions[rows[0]])): rows for rows in pieces}
 
 
-def _newest_so_far(positions: pl.DataFrame, before: Mapping[TopicPartition, int]) -> pl.Series:
+def _rows_of_topic(rows_of: Mapping[TopicPartition, Ints], topic: str) -> Ints:
+    pieces = [rows for partition, rows in rows_of.items() if partition.topic == topic]
+    return np.sort(np.concatenate(pieces)) if pieces else np.empty(0, dtype=np.int64)
+
+
+def _newest_so_far(
+    rows_of: Mapping[TopicPartition, Ints], recorded_at: Ints, before: Mapping[TopicPartition, int]
+) -> Ints:
     """For each record the time of the newest one of its partition so far, its own included."""
-    known = pl.DataFrame(
-        [(*partition, newest) for partition, newest in before.items()],
-        schema={"topic": pl.String, "partition": pl.Int64, "before": pl.Int64},
-        orient="row",
-    )
-    among_these = pl.col("recorded_at").cum_max().over("topic", "partition")
-    joined = positions.join(known, on=["topic", "partition"], how="left", maintain_order="left")
-    return joined.select(newest_at=pl.max_horizontal(among_these, "before")).to_series()
+    newest = np.empty(len(recorded_at), dtype=np.int64)
+    for partition, rows in rows_of.items():
+        among_these = np.maximum.accumulate(recorded_at[rows])
+        newest[rows] = np.maximum(among_these, before[partition]) if partition in before else among_these
+    return newest

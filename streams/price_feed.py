@@ -109,11 +109,12 @@ class PriceFeed:
         decoded = {
             topic: self._codecs[topic].decode([record.value() for record in records])
             for topic, records in of_topics.items()
+            if records
         }
         self._undecoded = None
         self._at_end |= batch.ends.keys()
-        for topic, records in of_topics.items():
-            self._apply(topic, records, decoded[topic])
+        for topic, of_topic in decoded.items():
+            self._apply(topic, of_topics[topic], of_topic)
         return bool(batch.records)
 
     def _apply(self, topic: str, messages: list[Message], decoded: Decoded) -> None:

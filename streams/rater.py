@@ -5,6 +5,12 @@
 3. In one transaction write the movements and the dead letters, and commit the offsets (`writer`).
 4. Remember the ids of the movements in the deduplication stores (`dedup`).
 
+While batches are full, steps 1 and 2 of a batch run beside step 3 of the batch before, which is then under way (`under_way`):
+it has a thread, and at most one batch is there. What must stay in order stays in order. Step 2 counts what the batch under way
+has decided: its ids are known, and its newest records too. Step 3 begins when steps 3 and 4 of the batch before are done. If
+the batch under way is aborted, what was decided after it is dropped, and both are read again. Partitions are given up only when
+nothing is under way.
+
 A crash before the end of step 3 leaves nothing behind: the batch is read again. A crash between steps 3 and 4 leaves a store
 that is behind the log; the next assignment reads the missing ids from the log. A batch that is read again gives the same rows,
 because step 2 knows no clock and no random number. The clock has one use, in step 1: a publisher's timestamp counts as the
@@ -20,10 +26,12 @@ a store may have forgotten.
 import logging
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import Consumer, Message
 
-from kafka_io.batches import OffsetOutOfRangeError, offsets_after, sort_out
+from kafka_io.batches import OffsetOutOfRangeError, consume_available, offsets_after, sort_out
+from kafka_io.offsets import OffsetAndNote
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
 from kafka_io.positions import TopicPartition
 from kafka_io.transactions import AbortedError
@@ -38,6 +46,7 @@ from streams.options import RaterOptions
 from streams.outcome import Outcomes, decide, refusals_of
 from streams.price_feed import PriceFeed, RefusedPrice
 from streams.registry_outages import outlast_registry
+from streams.under_way import UnderWay
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter
@@ -69,8 +78,11 @@ class Rater:
         self._metrics = metrics
         self._clock = clock
         self._counts = OutcomeCounts(metrics, numbers)
+        self._monotonic_seconds = monotonic_seconds
         self._complaints = Complaints(monotonic_seconds)
-        self._assignment = Assignment(consumer, writer, log_reader, options, clock)
+        self._assignment = Assignment(consumer, writer, log_reader, options, clock, self._finish_before_leaving)
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._under_way: UnderWay | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -91,20 +103,28 @@ class Rater:
             self._assignment.subscribe()
             while not stop.is_set():
                 self._turn(patience)
+            self._finish_before_leaving()
         except StoppedWaitingError as error:
             logger.warning("%s: the events in hand are read again at the next start", error)
         finally:
+            # After an error a batch may still be under way. Its end changes nothing here: the log shows it at the next start.
+            self._under_way = None
+            self._committer.shutdown()
             self._assignment.stores.save()
             self._consumer.close()
 
     def _turn(self, patience: Patience) -> None:
         """Consume once, then rate the batch, or prepare partitions that a rebalance has brought."""
-        messages = self._consumer.consume(self._options.batch_size, self._options.wait_seconds)
+        # Records wait in the client while a batch is worked on: so batches grow with the backlog, and are small without one.
+        messages = consume_available(self._consumer, self._options.batch_size, self._options.wait_seconds)
         try:
             if self._assignment.is_prepared:
                 self._rate(messages, patience)
+                if len(messages) < self._options.batch_size:
+                    self._finish()
             else:
                 # Records that came before the rebalance are dropped: they are read again from the committed offsets.
+                self._finish()
                 self._assignment.prepare(patience)
         except AbortedError:
             self._metrics.aborts.inc()
@@ -114,46 +134,73 @@ class Rater:
             self._assignment.read_again()
 
     def _rate(self, messages: list[Message], patience: Patience) -> None:
-        """Steps 1 to 4 of a batch."""
+        """Steps 1 and 2 of a batch, 4 of the batch before, then 3 begins."""
+        began_at = self._monotonic_seconds()
         # 1. Take in what came, rates and plans too, and decode it.
         try:
             consumed = sort_out(messages)
         except OffsetOutOfRangeError as error:
+            self._finish()
             why = f"offset {error.offset} is to be read next, and is not there"
             self._assignment.begin_elsewhere({error.topic_partition: why})
             return
         outlast_registry(patience, self._feed.refresh)
         batch = outlast_registry(patience, lambda: self._decode(consumed.records))
         outlast_registry(patience, lambda: self._clock.watch(batch.times))
+        # 2. Decide what becomes of each event.
+        outcomes = self._decide(batch)
+        # 3 and 4 of the batch before.
+        self._finish()
         next_offsets = offsets_after(self._assignment.next_offsets, batch.next_offsets, consumed.ends)
         refused_prices = self._assignment.to_dead_letter(self._feed.refused)
         # They come in each topic's order, so the last one of each partition counts.
         next_offsets |= {price.position.topic_partition: price.position.next_offset for price in refused_prices}
         if not next_offsets:
             return
-        with self._metrics.batch_seconds.time():
-            # 2. Decide what becomes of each event.
-            outcomes = self._decide(batch)
-            # 3. Write and commit.
-            reached = self._commit(batch, outcomes, next_offsets, refused_prices)
-            # 4. Remember.
-            self._assignment.go_on(next_offsets, batch.newest_at)
-            moved = outcomes.moved
-            self._assignment.stores.remember(outcomes.movements, outcomes.ids[moved], outcomes.content[moved], reached)
-        self._counts.note(batch, outcomes, self._feed.prices, len(self._assignment.stores))
+        # 3. Write and commit, beside steps 1 and 2 of the next batch.
+        commit = self._committer.submit(
+            self._commit, batch, outcomes, self._assignment.offsets_to_commit(next_offsets, batch.newest_at), refused_prices
+        )
+        self._under_way = UnderWay(batch, outcomes, next_offsets, self._feed.prices, began_at, commit)
+
+    def _finish(self) -> None:
+        """Wait until the batch under way is committed, then do its step 4. Raises AbortedError if it was not, and KafkaException
+        where this rater must end."""
+        done, self._under_way = self._under_way, None
+        if done is None:
+            return
+        reached = done.commit.result()
+        # 4. Remember.
+        self._assignment.go_on(done.next_offsets, done.batch.newest_at)
+        outcomes, moved = done.outcomes, done.outcomes.moved
+        self._assignment.stores.remember(outcomes.movements, outcomes.ids[moved], outcomes.content[moved], reached)
+        self._metrics.batch_seconds.observe(self._monotonic_seconds() - done.began_at)
+        self._counts.note(done.batch, outcomes, done.prices, len(self._assignment.stores))
+
+    def _finish_before_leaving(self) -> None:
+        """Before partitions go. Whether the batch under way is aborted or not: they are prepared anew before more is rated."""
+        try:
+            self._finish()
+        except AbortedError:
+            self._metrics.aborts.inc()
 
     def _decode(self, records: list[Message]) -> EventBatch:
-        return decode_batch(records, self._codecs, self._clock.now_micros(), self._assignment.newest_at)
+        newest_at = self._assignment.newest_at
+        if self._under_way is not None:
+            newest_at = {**newest_at, **self._under_way.batch.newest_at}
+        return decode_batch(records, self._codecs, self._clock.now_micros(), newest_at)
 
     def _decide(self, batch: EventBatch) -> Outcomes:
         look_up, options = self._assignment.stores.look_up, self._options
+        if self._under_way is not None:
+            look_up = self._under_way.known_too(look_up)
         return decide(batch.events, look_up, self._feed.prices, options.partitions, options.limits)
 
     def _commit(
         self,
         batch: EventBatch,
         outcomes: Outcomes,
-        next_offsets: dict[TopicPartition, int],
+        offsets: Mapping[TopicPartition, OffsetAndNote],
         refused_prices: list[RefusedPrice],
     ) -> dict[int, int]:
         """Returns where the log ends after the batch, for each partition that got movements."""
@@ -165,4 +212,4 @@ class Rater:
             self._writer.write_dead_letter(batch.messages[row], check.reason, detail)
         for price in refused_prices:
             self._writer.write_dead_letter(price.message, price.reason, price.detail)
-        return self._writer.commit(self._assignment.offsets_to_commit(next_offsets, batch.newest_at), self._consumer)
+        return self._writer.commit(offsets, self._consumer)

@@ -44,16 +44,16 @@ class MovementWriter:
         if len(movements) == 0:
             return
         self._begin_writing()
-        encoded = movements.select("account_id", "source_partition").with_columns(
-            value=pl.Series(self._movements.encode(movements), dtype=pl.Binary)
-        )
-        for (partition,), lines in encoded.partition_by("source_partition", as_dict=True).items():
-            keys, values = lines["account_id"].to_list(), lines["value"].to_list()
-            records: list[dict[str, Any]] = [
-                {"key": key, "value": value} for key, value in zip(keys, values, strict=True)
-            ]
-            records[-1]["callback"] = self._note_offset
-            produce_all(self._transactions.producer, CREDIT_MOVEMENTS.name, records, int(partition))
+        # By partition, and in each in the order of the log.
+        movements = movements.sort("source_partition", maintain_order=True)
+        keys, values = movements["account_id"].to_list(), self._movements.encode(movements)
+        records: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in zip(keys, values, strict=True)]
+        begin = 0
+        for partition, count in movements["source_partition"].value_counts().sort("source_partition").iter_rows():
+            of_partition = records[begin : begin + count]
+            of_partition[-1]["callback"] = self._note_offset
+            produce_all(self._transactions.producer, CREDIT_MOVEMENTS.name, of_partition, int(partition))
+            begin += count
 
     def write_dead_letter(self, message: Message, reason: Reason, detail: str) -> None:
         """Queue a dead letter: the record's bytes untouched, its headers, and ours."""

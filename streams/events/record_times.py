@@ -6,6 +6,7 @@ slow clock of ours refuses no event.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE, Message
@@ -29,9 +30,8 @@ class RecordTimes:
 
 def record_times(messages: list[Message], now_micros: int = END_OF_TIME_MICROS) -> RecordTimes:
     """The times of records without errors. `now_micros`: the reader's clock after they came."""
-    stamps = [message.timestamp() for message in messages]
-    kinds = np.array([kind for kind, _ in stamps], dtype=np.int64)
-    millis = np.array([millis for _, millis in stamps], dtype=np.int64)
+    stamps = chain.from_iterable(message.timestamp() for message in messages)
+    kinds, millis = np.fromiter(stamps, dtype=np.int64, count=2 * len(messages)).reshape(-1, 2).T
     stamped_at = np.clip(millis, -1, END_OF_TIME_MICROS // _MICROS_PER_MILLI) * _MICROS_PER_MILLI
     stamped_at[kinds == TIMESTAMP_NOT_AVAILABLE] = now_micros
     is_brokers = kinds == TIMESTAMP_LOG_APPEND_TIME

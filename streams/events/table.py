@@ -36,8 +36,10 @@ def events_table(decoded: dict[str, pl.DataFrame]) -> pl.DataFrame:
     A usage event has no amount and currency; a top-up has no usage type, destination and user, and a quantity of 0.
     The rows are in the order of the batch.
     """
-    tables = [_with_all_columns(records, topic) for topic, records in decoded.items()]
-    return pl.concat([pl.DataFrame(schema=EVENT_COLUMNS), *tables]).sort("row")
+    tables = [_with_all_columns(records, topic) for topic, records in decoded.items() if len(records)]
+    if not tables:
+        return pl.DataFrame(schema=EVENT_COLUMNS)
+    return tables[0] if len(tables) == 1 else pl.concat(tables).sort("row")
 
 
 def events_of_movements(movements: pl.DataFrame) -> pl.DataFrame:
