@@ -23,6 +23,10 @@ from schemas.registry import SubjectSchemas
 from schemas.topics import Topic
 
 
+_THREADS = 2
+_ROWS_FOR_ONE_THREAD = 5_000
+
+
 class Refusal(NamedTuple):
     """One value that is no record: its index in the batch, and why."""
 
@@ -151,5 +155,5 @@ class RecordCodec:
 
 
 def _serialize(batch: pa.RecordBatch, schema: str) -> list[pa.BinaryArray]:
-    arrays: list[pa.BinaryArray] = pyruhvro.serialize_record_batch(batch, schema, 1)
+    arrays: list[pa.BinaryArray] = pyruhvro.serialize_record_batch(batch, schema, _THREADS if len(batch) > _ROWS_FOR_ONE_THREAD else 1)
     return arrays

@@ -5,11 +5,11 @@
 3. In one transaction write the movements and the dead letters, and commit the offsets (`writer`).
 4. Remember the ids of the movements in the deduplication stores (`dedup`).
 
-While batches are full, steps 1 and 2 of a batch run beside step 3 of the batch before, which is then under way (`under_way`):
-it has a thread, and at most one batch is there. What must stay in order stays in order. Step 2 counts what the batch under way
-has decided: its ids are known, and its newest records too. Step 3 begins when steps 3 and 4 of the batch before are done. If
-the batch under way is aborted, what was decided after it is dropped, and both are read again. Partitions are given up only when
-nothing is under way.
+While batches follow each other, steps 1 and 2 of one run beside the commit of the one before, which is then under way
+(`under_way`): a thread waits for Kafka's answers, and Python's lock is free meanwhile. What must stay in order stays in order.
+Step 2 counts what the batch under way has decided: its ids are known, and the times of its records too. Step 3 begins when
+steps 3 and 4 of the batch before are done. If the batch under way is aborted, what was decided after it is dropped, and both
+are read again. Partitions are given up only when nothing is under way.
 
 A crash before the end of step 3 leaves nothing behind: the batch is read again. A crash between steps 3 and 4 leaves a store
 that is behind the log; the next assignment reads the missing ids from the log. A batch that is read again gives the same rows,
@@ -120,8 +120,6 @@ class Rater:
         try:
             if self._assignment.is_prepared:
                 self._rate(messages, patience)
-                if len(messages) < self._options.batch_size:
-                    self._finish()
             else:
                 # Records that came before the rebalance are dropped: they are read again from the committed offsets.
                 self._finish()
@@ -157,10 +155,10 @@ class Rater:
         next_offsets |= {price.position.topic_partition: price.position.next_offset for price in refused_prices}
         if not next_offsets:
             return
-        # 3. Write and commit, beside steps 1 and 2 of the next batch.
-        commit = self._committer.submit(
-            self._commit, batch, outcomes, self._assignment.offsets_to_commit(next_offsets, batch.newest_at), refused_prices
-        )
+        # 3. Write, and commit beside steps 1 and 2 of the next batch.
+        self._write(batch, outcomes, refused_prices)
+        offsets = self._assignment.offsets_to_commit(next_offsets, batch.newest_at)
+        commit = self._committer.submit(self._writer.commit, offsets, self._consumer)
         self._under_way = UnderWay(batch, outcomes, next_offsets, self._feed.prices, began_at, commit)
 
     def _finish(self) -> None:
@@ -196,14 +194,7 @@ class Rater:
             look_up = self._under_way.known_too(look_up)
         return decide(batch.events, look_up, self._feed.prices, options.partitions, options.limits)
 
-    def _commit(
-        self,
-        batch: EventBatch,
-        outcomes: Outcomes,
-        offsets: Mapping[TopicPartition, OffsetAndNote],
-        refused_prices: list[RefusedPrice],
-    ) -> dict[int, int]:
-        """Returns where the log ends after the batch, for each partition that got movements."""
+    def _write(self, batch: EventBatch, outcomes: Outcomes, refused_prices: list[RefusedPrice]) -> None:
         self._writer.begin()
         self._writer.append(outcomes.movements)
         for refusal in batch.refusals:
@@ -212,4 +203,3 @@ class Rater:
             self._writer.write_dead_letter(batch.messages[row], check.reason, detail)
         for price in refused_prices:
             self._writer.write_dead_letter(price.message, price.reason, price.detail)
-        return self._writer.commit(offsets, self._consumer)

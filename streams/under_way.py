@@ -1,4 +1,4 @@
-"""The batch of a rater that is being written and committed while the next one is decided."""
+"""The batch of a rater that is being committed while the next one is decided."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
