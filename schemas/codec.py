@@ -22,9 +22,7 @@ from schemas.dead_letters import Reason
 from schemas.registry import SubjectSchemas
 from schemas.topics import Topic
 
-
-_THREADS = 2
-_ROWS_FOR_ONE_THREAD = 5_000
+_ROWS_OF_ONE_THREAD = 5_000
 
 
 class Refusal(NamedTuple):
@@ -107,7 +105,7 @@ class RecordCodec:
             for field in self._framed_schema
             if field.name in self.dtypes
         ]
-        columns = [*wire.header_columns(self.own_id(), len(records)), *columns]
+        columns = [*wire.header_columns(self._framed_schema, self.own_id(), len(records)), *columns]
         arrays = [column.cast(field.type) for column, field in zip(columns, self._framed_schema, strict=True)]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._framed_schema)
         return [value for part in _serialize(batch, self._framed_text) for value in part.to_pylist()]
@@ -155,5 +153,6 @@ class RecordCodec:
 
 
 def _serialize(batch: pa.RecordBatch, schema: str) -> list[pa.BinaryArray]:
-    arrays: list[pa.BinaryArray] = pyruhvro.serialize_record_batch(batch, schema, _THREADS if len(batch) > _ROWS_FOR_ONE_THREAD else 1)
+    threads = 1 if len(batch) <= _ROWS_OF_ONE_THREAD else 2
+    arrays: list[pa.BinaryArray] = pyruhvro.serialize_record_batch(batch, schema, threads)
     return arrays

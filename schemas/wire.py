@@ -36,10 +36,10 @@ def header(schema_id: int) -> bytes:
     return bytes([_MAGIC]) + schema_id.to_bytes(4, "big")
 
 
-def header_columns(schema_id: int, count: int) -> list[pa.Array]:
-    """The columns of HEADER_FIELDS for `count` values."""
-    ids = pa.FloatArray.from_buffers(pa.float32(), count, [None, pa.py_buffer(header(schema_id)[1:] * count)])
-    return [pa.array(np.zeros(count, dtype=bool)), ids]
+def header_columns(schema: pa.Schema, schema_id: int, count: int) -> list[pa.Array]:
+    """The columns of HEADER_FIELDS for `count` values; `schema` begins with these fields. Nothing ever counts with them."""
+    ids = pa.py_buffer(header(schema_id)[1:] * count)
+    return [pa.array(np.zeros(count, dtype=bool)), pa.Array.from_buffers(schema.field(1).type, count, [None, ids])]
 
 
 def read_frames(values: Sequence[bytes | None]) -> Frames:

@@ -6,7 +6,7 @@
 4. Remember the ids of the movements in the deduplication stores (`dedup`).
 
 While batches follow each other, steps 1 and 2 of one run beside the commit of the one before, which is then under way
-(`under_way`): a thread waits for Kafka's answers, and Python's lock is free meanwhile. What must stay in order stays in order.
+(`UnderWay`): a thread waits for Kafka's answers, and Python's lock is free meanwhile. What must stay in order stays in order.
 Step 2 counts what the batch under way has decided: its ids are known, and the times of its records too. Step 3 begins when
 steps 3 and 4 of the batch before are done. If the batch under way is aborted, what was decided after it is dropped, and both
 are read again. Partitions are given up only when nothing is under way.
@@ -26,12 +26,13 @@ a store may have forgotten.
 import logging
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
+import numpy as np
 from confluent_kafka import Consumer, Message
 
 from kafka_io.batches import OffsetOutOfRangeError, consume_available, offsets_after, sort_out
-from kafka_io.offsets import OffsetAndNote
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
 from kafka_io.positions import TopicPartition
 from kafka_io.transactions import AbortedError
@@ -40,18 +41,35 @@ from streams.assignment import Assignment
 from streams.batch import EventBatch, decode_batch
 from streams.counts import OutcomeCounts
 from streams.dedup.catch_up import LogReader
+from streams.dedup.fingerprints import Hashes
+from streams.dedup.runs import Run, look_up
+from streams.events.sorted_keys import Ints
 from streams.metrics import RaterMetrics
 from streams.offsets import KafkaSilentError
 from streams.options import RaterOptions
 from streams.outcome import Outcomes, decide, refusals_of
 from streams.price_feed import PriceFeed, RefusedPrice
+from streams.pricing.rating import Mask, PriceList
 from streams.registry_outages import outlast_registry
-from streams.under_way import UnderWay
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter
 
 logger = logging.getLogger(__name__)
+
+
+class UnderWay(NamedTuple):
+    """A batch that is being committed. `next_offsets`: where the rater goes on after it. `prices`: those that it was rated by.
+    `run`: the ids of its movements. `began_at_seconds` is of the rater's monotonic clock. `commit` gives, for each partition of
+    `credit-movements` written to, the offset after the last movement."""
+
+    batch: EventBatch
+    outcomes: Outcomes
+    next_offsets: dict[TopicPartition, int]
+    prices: PriceList
+    run: Run
+    began_at_seconds: float
+    commit: Future[dict[int, int]]
 
 
 class Rater:
@@ -133,7 +151,7 @@ class Rater:
 
     def _rate(self, messages: list[Message], patience: Patience) -> None:
         """Steps 1 and 2 of a batch, 4 of the batch before, then 3 begins."""
-        began_at = self._monotonic_seconds()
+        began_at_seconds = self._monotonic_seconds()
         # 1. Take in what came, rates and plans too, and decode it.
         try:
             consumed = sort_out(messages)
@@ -159,21 +177,24 @@ class Rater:
         self._write(batch, outcomes, refused_prices)
         offsets = self._assignment.offsets_to_commit(next_offsets, batch.newest_at)
         commit = self._committer.submit(self._writer.commit, offsets, self._consumer)
-        self._under_way = UnderWay(batch, outcomes, next_offsets, self._feed.prices, began_at, commit)
+        run = Run.of(*_fingerprints(outcomes))
+        self._under_way = UnderWay(batch, outcomes, next_offsets, self._feed.prices, run, began_at_seconds, commit)
 
     def _finish(self) -> None:
-        """Wait until the batch under way is committed, then do its step 4. Raises AbortedError if it was not, and KafkaException
-        where this rater must end."""
+        """Wait until the batch under way is committed, then do its step 4.
+
+        Raises AbortedError if it was not, and KafkaException where this rater must end.
+        """
         done, self._under_way = self._under_way, None
         if done is None:
             return
         reached = done.commit.result()
         # 4. Remember.
         self._assignment.go_on(done.next_offsets, done.batch.newest_at)
-        outcomes, moved = done.outcomes, done.outcomes.moved
-        self._assignment.stores.remember(outcomes.movements, outcomes.ids[moved], outcomes.content[moved], reached)
-        self._metrics.batch_seconds.observe(self._monotonic_seconds() - done.began_at)
-        self._counts.note(done.batch, outcomes, done.prices, len(self._assignment.stores))
+        partitions = done.outcomes.movements["source_partition"].to_numpy()
+        self._assignment.stores.remember(partitions, *_fingerprints(done.outcomes), reached)
+        self._metrics.batch_seconds.observe(self._monotonic_seconds() - done.began_at_seconds)
+        self._counts.note(done.batch, done.outcomes, done.prices, len(self._assignment.stores))
 
     def _finish_before_leaving(self) -> None:
         """Before partitions go. Whether the batch under way is aborted or not: they are prepared anew before more is rated."""
@@ -189,10 +210,16 @@ class Rater:
         return decode_batch(records, self._codecs, self._clock.now_micros(), newest_at)
 
     def _decide(self, batch: EventBatch) -> Outcomes:
-        look_up, options = self._assignment.stores.look_up, self._options
+        options = self._options
+        return decide(batch.events, self._look_up, self._feed.prices, options.partitions, options.limits)
+
+    def _look_up(self, partitions: Ints, ids: Hashes) -> tuple[Mask, Hashes, Ints]:
+        """In the stores, and among the movements under way."""
+        known, content, forgotten_before = self._assignment.stores.look_up(partitions, ids)
         if self._under_way is not None:
-            look_up = self._under_way.known_too(look_up)
-        return decide(batch.events, look_up, self._feed.prices, options.partitions, options.limits)
+            here, content_here = look_up([self._under_way.run], ids)
+            known, content = known | here, np.where(here, content_here, content)
+        return known, content, forgotten_before
 
     def _write(self, batch: EventBatch, outcomes: Outcomes, refused_prices: list[RefusedPrice]) -> None:
         self._writer.begin()
@@ -203,3 +230,9 @@ class Rater:
             self._writer.write_dead_letter(batch.messages[row], check.reason, detail)
         for price in refused_prices:
             self._writer.write_dead_letter(price.message, price.reason, price.detail)
+
+
+def _fingerprints(outcomes: Outcomes) -> tuple[Hashes, Hashes, Ints]:
+    """Of each movement: the hash of its id, that of its content, and when it occurred (microseconds)."""
+    moved = outcomes.moved
+    return outcomes.ids[moved], outcomes.content[moved], outcomes.movements["occurred_at"].to_numpy()

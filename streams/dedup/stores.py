@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from streams.dedup.fingerprints import Hashes
 from streams.dedup.store import NOTHING_FORGOTTEN, DedupStore
@@ -70,13 +69,13 @@ class DedupStores:
                 forgotten_before[rows] = store.forgotten_before
         return known, content, forgotten_before
 
-    def remember(self, movements: pl.DataFrame, ids: Hashes, content: Hashes, reached: Mapping[int, int]) -> None:
-        """Add movements that are committed, with the fingerprints of their events.
+    def remember(
+        self, partitions: Ints, ids: Hashes, content: Hashes, occurred_at: Ints, reached: Mapping[int, int]
+    ) -> None:
+        """Add movements that are committed: of each its partition, the fingerprints of its event, and when that occurred.
 
         `reached`: partition number → the offset of `credit-movements` below which its store then knows all movements.
         """
-        partitions = movements["source_partition"].to_numpy()
-        occurred_at = movements["occurred_at"].to_numpy()
         for number, reached_offset in reached.items():
             rows = np.flatnonzero(partitions == number)
             self._stores[number].add(ids[rows], content[rows], occurred_at[rows], reached_offset)

@@ -33,6 +33,8 @@ from tests.integration.stack import eventually
 from tests.limits import LIMITS
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
+from tests.unit.streams import test_under_way
+from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
 Fixture = Callable[[str], Any]
@@ -73,6 +75,19 @@ def first_content_stands(_: Fixture) -> None:
     assert len(classified([event(0)], [rate()], content).duplicates) == 1
     conflict = classified([event(0, quantity=7)], [rate()], content)
     assert (len(conflict.movements), len(conflict.refused)) == (0, 1)
+
+
+def repeat_of_a_batch_under_way_is_none(fixture: Fixture) -> None:
+    test_under_way.test_an_id_that_the_batch_under_way_moves_is_known(KafkaDouble(fixture("tmp_path"), NOW))
+
+
+def batch_after_an_aborted_one_is_dropped(fixture: Fixture) -> None:
+    dropped = test_under_way.test_what_was_decided_after_an_aborted_batch_is_dropped_and_both_are_read_again
+    dropped(KafkaDouble(fixture("tmp_path"), NOW))
+
+
+def partitions_go_when_all_is_done(fixture: Fixture) -> None:
+    test_under_way.test_partitions_go_only_when_nothing_is_under_way(KafkaDouble(fixture("tmp_path"), NOW))
 
 
 def aborted_batch_is_rated_again(fixture: Fixture) -> None:

@@ -7,6 +7,9 @@
 | a random movement id | a batch that is rated again makes other rows: charged twice | `rating_twice_gives_the_same_rows` |
 | a clock in the rating | the price depends on when the rater runs | `price_is_that_of_the_events_time` |
 | ids remembered before the commit | an aborted batch is taken for duplicates: movements lost | `aborted_batch_is_rated_again` |
+| the batch under way is not known | an event that comes again at once is charged twice | `repeat_of_a_batch_under_way_is_none` |
+| a batch goes on after an abort | what was aborted is never read again: movements lost | `batch_after_an_aborted_one_is_dropped` |
+| partitions go with a batch under way | the next rater reads what is being committed | `partitions_go_when_all_is_done` |
 | a producer goes on after no answer | a late end tears the next batch | `late_end_changes_nothing` (on Apache Kafka) |
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
@@ -21,12 +24,14 @@
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
 
+from kafka_io.transactions import AbortedError
 from schemas import codec
 from schemas.columnar import datums, varints
 from schemas.columnar.joined import Ints, JoinedValues
@@ -85,15 +90,33 @@ def clock_in_the_rating(patch: pytest.MonkeyPatch) -> None:
 
 
 def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
-    def commit(rater: Any, batch: Any, outcomes: Any, *more: Any) -> Any:
+    def write(rater: Any, batch: Any, outcomes: Any, *more: Any) -> None:
         stores, moved = rater._assignment.stores, outcomes.moved
         standing = {number: store.reached_offset for number, store in stores._stores.items()}
         ids, content = id_hashes(batch.events)[moved], content_hashes(batch.events)[moved]
-        stores.remember(outcomes.movements, ids, content, standing)
-        return honest(rater, batch, outcomes, *more)
+        partitions, occurred_at = (outcomes.movements[name].to_numpy() for name in ("source_partition", "occurred_at"))
+        stores.remember(partitions, ids, content, occurred_at, standing)
+        honest(rater, batch, outcomes, *more)
 
-    honest = Rater._commit
-    patch.setattr(Rater, "_commit", commit)
+    honest = Rater._write
+    patch.setattr(Rater, "_write", write)
+
+
+def batch_under_way_not_known(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rater, "_look_up", lambda rater, *asked: rater._assignment.stores.look_up(*asked))
+
+
+def go_on_after_an_abort(patch: pytest.MonkeyPatch) -> None:
+    def finish(rater: Any) -> None:
+        with suppress(AbortedError):
+            honest(rater)
+
+    honest = Rater._finish
+    patch.setattr(Rater, "_finish", finish)
+
+
+def leave_with_a_batch_under_way(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rater, "_finish_before_leaving", lambda _: None)
 
 
 def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
@@ -174,6 +197,11 @@ SABOTAGES = [
     Sabotage("a random movement id", random_movement_id, checks.rating_twice_gives_the_same_rows),
     Sabotage("a clock in the rating", clock_in_the_rating, checks.price_is_that_of_the_events_time),
     Sabotage("ids remembered before the commit", remember_before_commit, checks.aborted_batch_is_rated_again),
+    Sabotage("the batch under way is not known", batch_under_way_not_known, checks.repeat_of_a_batch_under_way_is_none),
+    Sabotage("a batch goes on after an abort", go_on_after_an_abort, checks.batch_after_an_aborted_one_is_dropped),
+    Sabotage(
+        "partitions go with a batch under way", leave_with_a_batch_under_way, checks.partitions_go_when_all_is_done
+    ),
     Sabotage(
         "a producer goes on after no answer",
         go_on_with_the_same_producer,

@@ -6,6 +6,7 @@ offsets or lose them, as brokers do.
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,9 @@ CODECS = {topic.name: RecordCodec(topic, cast(Any, RegisteredSchemas())) for top
 PRICES = PriceList([Rate.checked(rate(effective_from=0))], [], "default")
 
 
+_LONGEST_WAIT_SECONDS = 30.0
+
+
 class CrashedError(BaseException):
     """The process has died: no part of the rater may catch it."""
 
@@ -56,6 +60,9 @@ class KafkaDouble:
         self.log: list[dict[str, Any]] = []
         self.letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
         self.next_commit: str = "commit"
+        self._running: RunningRater | None = None
+        self.may_commit = threading.Event()
+        self.may_commit.set()
         self.first_kept = dict.fromkeys(self.records, 0)
 
     def publish(self, topic: Topic, record: dict[str, Any], told_micros: int, kind: int = 1) -> None:
@@ -76,11 +83,14 @@ class KafkaDouble:
     def rater(
         self, batch_size: int = 50, limits: Limits | None = None, behind: Callable[[], Any] = lambda: None
     ) -> "RunningRater":
-        return RunningRater(self, batch_size, limits or LIMITS, behind)
+        if self._running is not None:
+            self._running.wait_until_committed()
+        self._running = RunningRater(self, batch_size, limits or LIMITS, behind)
+        return self._running
 
 
 class RunningRater:
-    """A rater of the double, turned by hand."""
+    """A rater of the double, turned by hand. Without a pause the batch of a turn is still under way when the turn ends."""
 
     def __init__(self, kafka: KafkaDouble, batch_size: int, limits: Limits, behind: Callable[[], Any]) -> None:
         options = RaterOptions(
@@ -91,7 +101,7 @@ class RunningRater:
             limits=limits,
             batch_size=batch_size,
         )
-        consumer = _Consumer(kafka)
+        self._consumer = consumer = _Consumer(kafka)
         metrics = RaterMetrics(CollectorRegistry())
         clock = ClockWatch(lambda: kafka.now_micros, lambda: 0.0, limits.max_ahead, behind)
         self.rater = Rater(
@@ -108,10 +118,27 @@ class RunningRater:
         )
         self._kafka = kafka
         self._patience = Patience(threading.Event(), Complaints(lambda: 0.0))
-        self.rater._assignment.on_assign(cast(Any, consumer), list(kafka.records))
+        self.come_back()
 
-    def turn(self) -> None:
+    def turn(self, *, pauses: bool = True) -> None:
         self.rater._turn(self._patience)
+        if pauses:
+            self._consumer.is_quiet = True
+            self.rater._turn(self._patience)
+            self._consumer.is_quiet = False
+
+    def come_back(self) -> None:
+        """A rebalance brings all partitions."""
+        self.rater._assignment.on_assign(cast(Any, self._consumer), list(self._kafka.records))
+
+    def wait_until_committed(self) -> None:
+        """Or until that has failed: the rater itself learns of it at its next turn."""
+        if (under_way := self.rater._under_way) is not None:
+            wait([under_way.commit])
+
+    def leave(self) -> None:
+        """A rebalance takes the partitions."""
+        self.rater._assignment.on_revoke(cast(Any, self._consumer), [])
 
     def catch_up(self) -> None:
         """Rate all that is there."""
@@ -130,12 +157,18 @@ class _Consumer:
     def __init__(self, kafka: KafkaDouble) -> None:
         self._kafka = kafka
         self._next: dict[TopicPartition, int] = {}
+        self.is_quiet = False
+
+    def unassign(self) -> None:
+        self._next = {}
 
     def assign(self, partitions: list[PartitionOffset]) -> None:
         self._next = {TopicPartition(each.topic, each.partition): each.offset for each in partitions}
 
     def consume(self, count: int, _: float) -> list[Message]:
         taken: list[Message] = []
+        if self.is_quiet:
+            return taken
         for topic_partition, offset in self._next.items():
             new = self._kafka.records[topic_partition][offset : offset + count - len(taken)]
             self._next[topic_partition] += len(new)
@@ -159,6 +192,7 @@ class _Writer:
         self._kafka = kafka
 
     def begin(self) -> None:
+        self._what, self._kafka.next_commit = self._kafka.next_commit, "commit"
         self._movements: list[dict[str, Any]] = []
         self._letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
 
@@ -169,7 +203,8 @@ class _Writer:
         self._letters[position_of(message)] = (reason.value, detail)
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], _: Any) -> dict[int, int]:
-        what, self._kafka.next_commit = self._kafka.next_commit, "commit"
+        assert self._kafka.may_commit.wait(_LONGEST_WAIT_SECONDS)
+        what = self._what
         if what == "crash before":
             raise CrashedError
         if what == "abort":

@@ -207,11 +207,11 @@ class ClockMachine(RuleBasedStateMachine):
         self.kafka.publish(topic, record, NOW + (told if kind == CREATED else min(told, DAY)), kind)
         self.published[TopicPartition(topic.name, 0)].append(record)
 
-    @rule(what=st.sampled_from(["commit", "commit", "abort", "crash before", "crash after"]))
-    def turn(self, what: str) -> None:
+    @rule(what=st.sampled_from(["commit", "commit", "abort", "crash before", "crash after"]), pauses=st.booleans())
+    def turn(self, what: str, pauses: bool) -> None:
         self.kafka.next_commit = what
         try:
-            self.running.turn()
+            self.running.turn(pauses=pauses)
         except CrashedError:
             self.running = self.kafka.rater(batch_size=4)
 
@@ -236,6 +236,15 @@ class ClockMachine(RuleBasedStateMachine):
     @rule()
     def save(self) -> None:
         self.running.save()
+
+    @rule()
+    def rebalance(self) -> None:
+        try:
+            self.running.leave()
+        except CrashedError:
+            self.running = self.kafka.rater(batch_size=4)
+        else:
+            self.running.come_back()
 
     @invariant()
     def no_id_is_charged_twice(self) -> None:
