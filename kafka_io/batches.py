@@ -76,27 +76,6 @@ def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error
     return sort_out(consumer.consume(most_records, wait_seconds), on_error)
 
 
-def consume_available(
-    consumer: Consumer, most_messages: int, wait_seconds: float, is_busy: Callable[[], bool]
-) -> Iterator[list[Message]]:
-    """What the consumer has, in small pieces, without waiting for more: few messages where it is level with the log, and
-    `most_messages` where it is behind. (`Consumer.consume` alone waits its whole time unless it can give the most.)
-
-    While `is_busy` says so, nobody could take the messages yet, so they gather. Where nothing is there, the first message is
-    waited for `wait_seconds`.
-    """
-    room, may_wait = most_messages, True
-    while room:
-        if is_busy():
-            piece, may_wait = consumer.consume(min(room, _PIECE), _BUSY_WAIT_SECONDS), False
-        elif may_wait:
-            piece, may_wait = consumer.consume(1, wait_seconds), False
-        elif not (piece := consumer.consume(min(room, _PIECE), 0)):
-            return
-        room -= len(piece)
-        yield piece
-
-
 def sort_out(messages: list[Message], on_error: OnError = log_error) -> ConsumedBatch:
     """Part what a consumer gave into records, ends and errors. `on_error` gets the errors that the consumer recovers from.
 
@@ -137,3 +116,24 @@ def offsets_after(
     """
     read_to = {**before, **read}
     return {**read, **{partition: end for partition, end in ends.items() if end > read_to[partition]}}
+
+
+def available_pieces(
+    consumer: Consumer, most_messages: int, wait_seconds: float, is_busy: Callable[[], bool]
+) -> Iterator[list[Message]]:
+    """What the consumer has, in small pieces, without waiting for more: few messages where it is level with the log, and
+    `most_messages` where it is behind. (`Consumer.consume` alone waits its whole time unless it can give the most.)
+
+    While `is_busy` says so, nobody could take the messages yet, so they gather. Where nothing is there, the first message is
+    waited for `wait_seconds`.
+    """
+    room, may_wait = most_messages, True
+    while room:
+        if is_busy():
+            piece, may_wait = consumer.consume(min(room, _PIECE), _BUSY_WAIT_SECONDS), False
+        elif may_wait:
+            piece, may_wait = consumer.consume(1, wait_seconds), False
+        elif not (piece := consumer.consume(min(room, _PIECE), 0)):
+            return
+        room -= len(piece)
+        yield piece

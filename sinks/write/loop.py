@@ -31,7 +31,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException
 
-from kafka_io.batches import consume_available
+from kafka_io.batches import available_pieces
 from kafka_io.client_properties import READS_FOR_A_GROUP, Properties
 from kafka_io.offsets import REBALANCED, assign, committed, subscribe
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
@@ -140,7 +140,7 @@ class Sink:
     def _step(self, patience: Patience, inserter: Executor) -> None:
         # 1. Consume.
         batch = read_batch(
-            consume_available(self._consumer, self._messages_a_batch, self._wait_seconds, self._is_insert_to_wait)
+            available_pieces(self._consumer, self._messages_a_batch, self._wait_seconds, self._is_insert_to_wait)
         )
         self._note_errors(batch)
         # 2. Decode.

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from kafka_io.batches import OffsetOutOfRangeError, consume_available, offsets_after, sort_out
+from kafka_io.batches import OffsetOutOfRangeError, available_pieces, offsets_after, sort_out
 from kafka_io.positions import TopicPartition
 
 HERE = TopicPartition("usage-events", 3)
@@ -86,7 +86,7 @@ def _never() -> bool:
 
 
 def _offsets(consumer: Waiting, most: int = 5_000, is_busy: Callable[[], bool] = _never) -> list[int | None]:
-    pieces = consume_available(cast(Any, consumer), most, 0.5, is_busy)
+    pieces = available_pieces(cast(Any, consumer), most, 0.5, is_busy)
     return [record.offset() for record in chain.from_iterable(pieces)]
 
 
