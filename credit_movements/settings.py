@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     rater_id: Text = Field(None, description="transactional id of a rater, its own for each; default: host and random")
     rater_batch_size: int = Field(50_000, ge=1, le=1_000_000, description="most events that a rater takes at once")
     # The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
-    sink_batch_size: int = Field(50_000, ge=1, le=1_000_000, description="most movements that a sink takes at once")
+    sink_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="most movements that a sink takes at once")
 
     export_storage_url: Text = Field(
         None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"

@@ -9,9 +9,10 @@ Here alone it is decided what an error of a consumer means:
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
@@ -21,6 +22,11 @@ from kafka_io.positions import RecordPosition, TopicPartition, position_of
 logger = logging.getLogger(__name__)
 
 OnError = Callable[[KafkaError], None]
+
+# A piece whose values are taken at once stays in the processor's cache: pieces of 50,000 took 1.3 us a message, these 0.4.
+_PIECE: Final = 500
+# How often a reader looks whether it may hand on what it has.
+_BUSY_WAIT_SECONDS: Final = 0.01
 
 
 class OffsetOutOfRangeError(UserError):
@@ -119,3 +125,24 @@ def offsets_after(
     """
     read_to = {**before, **read}
     return {**read, **{partition: end for partition, end in ends.items() if end > read_to[partition]}}
+
+
+def available_pieces(
+    consumer: Consumer, most_messages: int, wait_seconds: float, is_busy: Callable[[], bool]
+) -> Iterator[list[Message]]:
+    """What the consumer has, in small pieces, without waiting for more: few messages where it is level with the log, and
+    `most_messages` where it is behind. (`Consumer.consume` alone waits its whole time unless it can give the most.)
+
+    While `is_busy` says so, nobody could take the messages yet, so they gather. Where nothing is there, the first message is
+    waited for `wait_seconds`.
+    """
+    room, may_wait = most_messages, True
+    while room:
+        if is_busy():
+            piece, may_wait = consumer.consume(min(room, _PIECE), _BUSY_WAIT_SECONDS), False
+        elif may_wait:
+            piece, may_wait = consumer.consume(1, wait_seconds), False
+        elif not (piece := consumer.consume(min(room, _PIECE), 0)):
+            return
+        room -= len(piece)
+        yield piece

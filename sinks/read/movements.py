@@ -15,8 +15,9 @@ from clickhouse_connect.driver.client import Client
 from sinks.read.slice import ROWS_OF_SLICE, SETTINGS, MovementsSlice, MovementsUnavailableError, outages_named
 from sinks.read.totals import read_totals
 
-# This is the table's own order but for the last column, so only movements of the same microsecond are sorted.
-IN_ORDER: Final = "ORDER BY occurred_at, toString(movement_id)"
+# This is the table's own order but for the last column, so only movements of the same microsecond are sorted. A UUID column
+# sorts by its second half; its 16 bytes in order sort as its text does, in less time.
+IN_ORDER: Final = "ORDER BY occurred_at, UUIDToNum(movement_id)"
 _ONLY_CHECKED: Final = ("account_id", "is_of_another_log", "log_partition", "log_offset")
 _SELECT: Final = f"""
 SELECT

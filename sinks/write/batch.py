@@ -1,12 +1,14 @@
 """One batch of the sink: records of the log, as columns."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from confluent_kafka import KafkaError, Message
 
-from kafka_io.batches import OffsetOutOfRangeError, sort_out
+from kafka_io.batches import ConsumedBatch, OffsetOutOfRangeError, sort_out
 from kafka_io.errors import UserError
+from kafka_io.positions import TopicPartition
 from sinks.write.columns import Int64s
 
 
@@ -26,14 +28,33 @@ class OutOfLogError(UserError):
     """The log does not have the offset that the sink has to read next. The message says where, and what to do."""
 
 
-def read_batch(messages: list[Message]) -> MovementBatch:
-    """The batch that these messages of a consumer make.
+def read_batch(pieces: Iterable[list[Message]]) -> MovementBatch:
+    """The batch that these messages of a consumer make. Nothing keeps a piece when the next one is taken.
 
     Raises OutOfLogError, and KafkaException where the client cannot go on.
     """
     errors: list[KafkaError] = []
+    values: list[bytes | None] = []
+    partition_list: list[int | None] = []
+    offset_list: list[int | None] = []
+    ends: dict[TopicPartition, int] = {}
+    for piece in pieces:
+        consumed = _sorted_out(piece, errors)
+        values += [record.value() for record in consumed.records]
+        partition_list += [record.partition() for record in consumed.records]
+        offset_list += [record.offset() for record in consumed.records]
+        ends |= consumed.ends
+    partitions, offsets = np.array(partition_list, dtype=np.int64), np.array(offset_list, dtype=np.int64)
+    reached = {int(each): int(offsets[partitions == each].max()) + 1 for each in np.unique(partitions)}
+    for (_, partition), end in ends.items():
+        # The markers of transactions follow the last record, so the end may lie further on.
+        reached[partition] = max(end, reached.get(partition, 0))
+    return MovementBatch(values, partitions, offsets, reached, [error.str() for error in errors])
+
+
+def _sorted_out(messages: list[Message], errors: list[KafkaError]) -> ConsumedBatch:
     try:
-        consumed = sort_out(messages, errors.append)
+        return sort_out(messages, errors.append)
     except OffsetOutOfRangeError as error:
         raise OutOfLogError(
             f"{error.topic_partition.topic}, partition {error.topic_partition.partition}: the log does not have offset"
@@ -41,12 +62,3 @@ def read_batch(messages: list[Message]) -> MovementBatch:
             " `credit-movements sink --missing-offsets=earliest` reads it from its beginning; rows that are stored already"
             " count once"
         ) from error
-    records = consumed.records
-    partitions = np.fromiter((record.partition() for record in records), np.int64, len(records))
-    offsets = np.fromiter((record.offset() for record in records), np.int64, len(records))
-    reached = {int(each): int(offsets[partitions == each].max()) + 1 for each in np.unique(partitions)}
-    for (_, partition), end in consumed.ends.items():
-        # The markers of transactions follow the last record, so the end may lie further on.
-        reached[partition] = max(end, reached.get(partition, 0))
-    complaints = [error.str() for error in errors]
-    return MovementBatch([record.value() for record in records], partitions, offsets, reached, complaints)

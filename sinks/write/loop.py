@@ -11,9 +11,12 @@
 After a crash between two steps the loop repeats from the last commit. The repeated rows are the same (they are read from the
 log, not computed), and the table counts rows of one key once.
 
-While batches are full, steps 1 and 2 of a batch run beside step 3 of the batch before. Step 4 still follows the inserts of all
-that it covers. A rebalance may come while a block is under way: the worker that then has its partitions writes the same rows
-again, and this one drops the offsets of partitions that are no longer its own.
+Steps 1 and 2 of a batch run beside step 3 of the batch before. Step 4 still follows the inserts of all that it covers. What
+comes during an insert gathers to the next block, and unless a block is full, inserts begin INSERT_INTERVAL_SECONDS apart at
+least: blocks are large where the sink is behind, and small, soon, and not too many where it is not.
+
+A rebalance may come while a block is under way: the worker that then has its partitions writes the same rows again, and this
+one drops the offsets of partitions that are no longer its own.
 """
 
 import logging
@@ -28,6 +31,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException
 
+from kafka_io.batches import available_pieces
 from kafka_io.client_properties import READS_FOR_A_GROUP, Properties
 from kafka_io.offsets import REBALANCED, assign, committed, subscribe
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
@@ -51,6 +55,8 @@ CONSUMER_SETTINGS: Final[Properties] = {
     "auto.offset.reset": "error",
 }
 WAIT_SECONDS: Final = 0.5
+# Each insert makes a part that ClickHouse has to merge. Ten a second cost it little; a row waits that long at most.
+INSERT_INTERVAL_SECONDS: Final = 0.1
 
 
 class UndecodableMovementError(Exception):
@@ -96,6 +102,8 @@ class Sink:
         self._log_id = log_id
         self._messages_a_batch = messages_a_batch
         self._wait_seconds = wait_seconds
+        self._monotonic_seconds = monotonic_seconds
+        self._may_insert_at_seconds = 0.0
         self._complaints = Complaints(monotonic_seconds)
         self._partitions = AssignedPartitions(metrics)
         self._rows_inserted = 0
@@ -131,17 +139,24 @@ class Sink:
 
     def _step(self, patience: Patience, inserter: Executor) -> None:
         # 1. Consume.
-        messages = self._consumer.consume(self._messages_a_batch, self._wait_seconds)
-        batch = read_batch(messages)
+        batch = read_batch(
+            available_pieces(self._consumer, self._messages_a_batch, self._wait_seconds, self._is_insert_to_wait)
+        )
         self._note_errors(batch)
         # 2. Decode.
         columns = self._columns(batch, patience)
         # 3. Insert, when the block before is in and committed (its step 4).
         self._finish()
-        self._under_way = _Block(batch, inserter.submit(self._insert, columns, patience) if batch.values else None)
-        # 4. Commit at once where no full batch waits for it.
-        if len(messages) < self._messages_a_batch:
-            self._finish()
+        self._under_way = _Block(batch, self._begun(inserter, columns, patience) if batch.values else None)
+
+    def _is_insert_to_wait(self) -> bool:
+        insert = self._under_way.insert if self._under_way is not None else None
+        is_inserting = insert is not None and not insert.done()
+        return is_inserting or self._monotonic_seconds() < self._may_insert_at_seconds
+
+    def _begun(self, inserter: Executor, columns: pa.Table, patience: Patience) -> Future[None]:
+        self._may_insert_at_seconds = self._monotonic_seconds() + INSERT_INTERVAL_SECONDS
+        return inserter.submit(self._insert, columns, patience)
 
     def _columns(self, batch: MovementBatch, patience: Patience) -> pa.Table:
         movements = patience.outlast("the schema registry", partial(self._decode, batch), _is_registry_outage)
