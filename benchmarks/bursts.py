@@ -1,9 +1,9 @@
 """Many accounts that click at once, and one that clicks alone: how soon each has its notification.
 
 `python -m benchmarks.bursts [BURSTS...]`: for each burst so many accounts of 1,500 movements ask for an export at the same
-moment; before that some single clicks, one after the other. The exporter is a process of its own. Kafka and ClickHouse share the
-machine's processors with it. Rater and sink do not run: they have done all there is to do, so each log has records, and each
-group has committed their ends.
+moment; before that some single clicks, one after the other. The exporter is a process of its own. Kafka and ClickHouse share
+the machine's processors with it. Rater and sink do not run: they have done all there is to do, so each log has records, and
+each group has committed their ends.
 """
 
 import os
@@ -61,9 +61,13 @@ class Burst:
 
 
 def main(bursts: Sequence[int]) -> None:
-    print(f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {MOVEMENTS:,} movements an account", flush=True)
+    print(
+        f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {MOVEMENTS:,} movements an account", flush=True
+    )
     single, measured = measure(bursts, _print_burst)
-    print("\n| accounts at once | exports/s | click to notification, s: median | p99 | longest | processor s an export |")
+    print(
+        "\n| accounts at once | exports/s | click to notification, s: median | p99 | longest | processor s an export |"
+    )
     print("|---|---|---|---|---|---|")
     print(f"| 1, {SINGLE_CLICKS} times | | {statistics.median(single):.3f} | | {max(single):.3f} | |")
     for each in measured:
@@ -73,7 +77,9 @@ def main(bursts: Sequence[int]) -> None:
         )
 
 
-def measure(bursts: Sequence[int], on_burst: Callable[[Burst], None] = lambda _: None) -> tuple[list[float], list[Burst]]:
+def measure(
+    bursts: Sequence[int], on_burst: Callable[[Burst], None] = lambda _: None
+) -> tuple[list[float], list[Burst]]:
     """The waits of single clicks on an idle exporter, in seconds, and the bursts, measured one after the other."""
     with _exporting(max(bursts)) as clicks:
         clicks.burst(1)  # all libraries loaded, all clients connected, as in a worker that has been up for a while

@@ -44,7 +44,9 @@ def fill(client: Client, rows: int) -> MovementsSlice:
     """`rows` movements of the account until now, one in a hundred of them twice, as after a sink's crash; gives them all."""
     until_micros = time.time_ns() // 1000
     from_micros = until_micros - _MICROS
-    _insert(client, _ONE, rows * 11 // 10, {"account": ACCOUNT, "from_micros": from_micros, "step_micros": _MICROS // rows})
+    _insert(
+        client, _ONE, rows * 11 // 10, {"account": ACCOUNT, "from_micros": from_micros, "step_micros": _MICROS // rows}
+    )
     client.command(_AGAIN, settings=_SETTINGS)
     return MovementsSlice(ACCOUNT, from_micros, until_micros, "log", log_partition=0, log_end_offset=2**62)
 

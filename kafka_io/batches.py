@@ -70,6 +70,14 @@ def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error
     return sort_out(consumer.consume(most_records, wait_seconds), on_error)
 
 
+def consume_soon(
+    consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error
+) -> ConsumedBatch:
+    """What is there, or what comes first within `wait_seconds`. Otherwise like `sort_out`."""
+    first = consumer.consume(1, wait_seconds)
+    return sort_out([*first, *(consumer.consume(most_records, 0) if first else [])], on_error)
+
+
 def sort_out(messages: list[Message], on_error: OnError = log_error) -> ConsumedBatch:
     """Part what a consumer gave into records, ends and errors. `on_error` gets the errors that the consumer recovers from.
 

@@ -13,12 +13,12 @@ Each step waits out an outage, up to a limit. An export gives up a file that tak
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from exporter.file.clickhouse_clients import ClickHouseClients
 from exporter.file.csv_file import csv_chunks
 from exporter.file.headers import file_headers
 from exporter.file.manifest import manifest_bytes, manifest_name
@@ -39,11 +39,9 @@ from sinks.read.movements import stream_movements
 from sinks.read.slice import MovementsSlice, MovementsUnavailableError
 from sinks.read.totals import SliceTotals, read_totals
 
-# The sink is mostly a second behind, so an export asks often. Only a longer wait is logged.
-_LONGEST_SINK_WAIT_SECONDS = 2.0
+# The sink is mostly less than a second behind, so an export asks often. Only a longer wait is logged.
+_LONGEST_SINK_WAIT_SECONDS = 0.25
 _QUIET_SINK_SECONDS = 10.0
-# A waiting export asks for the sink's offset every other second: no more than so many exports ask at a time.
-_ASKING_AT_ONCE = 4
 # Enough for a step to go on while the next one works. A block with its CSV takes some 10 MB.
 _BLOCKS_AHEAD = 2
 
@@ -77,7 +75,7 @@ class FileMaker:
         self,
         storage: ExportStorage,
         clickhouse: Callable[[], Client],
-        sink_position: Callable[[int], int],
+        sink_position: Callable[[int], Awaitable[int]],
         *,
         slots: Slots,
         metrics: ExporterMetrics,
@@ -85,13 +83,12 @@ class FileMaker:
         progress: Progress | None = None,
     ) -> None:
         self._storage = storage
-        self._clickhouse = clickhouse
+        self._clients = ClickHouseClients(clickhouse)
         self._sink_position = sink_position
         self._slots = slots
         self._metrics = metrics
         self._time_limit_seconds = time_limit_seconds
         self._progress = progress or Progress(metrics)
-        self._asking = asyncio.Semaphore(_ASKING_AT_ONCE)
 
     async def make(
         self, accepted: AcceptedRequest, period: Period, log_end_offset: int, within_seconds: float
@@ -114,14 +111,13 @@ class FileMaker:
             return await self._written(accepted, period, wanted, slice_totals, within_seconds)
 
     async def _check_sink(self, partition: int, log_end_offset: int) -> None:
-        async with self._asking:
-            position = await in_thread(self._sink_position, partition)
+        position = await self._sink_position(partition)
         if position < log_end_offset:
             raise SinkBehindError(f"the sink is at {position} of partition {partition}, {log_end_offset} is needed")
 
     async def _added_up(self, wanted: MovementsSlice, within_seconds: float) -> SliceTotals:
         def totals() -> SliceTotals:
-            with self._connected() as client:
+            with self._clients.one() as client:
                 return read_totals(client, wanted)
 
         with self._metrics.phase("count"):
@@ -173,7 +169,7 @@ class FileMaker:
         assert isinstance(options, CsvOptions), "no file is made of an unknown option"
         name, totals = options.file_name(period.file_name), Totals()
         with (
-            self._connected() as client,
+            self._clients.one() as client,
             read_ahead(stream_movements(client, wanted, slice_totals.row_count), _BLOCKS_AHEAD) as blocks,
             read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), _BLOCKS_AHEAD) as chunks,
         ):
@@ -183,12 +179,6 @@ class FileMaker:
         manifest = manifest_bytes(accepted, period, wanted.log_end_offset, options, file, name, totals, slice_totals)
         self._storage.put_stream(accepted.keys.manifest, [manifest], file_headers(manifest_name(name)))
         return MadeFile(file, name, totals.row_count)
-
-    def _connected(self) -> Client:
-        try:
-            return self._clickhouse()
-        except ClickHouseError as error:
-            raise MovementsUnavailableError(f"ClickHouse: {error}") from error
 
 
 def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:

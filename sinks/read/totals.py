@@ -5,20 +5,26 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from sinks.read.slice import ROWS_OF_SLICE, SETTINGS, MovementsSlice, outages_named
+from sinks.read.slice import SETTINGS, MovementsSlice, outages_named
 
-_BEFORE_SLICE: Final = """
-FROM credit_movements FINAL
-WHERE account_id = {account_id:String}
-  AND occurred_at < fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC')
-  AND (log_id != {log_id:String} OR (log_partition = {log_partition:Int32} AND log_offset < {log_end_offset:Int64}))
-"""
 # 128 bits wide: a sum of 64 bits wraps without a word.
-_SUM_NANOS: Final = "toString(sum(toInt128(reinterpretAsInt64(credit_movement))))"
-_OPENING: Final = f"SELECT {_SUM_NANOS} {_BEFORE_SLICE}"
+_NANOS: Final = "toInt128(reinterpretAsInt64(credit_movement))"
+_IN_SLICE: Final = "is_in_period AND credit_movement != 0"
+# PREWHERE: see `slice`.
 _BY_CARD: Final = f"""
-SELECT rate_card_id, toString(currency) AS currency_code, count() AS row_count, {_SUM_NANOS} AS nanos
-{ROWS_OF_SLICE}
+SELECT
+    rate_card_id,
+    toString(currency) AS currency_code,
+    countIf({_IN_SLICE}) AS row_count,
+    toString(sumIf({_NANOS}, {_IN_SLICE})) AS nanos,
+    toString(sumIf({_NANOS}, NOT is_in_period)) AS nanos_before
+FROM (
+    SELECT *, occurred_at >= fromUnixTimestamp64Micro({{from_micros:Int64}}, 'UTC') AS is_in_period
+    FROM credit_movements FINAL
+    PREWHERE account_id = {{account_id:String}}
+      AND occurred_at < fromUnixTimestamp64Micro({{to_micros:Int64}}, 'UTC')
+    WHERE (log_id != {{log_id:String}} OR (log_partition = {{log_partition:Int32}} AND log_offset < {{log_end_offset:Int64}}))
+)
 GROUP BY rate_card_id, currency_code
 ORDER BY rate_card_id, currency_code
 """
@@ -53,10 +59,8 @@ class SliceTotals:
 
 
 def read_totals(client: Client, wanted: MovementsSlice) -> SliceTotals:
-    """Count and add up the slice. Raises MovementsUnavailableError."""
-    parameters = vars(wanted)
+    """Count and add up the slice, and what came before it. Raises MovementsUnavailableError."""
     with outages_named():
-        [[opening]] = client.query(_OPENING, parameters=parameters, settings=SETTINGS).result_rows
-        cards = client.query(_BY_CARD, parameters=parameters, settings=SETTINGS).result_rows
-    by_card = [CardTotal(card, currency, int(rows), int(nanos)) for card, currency, rows, nanos in cards]
-    return SliceTotals(int(opening), by_card)
+        cards = client.query(_BY_CARD, parameters=vars(wanted), settings=SETTINGS).result_rows
+    by_card = [CardTotal(card, currency, int(rows), int(nanos)) for card, currency, rows, nanos, _ in cards if rows]
+    return SliceTotals(sum(int(before) for *_, before in cards), by_card)

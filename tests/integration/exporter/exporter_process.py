@@ -46,7 +46,7 @@ def main(options: dict[str, Any]) -> int:
     completeness = Completeness(
         Consumer({**reading, "group.id": "exporter-progress", "isolation.level": "read_uncommitted"}),
         Consumer({**reading, "group.id": "rater"}),
-        movements.written_end,
+        movements.written_ends,
         now_micros,
     )
     defaults = Settings()
@@ -77,11 +77,11 @@ def main(options: dict[str, Any]) -> int:
             {"bootstrap.servers": options["broker"], "enable.idempotence": True, "message.timeout.ms": 10_000}
         ),
         schemas=SubjectSchemas(SchemaRegistryClient({"url": options["registry"], "timeout": 3})),
-        log_end_offset=movements.end_offset,
-        sink_position=movements.sink_position,
-        requests_end=RequestsEnd(
+        log_ends=movements.end_offsets,
+        sink_positions=movements.sink_positions,
+        requests_ends=RequestsEnd(
             Consumer({**reading, "group.id": "exporter-requests-end", "isolation.level": "read_uncommitted"})
-        ).end_offset,
+        ).end_offsets,
         link_secret=options["link_secret"].encode(),
         link_secret_previous=options["link_secret_previous"] and options["link_secret_previous"].encode(),
         now_micros=now_micros,
