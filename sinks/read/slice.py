@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from kafka_io.errors import Outage
 
-_BLOCK_ROWS: Final = 65_536
+BLOCK_ROWS: Final = 65_536
 SETTINGS: Final = {
     # Under FINAL, filtering before rows are merged brings superseded rows back.
     "optimize_move_to_prewhere_if_final": 0,
@@ -24,7 +24,7 @@ SETTINGS: Final = {
     "read_in_order_use_buffering": 0,
     # Where it must sort after all, it does so on its disk.
     "max_bytes_before_external_sort": 256 * 1024 * 1024,
-    "max_block_size": _BLOCK_ROWS,
+    "max_block_size": BLOCK_ROWS,
     # One thread reads and one formats. More would only wait for us and hold blocks in memory.
     "max_threads": 2,
     # Compressing takes longer than sending.
