@@ -13,9 +13,10 @@ Each step waits out an outage, up to a limit. An export gives up a file that tak
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from exporter.file.clickhouse_clients import ClickHouseClients
@@ -29,6 +30,7 @@ from exporter.file.slots import Slots
 from exporter.file.totals import Totals
 from exporter.metrics import ExporterMetrics
 from exporter.outages import waited_out
+from exporter.positions.rounds import Rounds
 from exporter.request.csv_options import CsvOptions
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage, StoredFile
@@ -37,11 +39,14 @@ from exporter.threads import in_thread
 from kafka_io.errors import Outage
 from sinks.read.movements import stream_movements
 from sinks.read.slice import BLOCK_ROWS, MovementsSlice, MovementsUnavailableError
-from sinks.read.totals import SliceTotals, read_totals
+from sinks.read.totals import SliceTotals, read_all_totals
 
 # The sink is mostly less than a second behind, so an export asks often. Only a longer wait is logged.
 _LONGEST_SINK_WAIT_SECONDS = 0.25
 _QUIET_SINK_SECONDS = 10.0
+# Asking costs more than counting, so those who wait are counted together. An account of years does not hold up all others.
+_COUNTING_AT_ONCE = 2
+_MOST_COUNTED = 50
 # Enough for a step to go on while the next one works. A block with its CSV takes some 10 MB.
 _BLOCKS_AHEAD = 2
 
@@ -84,6 +89,7 @@ class FileMaker:
     ) -> None:
         self._storage = storage
         self._clients = ClickHouseClients(clickhouse)
+        self._totals = Rounds(self._all_totals, at_once=_COUNTING_AT_ONCE, most=_MOST_COUNTED)
         self._sink_position = sink_position
         self._slots = slots
         self._metrics = metrics
@@ -103,11 +109,9 @@ class FileMaker:
                 quiet_seconds=_QUIET_SINK_SECONDS,
             )
         wanted = wanted_movements(accepted, period, log_end_offset)
-        async with self._slots.one(self._metrics):
-            slice_totals = await self._added_up(wanted, within_seconds)
-            if not self._slots.is_large(slice_totals.row_count):
-                return await self._written(accepted, period, wanted, slice_totals, within_seconds)
-        async with self._slots.one_for_large(self._metrics):
+        slice_totals = await self._added_up(wanted, within_seconds)
+        is_large = self._slots.is_large(slice_totals.row_count)
+        async with self._slots.one_for_large(self._metrics) if is_large else self._slots.one(self._metrics):
             return await self._written(accepted, period, wanted, slice_totals, within_seconds)
 
     async def _check_sink(self, partition: int, log_end_offset: int) -> None:
@@ -116,14 +120,16 @@ class FileMaker:
             raise SinkBehindError(f"the sink is at {position} of partition {partition}, {log_end_offset} is needed")
 
     async def _added_up(self, wanted: MovementsSlice, within_seconds: float) -> SliceTotals:
-        def totals() -> SliceTotals:
-            with self._clients.one() as client:
-                return read_totals(client, wanted)
-
         with self._metrics.phase("count"):
             return await waited_out(
-                lambda: in_thread(totals), "an export's movements cannot be counted", within_seconds=within_seconds
+                lambda: self._totals.answer(wanted),
+                "an export's movements cannot be counted",
+                within_seconds=within_seconds,
             )
+
+    def _all_totals(self, wanted: Collection[MovementsSlice]) -> dict[MovementsSlice, SliceTotals]:
+        with self._clients.one() as client:
+            return read_all_totals(client, wanted)
 
     async def _written(
         self,
@@ -173,7 +179,9 @@ class FileMaker:
         with (
             self._clients.one() as client,
             read_ahead(stream_movements(client, wanted, slice_totals.row_count), ahead) as blocks,
-            read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), ahead) as chunks,
+            read_ahead(
+                csv_chunks(totals.added(progress.blocks(blocks if ahead else _joined(blocks))), period, options), ahead
+            ) as chunks,
         ):
             packed_chunks = progress.chunks(packed(_until_abandoned(chunks, abandoned), options))
             file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(name))
@@ -194,6 +202,12 @@ def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: 
         log_partition=position.partition,
         log_end_offset=log_end_offset,
     )
+
+
+def _joined(blocks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Few rows as one block: ClickHouse sends one for each month at least, and each costs the same again."""
+    if few := list(blocks):
+        yield pl.concat(few)
 
 
 def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ class Log:
         self.has_looked.clear()
 
 
-def run(scenario: Callable[[Log, Rounds[int]], Awaitable[None]]) -> None:
+def run(scenario: Callable[[Log, Rounds[int, int]], Awaitable[None]]) -> None:
     async def within_the_deadline() -> None:
         log = Log()
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -52,12 +52,12 @@ def run(scenario: Callable[[Log, Rounds[int]], Awaitable[None]]) -> None:
     asyncio.run(within_the_deadline())
 
 
-def ask(rounds: Rounds[int], *partitions: int) -> "list[asyncio.Task[int]]":
+def ask(rounds: Rounds[int, int], *partitions: int) -> "list[asyncio.Task[int]]":
     return [asyncio.create_task(rounds.answer(each)) for each in partitions]
 
 
 def test_each_answer_is_that_of_its_own_partition() -> None:
-    async def scenario(log: Log, rounds: Rounds[int]) -> None:
+    async def scenario(log: Log, rounds: Rounds[int, int]) -> None:
         assert await asyncio.gather(*ask(rounds, 0, 7, 3, 7)) == [1, 8, 4, 8]
         assert await rounds.answer(2) == 3
 
@@ -65,7 +65,7 @@ def test_each_answer_is_that_of_its_own_partition() -> None:
 
 
 def test_all_who_wait_share_one_round() -> None:
-    async def scenario(log: Log, rounds: Rounds[int]) -> None:
+    async def scenario(log: Log, rounds: Rounds[int, int]) -> None:
         log.may_answer.clear()
         first = ask(rounds, 5)
         await log.looked()
@@ -81,7 +81,7 @@ def test_all_who_wait_share_one_round() -> None:
 
 
 def test_every_answer_was_read_after_its_question() -> None:
-    async def scenario(log: Log, rounds: Rounds[int]) -> None:
+    async def scenario(log: Log, rounds: Rounds[int, int]) -> None:
         for written in range(2, 30):
             log.may_answer.clear()
             ask(rounds, 0)
@@ -97,7 +97,7 @@ def test_every_answer_was_read_after_its_question() -> None:
 
 
 def test_a_round_that_fails_fails_those_in_it_alone() -> None:
-    async def scenario(log: Log, rounds: Rounds[int]) -> None:
+    async def scenario(log: Log, rounds: Rounds[int, int]) -> None:
         log.errors = [KafkaUnavailableError("no broker")]
         log.may_answer.clear()
         failing = ask(rounds, 1, 2)
@@ -113,7 +113,7 @@ def test_a_round_that_fails_fails_those_in_it_alone() -> None:
 
 
 def test_who_stops_waiting_takes_the_answer_from_nobody() -> None:
-    async def scenario(log: Log, rounds: Rounds[int]) -> None:
+    async def scenario(log: Log, rounds: Rounds[int, int]) -> None:
         log.may_answer.clear()
         first, second = ask(rounds, 1, 2)
         await log.looked()
@@ -128,10 +128,29 @@ def test_who_stops_waiting_takes_the_answer_from_nobody() -> None:
 
 
 def test_a_bug_comes_to_who_asked() -> None:
-    async def scenario(log: Log, rounds: Rounds[int]) -> None:
+    async def scenario(log: Log, rounds: Rounds[int, int]) -> None:
         log.errors = [ZeroDivisionError()]
         with pytest.raises(ZeroDivisionError):
             await rounds.answer(1)
         assert await rounds.answer(1) == 2
 
     run(scenario)
+
+
+def test_a_round_takes_no_more_than_it_may_and_no_more_than_so_many_are_under_way() -> None:
+    async def scenario() -> None:
+        log = Log()
+        rounds = Rounds(log.ends, at_once=2, most=3)
+        log.may_answer.clear()
+        asked = ask(rounds, 0)
+        await log.looked()
+        asked += ask(rounds, *range(1, 9))
+        await log.looked()
+        await asyncio.sleep(0.01)
+        assert len(log.asked) == 2
+        log.may_answer.set()
+        assert await asyncio.gather(*asked) == list(range(1, 10))
+        assert log.most_at_once == 2
+        assert [len(each) for each in log.asked] == [1, 3, 3, 2]
+
+    asyncio.run(asyncio.wait_for(scenario(), DEADLINE_SECONDS))
