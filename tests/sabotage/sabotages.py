@@ -16,6 +16,7 @@
 | a third branch of a nullable field | what no schema has is taken for null | `bad_bytes_are_no_record` |
 | an export without the account filter | another account's rows are read for the file | `export_holds_its_account_alone` |
 | the same, and no guard behind it | another account's rows are in the file | `export_holds_its_account_alone` |
+| a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
 """
 
 import time
@@ -27,6 +28,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from exporter.positions.rounds import Rounds
+from exporter.threads import in_thread
 from schemas import codec
 from schemas.columnar import datums, varints
 from schemas.columnar.joined import Ints, JoinedValues
@@ -171,6 +174,16 @@ def no_account_filter_and_no_guard(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reader, "_blocks", blocks)
 
 
+def join_a_round_under_way(patch: pytest.MonkeyPatch) -> None:
+    async def held(rounds: Any, this: Any) -> Any:
+        async with rounds._under_way:
+            answers = await in_thread(rounds._ask_all, frozenset(this.questions))
+            rounds._next = None
+            return answers
+
+    patch.setattr(Rounds, "_held", held)
+
+
 SABOTAGES = [
     Sabotage("the sink commits before it inserts", commit_before_insert, checks.sink_that_ends_early_loses_nothing),
     Sabotage("the sink reads uncommitted", read_uncommitted, checks.aborted_movements_are_not_stored),
@@ -190,4 +203,9 @@ SABOTAGES = [
     Sabotage("a third branch of a nullable field", any_branch, checks.bad_bytes_are_no_record),
     Sabotage("an export without the account filter", no_account_filter, checks.export_holds_its_account_alone),
     Sabotage("the same, and no guard behind it", no_account_filter_and_no_guard, checks.export_holds_its_account_alone),
+    Sabotage(
+        "a question joins a round that is under way",
+        join_a_round_under_way,
+        checks.answers_are_younger_than_questions,
+    ),
 ]
