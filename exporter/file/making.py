@@ -1,11 +1,11 @@
 """Makes the file of one accepted request:
 
 1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
-2. Let ClickHouse add up the rows. That is cheap. The sums say how much work the file is (see `slots`), how much of it is done
-   later on, and whether the stream of rows was whole.
-3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key. The three run side by side
-   with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all, and every
-   attempt writes the same bytes.
+2. Let ClickHouse add up the rows, for all exports that wait in one question. That is cheap. The sums say how much work the file
+   is (see `slots`), how much of it is done later on, and whether the stream of rows was whole.
+3. With a slot, read the rows in order, turn block after block into CSV, and upload it under the export's own key. Large files
+   have a thread for each of the three, with a few blocks between them, so memory does not grow with the file. The file appears
+   whole or not at all, and every attempt writes the same bytes.
 4. Upload the manifest, which says what is in the file. Every attempt writes the same bytes of it, too.
 
 Each step waits out an outage, up to a limit. An export gives up a file that takes longer than the time limit, outages included.

@@ -38,7 +38,7 @@ class Record:
 
 
 class Kafka:
-    """Notes what it is asked, in order. In each partition there is a record where the raters go on."""
+    """Notes what it is asked, in order. In each partition there are two records where the raters go on."""
 
     def __init__(self, rated: dict[tuple[str, int], int], times: dict[tuple[str, int], tuple[int, int]]) -> None:
         self.asked: list[str] = []
@@ -59,9 +59,10 @@ class Kafka:
     def assign(self, partitions: list[PartitionOffset]) -> None:
         self.asked.append("next record")
         self._waiting = [
-            Record(p.topic, p.partition, offset, self._times.get((p.topic, p.partition), APPENDED))
+            Record(p.topic, p.partition, p.offset + later, (kind, milliseconds + later))
             for p in partitions
-            for offset in (p.offset, p.offset + 1)
+            for kind, milliseconds in [self._times.get((p.topic, p.partition), APPENDED)]
+            for later in (0, 1)
         ]
 
     def unassign(self) -> None:
