@@ -18,8 +18,8 @@ from exporter.threads import in_thread
 from kafka_io.errors import Outage
 
 # Their product is longer than a rater's transaction is mostly open.
-_OPEN_TRANSACTION_ATTEMPTS = 20
-_OPEN_TRANSACTION_WAIT_SECONDS = 0.1
+_OPEN_TRANSACTION_ATTEMPTS = 40
+_OPEN_TRANSACTION_WAIT_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from exporter.positions.completeness import Completeness, Rated
 from exporter.positions.movements_log import MovementsLog
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS
+from tests.integration.exporter.exporter_stack import wait_for
 from tests.kafka.brokers import Kafka
 
 PARTITION, OTHER = 1, 0
@@ -142,4 +143,21 @@ def test_movements_of_an_open_transaction_are_waited_for(broker: Broker) -> None
     if broker.log_end() == 0:  # Tansu may show what is not committed yet: then nothing is to be waited for
         assert rated.log_end_offset >= 1
     rater.commit_transaction(10)
-    assert broker.log_end() >= rated.log_end_offset
+    # Kafka answers before it has marked the movements as committed.
+    wait_for(lambda: broker.log_end() >= rated.log_end_offset, 10)
+
+
+def test_the_log_ends_before_an_open_transaction_and_is_written_behind_it(broker: Broker) -> None:
+    broker.publish(CREDIT_MOVEMENTS.name, 3)
+    rater = Producer({**broker.servers, "transactional.id": "rater-2"})
+    rater.init_transactions(10)
+    rater.begin_transaction()
+    for _ in range(2):
+        rater.produce(CREDIT_MOVEMENTS.name, b"x", partition=PARTITION)
+    rater.flush(10)
+    assert broker.positions.end_offsets([PARTITION, OTHER]) == {PARTITION: 3, OTHER: 0}
+    assert broker.positions.written_ends([PARTITION, OTHER]) == {PARTITION: 5, OTHER: 0}
+    rater.commit_transaction(10)
+    # The marker of the commit takes an offset too.
+    wait_for(lambda: broker.log_end() == 6, 10)
+    assert broker.positions.written_ends([PARTITION]) == {PARTITION: 6}
