@@ -47,6 +47,8 @@ _QUIET_SINK_SECONDS = 10.0
 # Asking costs more than counting, so those who wait are counted together. An account of years does not hold up all others.
 _COUNTING_AT_ONCE = 2
 _MOST_COUNTED = 50
+# While there is other work, a question waits so long for others to be counted with it.
+_GATHERING_SECONDS = 0.25
 # Enough for a step to go on while the next one works. A block with its CSV takes some 10 MB.
 _BLOCKS_AHEAD = 2
 
@@ -89,7 +91,12 @@ class FileMaker:
     ) -> None:
         self._storage = storage
         self._clients = ClickHouseClients(clickhouse)
-        self._totals = Rounds(self._all_totals, at_once=_COUNTING_AT_ONCE, most=_MOST_COUNTED)
+        self._totals = Rounds(
+            self._all_totals,
+            at_once=_COUNTING_AT_ONCE,
+            most=_MOST_COUNTED,
+            gathering_seconds=lambda: _GATHERING_SECONDS if slots.many_wait else 0.0,
+        )
         self._sink_position = sink_position
         self._slots = slots
         self._metrics = metrics

@@ -27,7 +27,10 @@ class _Round(Generic[Question, Answer]):
 
 
 class Rounds(Generic[Question, Answer]):
-    """For one event loop. `ask_all` blocks in a thread, at most `at_once` times at a time, with `most` questions at most."""
+    """For one event loop. `ask_all` blocks in a thread, at most `at_once` times at a time, with `most` questions at most.
+
+    `gathering_seconds`: how long a round that may begin waits for more questions.
+    """
 
     def __init__(
         self,
@@ -35,10 +38,12 @@ class Rounds(Generic[Question, Answer]):
         *,
         at_once: int = 1,
         most: int | None = None,
+        gathering_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._ask_all = ask_all
         self._under_way = asyncio.Semaphore(at_once)
         self._most = most
+        self._gathering_seconds = gathering_seconds
         self._next: _Round[Question, Answer] | None = None
 
     async def answer(self, question: Question) -> Answer:
@@ -55,6 +60,7 @@ class Rounds(Generic[Question, Answer]):
 
     async def _held(self, this: _Round[Question, Answer]) -> Mapping[Question, Answer]:
         async with self._under_way:
+            await asyncio.sleep(self._gathering_seconds())
             if self._next is this:
                 self._next = None
             return await in_thread(self._ask_all, frozenset(this.questions))

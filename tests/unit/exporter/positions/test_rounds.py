@@ -154,3 +154,16 @@ def test_a_round_takes_no_more_than_it_may_and_no_more_than_so_many_are_under_wa
         assert [len(each) for each in log.asked] == [1, 3, 3, 2]
 
     asyncio.run(asyncio.wait_for(scenario(), DEADLINE_SECONDS))
+
+
+def test_a_round_may_wait_for_more_questions() -> None:
+    async def scenario() -> None:
+        log = Log()
+        rounds = Rounds(log.ends, gathering_seconds=lambda: 0.2)
+        asked = ask(rounds, 1)
+        await asyncio.sleep(0.05)
+        asked += ask(rounds, 2, 3)
+        await asyncio.gather(*asked)
+        assert log.asked == [{1, 2, 3}]
+
+    asyncio.run(asyncio.wait_for(scenario(), DEADLINE_SECONDS))
