@@ -28,6 +28,13 @@ def header(schema_id: int) -> bytes:
     return bytes([_MAGIC]) + schema_id.to_bytes(4, "big")
 
 
+def schema_id(value: bytes | None) -> int | None:
+    """The schema id of a value that is well framed; None for any other."""
+    if value is None or not HEADER_BYTES <= len(value) <= MAX_VALUE_BYTES or value[0] != _MAGIC:
+        return None
+    return int.from_bytes(value[1:HEADER_BYTES], "big")
+
+
 def read_frames(values: Sequence[bytes | None]) -> Frames:
     """Read the headers of a whole batch at once."""
     joined = JoinedValues(values)
