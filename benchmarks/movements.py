@@ -1,6 +1,7 @@
-"""One account's last month of movements, made by ClickHouse itself."""
+"""Accounts' last month of movements, made by ClickHouse itself."""
 
 import time
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -10,11 +11,11 @@ ACCOUNT = "acme"
 # A day less than an export covers.
 _MICROS = 29 * 86_400 * 10**6
 _PIECE_ROWS = 1_000_000
-# In time order, as a sink would insert them. One in a thousand is a top-up; another account has a tenth as many.
+# In time order, as a sink would insert them. One in a thousand is a top-up.
 _INSERT = """
 INSERT INTO credit_movements
 SELECT
-    if(number % 11 = 10, 'somebody else', {account:String}),
+    %s,
     fromUnixTimestamp64Micro({from_micros:Int64} + {step_micros:Int64} * intDiv(number * 10, 11), 'UTC'),
     generateUUIDv4(),
     if(is_top_up, 'PAY-' || toString(number), 'CA' || lower(hex(sipHash64(number)))),
@@ -31,6 +32,9 @@ FROM (
     FROM numbers({first:UInt64}, {count:UInt64})
 )
 """
+# Another account has a tenth as many.
+_ONE = "if(number % 11 = 10, 'somebody else', {account:String})"
+_MANY = "{account:String} || toString(number % {accounts:UInt64})"
 _AGAIN = "INSERT INTO credit_movements SELECT * FROM credit_movements WHERE log_offset % 100 = 0"
 # Months fit into one block whole, as the sink sends them.
 _SETTINGS = {"max_partitions_per_insert_block": 0}
@@ -40,12 +44,24 @@ def fill(client: Client, rows: int) -> MovementsSlice:
     """`rows` movements of the account until now, one in a hundred of them twice, as after a sink's crash; gives them all."""
     until_micros = time.time_ns() // 1000
     from_micros = until_micros - _MICROS
-    everybody = rows * 11 // 10
-    for first in range(0, everybody, _PIECE_ROWS):
-        parameters = {
-            "account": ACCOUNT, "from_micros": from_micros, "step_micros": _MICROS // rows,
-            "first": first, "count": min(_PIECE_ROWS, everybody - first),
-        }  # fmt: skip
-        client.command(_INSERT, parameters=parameters, settings=_SETTINGS)
+    _insert(
+        client, _ONE, rows * 11 // 10, {"account": ACCOUNT, "from_micros": from_micros, "step_micros": _MICROS // rows}
+    )
     client.command(_AGAIN, settings=_SETTINGS)
     return MovementsSlice(ACCOUNT, from_micros, until_micros, "log", log_partition=0, log_end_offset=2**62)
+
+
+def fill_accounts(client: Client, count: int, rows: int) -> list[str]:
+    """`rows` movements for each of `count` accounts until now, one in a hundred twice; gives the accounts."""
+    everybody = count * rows
+    times = {"from_micros": time.time_ns() // 1000 - _MICROS, "step_micros": _MICROS // everybody}
+    _insert(client, _MANY, everybody, {"account": ACCOUNT, "accounts": count, **times})
+    client.command(_AGAIN, settings=_SETTINGS)
+    return [f"{ACCOUNT}{number}" for number in range(count)]
+
+
+def _insert(client: Client, account: str, count: int, parameters: dict[str, Any]) -> None:
+    question = _INSERT.replace("%s", account)
+    for first in range(0, count, _PIECE_ROWS):
+        piece = {"first": first, "count": min(_PIECE_ROWS, count - first)}
+        client.command(question, parameters=parameters | piece, settings=_SETTINGS)

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
-# In their order: wait until ClickHouse has the rows, wait for a slot, count the rows, write the file, conclude the export.
-PHASES = ("sink", "slot", "count", "write", "conclude")
+# In their order: wait until ClickHouse has the rows, count the rows, wait for a slot, write the file, conclude the export.
+PHASES = ("sink", "count", "slot", "write", "conclude")
 
 
 class ExporterMetrics:

@@ -12,6 +12,7 @@ from exporter.notify.conclusion import Conclusion
 from exporter.notify.dead_letters import DeadLetters
 from exporter.notify.publisher import Publisher
 from exporter.outages import waited_out
+from exporter.positions.rounds import Rounds
 from exporter.request.parsing import RequestParser
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.links import LinkSigner
@@ -59,7 +60,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
 
 def _app(settings: ExporterSettings, parts: ExporterParts, worker: Worker) -> ExporterApp:
     async def kafka_is_there() -> None:
-        await waited_out(lambda: in_thread(parts.log_end_offset, 0), "Kafka does not answer")
+        await waited_out(lambda: in_thread(parts.log_ends, [0]), "Kafka does not answer")
 
     async def take(event: FaustEvent) -> None:
         await worker.take(event)
@@ -71,7 +72,7 @@ def _add_pages(
     app: ExporterApp, settings: ExporterSettings, parts: ExporterParts, links: LinkSigner, status: StatusPage | None
 ) -> None:
     checks = {
-        "kafka": kafka_check(parts.sink_position, lambda: app.has_joined),
+        "kafka": kafka_check(parts.sink_positions, lambda: app.has_joined),
         "clickhouse": clickhouse_check(parts.clickhouse),
         "storage": storage_check(parts.storage),
         **parts.checks,
@@ -107,7 +108,7 @@ def _handler(
         publisher,
         RecordCodec(EXPORT_NOTIFICATIONS, parts.schemas),
         links,
-        parts.requests_end,
+        Rounds(parts.requests_ends).answer,
         parts.now_micros,
         account_partitions=settings.account_partitions,
         public_url=settings.public_url,
@@ -115,11 +116,17 @@ def _handler(
         outage_limit_seconds=limit_seconds,
     )
     return RequestHandler(
-        Admission(records, settings.movements_log_id, parts.log_end_offset, limit_seconds, parts.rated_until),
+        Admission(
+            records,
+            settings.movements_log_id,
+            Rounds(parts.log_ends).answer,
+            Rounds(parts.rated_until).answer,
+            limit_seconds,
+        ),
         FileMaker(
             parts.storage,
             parts.clickhouse,
-            parts.sink_position,
+            Rounds(parts.sink_positions).answer,
             slots=Slots(settings.concurrent_exports),
             metrics=metrics,
             time_limit_seconds=settings.time_limit.total_seconds(),

@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from exporter.positions.completeness import Rated, unknown
+from exporter.positions.rounds import AskAll
 from exporter.request.parsing import RawRequest
 from exporter.storage.objects import ExportStorage
 from exporter.web.readiness import ReadinessCheck
@@ -49,10 +50,10 @@ class ExporterParts:
     """The outside world.
 
     - `clickhouse` makes a client for one stream at a time; the exporter closes it. `producer` has `acks=all`.
-    - These block, and raise an Outage when Kafka does not answer: `log_end_offset` gives the end of a partition of
-      `credit-movements` for a `read_committed` reader, `sink_position` the sink's committed offset there, `requests_end` the
-      end of a partition of `export-requests`, `unread_requests` its records that are not acknowledged, and `rated_until` how
-      far the ledger has come for a partition (see `positions.completeness`), None where no answer is sure.
+    - These block, and raise an Outage when Kafka does not answer: `log_ends` gives the ends of partitions of
+      `credit-movements` for a `read_committed` reader, `sink_positions` the sink's committed offsets there, `requests_ends`
+      the ends of partitions of `export-requests`, `unread_requests` one's records that are not acknowledged, and `rated_until`
+      how far the ledger has come for partitions (see `positions.completeness`), None where no answer is sure.
     - `link_secret` signs links. Links that `link_secret_previous` signed are valid too.
     - `now_micros`: microseconds since the epoch, UTC.
     - `checks`: more conditions of `/readyz`. `add_pages` adds pages to the exporter's own.
@@ -63,14 +64,14 @@ class ExporterParts:
     clickhouse: Callable[[], Client]
     producer: Producer
     schemas: SubjectSchemas
-    log_end_offset: Callable[[int], int]
-    sink_position: Callable[[int], int]
-    requests_end: Callable[[int], int]
+    log_ends: AskAll[int]
+    sink_positions: AskAll[int]
+    requests_ends: AskAll[int]
     link_secret: bytes
     now_micros: Callable[[], int]
     metrics: CollectorRegistry
     link_secret_previous: bytes | None = None
-    rated_until: Callable[[int], Rated | None] = unknown
+    rated_until: AskAll[Rated | None] = unknown
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     status_token: bytes | None = None
     unread_requests: Callable[[int], Iterable[RawRequest]] = lambda _: ()

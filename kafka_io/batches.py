@@ -76,13 +76,12 @@ def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error
     return sort_out(consumer.consume(most_records, wait_seconds), on_error)
 
 
-def consume_available(consumer: Consumer, most_records: int, wait_seconds: float) -> list[Message]:
-    """Wait for the first message, `wait_seconds` at most, then take what has come: `most_records` at most.
-
-    `Consumer.consume` alone waits its whole time, unless as many messages come as it was asked for.
-    """
+def consume_soon(
+    consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error
+) -> ConsumedBatch:
+    """What is there, or what comes first within `wait_seconds`. Otherwise like `sort_out`."""
     first = consumer.consume(1, wait_seconds)
-    return [*first, *consumer.consume(most_records - 1, 0)] if first and most_records > 1 else first
+    return sort_out([*first, *(consumer.consume(most_records, 0) if first else [])], on_error)
 
 
 def sort_out(messages: list[Message], on_error: OnError = log_error) -> ConsumedBatch:
@@ -128,7 +127,7 @@ def offsets_after(
 
 
 def available_pieces(
-    consumer: Consumer, most_messages: int, wait_seconds: float, is_busy: Callable[[], bool]
+    consumer: Consumer, most_messages: int, wait_seconds: float, is_busy: Callable[[], bool] = lambda: False
 ) -> Iterator[list[Message]]:
     """What the consumer has, in small pieces, without waiting for more: few messages where it is level with the log, and
     `most_messages` where it is behind. (`Consumer.consume` alone waits its whole time unless it can give the most.)

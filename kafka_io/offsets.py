@@ -7,7 +7,7 @@ partition is a `TopicPartition` of `positions`, and what a group commits for it 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as PartitionOffset
 
 from kafka_io.positions import TopicPartition
@@ -101,6 +101,17 @@ def offset_range(
     """
     low, high = consumer.get_watermark_offsets(PartitionOffset(*partition), answer_seconds)
     return max(low, 0), max(high, 0)
+
+
+def reported_ends(
+    consumer: Consumer, partitions: Iterable[TopicPartition], answer_seconds: float = ANSWER_SECONDS
+) -> dict[TopicPartition, int]:
+    """The end of each partition that the broker names, asked for all at once; with `read_committed` that before open
+    transactions. Tansu may name an end that is too low: see `reading`. Raises KafkaException."""
+    # Kafka takes this offset in the place of a time, for the end.
+    answers = consumer.offsets_for_times([PartitionOffset(*each, OFFSET_END) for each in partitions], answer_seconds)
+    _raise_first_error(answers)
+    return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in answers}
 
 
 def last_known_end(consumer: Consumer, partition: TopicPartition) -> int:

@@ -7,11 +7,11 @@ end.
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-from kafka_io.batches import ConsumedBatch, OffsetOutOfRangeError, consume
+from kafka_io.batches import ConsumedBatch, OffsetOutOfRangeError, consume, consume_soon
 from kafka_io.errors import Outage
 from kafka_io.offsets import ANSWER_SECONDS, assign, offset_range
 from kafka_io.positions import TopicPartition, position_of
@@ -94,7 +94,7 @@ def ends_from(
             raise KafkaException(
                 KafkaError(KafkaError._TIMED_OUT, f"the end of {_plain(min(missing))} was not reached")
             )
-        batch = _consume(consumer)
+        batch = _consume(consumer, consume_soon)
         for position in map(position_of, batch.records):
             reached[position.topic_partition] = position.next_offset
         ends |= batch.ends
@@ -124,9 +124,9 @@ def _batches(
             )
 
 
-def _consume(consumer: Consumer) -> ConsumedBatch:
+def _consume(consumer: Consumer, take: Callable[..., ConsumedBatch] = consume) -> ConsumedBatch:
     try:
-        return consume(consumer, _MOST_RECORDS, _WAIT_SECONDS)
+        return take(consumer, _MOST_RECORDS, _WAIT_SECONDS)
     except OffsetOutOfRangeError as error:
         raise StuckError(f"{error}: retention has deleted it meanwhile, or the log was cut") from error
 

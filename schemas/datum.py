@@ -39,7 +39,7 @@ def reader(writer: Schema, own: Schema) -> Callable[[bytes], dict[str, Any]]:
             raise BadDatumError(f"not a datum of its schema: {type(error).__name__} {error}".rstrip()) from error
         if source.tell() != len(body):
             raise BadDatumError(f"{len(body) - source.tell()} bytes after the datum")
-        if _encoded(record, writer) != body:
+        if encoded(record, writer) != body:
             # fastavro takes varints that are too long or overflow, and union branches counted from the end.
             raise BadDatumError("not the encoding that any right writer gives this datum")
         return _resolved(body, record, writer, own)
@@ -86,7 +86,8 @@ def _resolved(body: bytes, record: Any, writer: Schema, own: Schema) -> dict[str
         raise UnresolvableSchemaError(f"its schema cannot be read as {own['name']}: {error}") from error
 
 
-def _encoded(record: Any, schema: Schema) -> bytes:
+def encoded(record: Any, schema: Schema) -> bytes:
+    """One datum. `record` has what `schema` asks for: fastavro would write an integer of any length."""
     target = BytesIO()
     fastavro.schemaless_writer(target, schema, record)
     return target.getvalue()

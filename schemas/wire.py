@@ -42,6 +42,13 @@ def header_columns(schema: pa.Schema, schema_id: int, count: int) -> list[pa.Arr
     return [pa.array(np.zeros(count, dtype=bool)), pa.Array.from_buffers(schema.field(1).type, count, [None, ids])]
 
 
+def schema_id(value: bytes | None) -> int | None:
+    """The schema id of a value that is well framed; None for any other."""
+    if value is None or not HEADER_BYTES <= len(value) <= MAX_VALUE_BYTES or value[0] != _MAGIC:
+        return None
+    return int.from_bytes(value[1:HEADER_BYTES], "big")
+
+
 def read_frames(values: Sequence[bytes | None]) -> Frames:
     """Read the headers of a whole batch at once."""
     joined = JoinedValues(values)

@@ -1,15 +1,16 @@
 """One batch of the rater: messages of both source topics, decoded to one table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from confluent_kafka import Message
 
+from kafka_io.batches import sort_out
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec, Refusal
-from streams.events.record_times import END_OF_TIME_MICROS, RecordTimes, record_times
+from streams.events.record_times import END_OF_TIME_MICROS, RecordTimes, Stamp, record_times
 from streams.events.sorted_keys import Ints
 from streams.events.table import events_table
 
@@ -28,25 +29,57 @@ class EventBatch:
     newest_at: dict[TopicPartition, int]
 
 
+@dataclass
+class Records:
+    """Records of a consumer as columns: one entry a record, in the order of each partition. `ends`: topic partition → the
+    offset at which the reader met its end."""
+
+    messages: list[Message] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    topics: list[str | None] = field(default_factory=list)
+    partitions: list[int | None] = field(default_factory=list)
+    offsets: list[int | None] = field(default_factory=list)
+    stamps: list[Stamp] = field(default_factory=list)
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
+
+    def add(self, messages: list[Message], ends: Mapping[TopicPartition, int]) -> None:
+        """Add records that came after the others. Few at a time take the least time: they are in the processor's cache."""
+        self.messages += messages
+        self.values += [message.value() for message in messages]
+        self.topics += [message.topic() for message in messages]
+        self.partitions += [message.partition() for message in messages]
+        self.offsets += [message.offset() for message in messages]
+        self.stamps += [message.timestamp() for message in messages]
+        self.ends.update(ends)
+
+
+def records_of(pieces: Iterable[list[Message]]) -> Records:
+    """What a consumer gave, piece by piece. Raises OffsetOutOfRangeError, and KafkaException for a fatal error."""
+    records = Records()
+    for piece in pieces:
+        consumed = sort_out(piece)
+        records.add(consumed.records, consumed.ends)
+    return records
+
+
 def decode_batch(
-    messages: list[Message],
+    records: Records,
     codecs: Mapping[str, RecordCodec],
     now_micros: int = END_OF_TIME_MICROS,
     newest_before: Mapping[TopicPartition, int] | None = None,
 ) -> EventBatch:
-    """Decode messages without errors, in the order of each partition.
+    """Decode records to one table.
 
     `now_micros` is the reader's clock, `newest_before` the time of each partition's newest record before these. Callers that
     need no ages leave both out. Raises RegistryUnavailableError.
     """
-    times = record_times(messages, now_micros)
-    topics = [message.topic() for message in messages]
-    partitions = np.array([message.partition() for message in messages], dtype=np.int64)
-    offsets = np.array([message.offset() for message in messages], dtype=np.int64)
-    rows_of = _rows_of_partitions(topics, partitions)
+    times = record_times(records.stamps, now_micros)
+    partitions = np.array(records.partitions, dtype=np.int64)
+    offsets = np.array(records.offsets, dtype=np.int64)
+    rows_of = _rows_of_partitions(records.topics, partitions)
     newest_at = _newest_so_far(rows_of, times.recorded_at, newest_before or {})
     positions = {"partition": partitions, "offset": offsets, "recorded_at": times.recorded_at, "newest_at": newest_at}
-    values = [message.value() for message in messages]
+    values = records.values
     decoded: dict[str, pl.DataFrame] = {}
     refusals: list[Refusal] = []
     for topic, codec in codecs.items():
@@ -61,7 +94,7 @@ def decode_batch(
         )
         refusals += [refusal._replace(row=int(rows[refusal.row])) for refusal in batch.refusals]
     return EventBatch(
-        messages,
+        records.messages,
         events_table(decoded),
         refusals,
         times,

@@ -30,15 +30,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer
 
-from kafka_io.batches import OffsetOutOfRangeError, consume_available, offsets_after, sort_out
+from kafka_io.batches import OffsetOutOfRangeError, available_pieces, offsets_after
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
 from kafka_io.positions import TopicPartition
 from kafka_io.transactions import AbortedError
 from schemas.codec import RecordCodec
 from streams.assignment import Assignment
-from streams.batch import EventBatch, decode_batch
+from streams.batch import EventBatch, Records, decode_batch, records_of
 from streams.counts import OutcomeCounts
 from streams.dedup.catch_up import LogReader
 from streams.dedup.fingerprints import Hashes
@@ -133,11 +133,10 @@ class Rater:
 
     def _turn(self, patience: Patience) -> None:
         """Consume once, then rate the batch, or prepare partitions that a rebalance has brought."""
-        # Records wait in the client while a batch is worked on: so batches grow with the backlog, and are small without one.
-        messages = consume_available(self._consumer, self._options.batch_size, self._options.wait_seconds)
         try:
+            records = self._consumed()
             if self._assignment.is_prepared:
-                self._rate(messages, patience)
+                self._rate(records, patience)
             else:
                 # Records that came before the rebalance are dropped: they are read again from the committed offsets.
                 self._finish()
@@ -149,25 +148,30 @@ class Rater:
             logger.warning("cannot fetch offsets, trying again: %s", error)
             self._assignment.read_again()
 
-    def _rate(self, messages: list[Message], patience: Patience) -> None:
+    def _consumed(self) -> Records:
+        # Records wait in the client while a batch is worked on: so batches grow with the backlog, and are small without one.
+        pieces = available_pieces(self._consumer, self._options.batch_size, self._options.wait_seconds)
+        try:
+            return records_of(pieces)
+        except OffsetOutOfRangeError as error:
+            self._finish()
+            if self._assignment.is_prepared:
+                why = f"offset {error.offset} is to be read next, and is not there"
+                self._assignment.begin_elsewhere({error.topic_partition: why})
+            return Records()
+
+    def _rate(self, records: Records, patience: Patience) -> None:
         """Steps 1 and 2 of a batch, 4 of the batch before, then 3 begins."""
         began_at_seconds = self._monotonic_seconds()
         # 1. Take in what came, rates and plans too, and decode it.
-        try:
-            consumed = sort_out(messages)
-        except OffsetOutOfRangeError as error:
-            self._finish()
-            why = f"offset {error.offset} is to be read next, and is not there"
-            self._assignment.begin_elsewhere({error.topic_partition: why})
-            return
         outlast_registry(patience, self._feed.refresh)
-        batch = outlast_registry(patience, lambda: self._decode(consumed.records))
+        batch = outlast_registry(patience, lambda: self._decode(records))
         outlast_registry(patience, lambda: self._clock.watch(batch.times))
         # 2. Decide what becomes of each event.
         outcomes = self._decide(batch)
         # 3 and 4 of the batch before.
         self._finish()
-        next_offsets = offsets_after(self._assignment.next_offsets, batch.next_offsets, consumed.ends)
+        next_offsets = offsets_after(self._assignment.next_offsets, batch.next_offsets, records.ends)
         refused_prices = self._assignment.to_dead_letter(self._feed.refused)
         # They come in each topic's order, so the last one of each partition counts.
         next_offsets |= {price.position.topic_partition: price.position.next_offset for price in refused_prices}
@@ -203,7 +207,7 @@ class Rater:
         except AbortedError:
             self._metrics.aborts.inc()
 
-    def _decode(self, records: list[Message]) -> EventBatch:
+    def _decode(self, records: Records) -> EventBatch:
         newest_at = self._assignment.newest_at
         if self._under_way is not None:
             newest_at = {**newest_at, **self._under_way.batch.newest_at}

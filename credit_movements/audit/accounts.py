@@ -16,7 +16,7 @@ from credit_movements.audit.log_partition import LogPartition, MovementAt
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
-from streams.batch import EventBatch, decode_batch
+from streams.batch import EventBatch, decode_batch, records_of
 from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
 from streams.events.sorted_keys import Ints
 from streams.events.table import SOURCES
@@ -69,7 +69,7 @@ class SourceAudit:
 
     def take(self, messages: list[Message]) -> None:
         """Take in a batch of events; no message in it may be an error. Raises RegistryUnavailableError."""
-        batch = decode_batch(messages, {self._source.topic: self._codec})
+        batch = decode_batch(records_of([messages]), {self._source.topic: self._codec})
         offsets = np.fromiter((message.offset() for message in messages), np.int64, len(messages))
         movement, movements = _spans(self._moved, offsets)
         letter, letters = _spans(self._letters.source_offsets, offsets)

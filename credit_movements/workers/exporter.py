@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 # One attempt to send a notification; the exporter counts attempts against its limit.
 _ATTEMPT_MS = 30_000
+# For readers that stand at the end mostly, and want to hear so at once. They read for moments only, so the broker is not asked
+# often. Tansu takes 0 for no limit.
+_AT_THE_END = {"fetch.wait.max.ms": "1", "fetch.message.max.bytes": "1048576"}
 _TOPICS = (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
 
 
@@ -74,12 +77,14 @@ def export_storage(settings: Settings) -> ExportStorage:
 
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
-    uncommitted = {"isolation.level": "read_uncommitted"}
-    movements = MovementsLog(clients.reading_consumer(settings, "export"), clients.group_consumer(settings, sink.GROUP))
+    uncommitted = {"isolation.level": "read_uncommitted", **_AT_THE_END}
+    movements = MovementsLog(
+        clients.reading_consumer(settings, "export", **_AT_THE_END), clients.group_consumer(settings, sink.GROUP)
+    )
     completeness = Completeness(
         clients.reading_consumer(settings, "export-progress", **uncommitted),
         clients.group_consumer(settings, rater.GROUP),
-        movements.written_end,
+        movements.written_ends,
         now_micros,
     )
     previous = settings.export_link_secret_previous
@@ -90,9 +95,9 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
         clickhouse=lambda: clients.clickhouse_client(settings),
         producer=clients.producer(settings, **{"message.timeout.ms": _ATTEMPT_MS}),
         schemas=SubjectSchemas(clients.registry(settings)),
-        log_end_offset=movements.end_offset,
-        sink_position=movements.sink_position,
-        requests_end=RequestsEnd(clients.reading_consumer(settings, "export-requests", **uncommitted)).end_offset,
+        log_ends=movements.end_offsets,
+        sink_positions=movements.sink_positions,
+        requests_ends=RequestsEnd(clients.reading_consumer(settings, "export-requests", **uncommitted)).end_offsets,
         link_secret=required(settings, "export_link_secret").encode(),
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
         now_micros=now_micros,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from exporter.outages import waited_out
-from exporter.positions.completeness import Rated, unknown
+from exporter.positions.completeness import Rated
 from exporter.request.csv_options import CsvOptions
 from exporter.request.repeats import is_repeat
 from exporter.request.requests import ExportRequest
@@ -18,8 +18,8 @@ from exporter.threads import in_thread
 from kafka_io.errors import Outage
 
 # Their product is longer than a rater's transaction is mostly open.
-_OPEN_TRANSACTION_ATTEMPTS = 20
-_OPEN_TRANSACTION_WAIT_SECONDS = 0.1
+_OPEN_TRANSACTION_ATTEMPTS = 40
+_OPEN_TRANSACTION_WAIT_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +48,16 @@ class Admission:
     """Decides on requests, and records those that it accepts.
 
     `log_end_offset` gives the end of a partition of `credit-movements` (which `movements_log_id` identifies), and `rated_until`
-    how far the ledger has come for it. Both block, and may raise outages.
+    how far the ledger has come for it. Both are answered after they are asked, and may raise outages.
     """
 
     def __init__(
         self,
         records: ExportRecords,
         movements_log_id: str,
-        log_end_offset: Callable[[int], int],
+        log_end_offset: Callable[[int], Awaitable[int]],
+        rated_until: Callable[[int], Awaitable[Rated | None]],
         outage_limit_seconds: float,
-        rated_until: Callable[[int], Rated | None] = unknown,
     ) -> None:
         self._rated_until = rated_until
         self._records = records
@@ -113,7 +113,7 @@ class Admission:
 
     async def _rated(self, request: ExportRequest) -> Rated | None:
         try:
-            return await in_thread(self._rated_until, request.position.partition)
+            return await self._rated_until(request.position.partition)
         except Outage as error:
             # An export can do without the answer, so its customer does not wait for it.
             logger.warning("how far the ledger has come is not known for export %s: %s", request.request_id, error)
@@ -137,7 +137,7 @@ class Admission:
 
     async def _noted_log_end(self, request: ExportRequest) -> int | None:
         try:
-            return await self._within_limit(lambda: in_thread(self._log_end_offset, request.position.partition))
+            return await self._within_limit(lambda: self._log_end_offset(request.position.partition))
         except Outage as error:
             logger.error("export %s is given up before it began: %s", request.request_id, error)
             return None

@@ -1,11 +1,11 @@
 """Makes the file of one accepted request:
 
 1. Wait until the sink has passed the noted end of the account's partition: ClickHouse then has every row of the export.
-2. Let ClickHouse add up the rows. That is cheap. The sums say how much work the file is (see `slots`), how much of it is done
-   later on, and whether the stream of rows was whole.
-3. Read the rows in order, turn block after block into CSV, and upload it under the export's own key. The three run side by side
-   with a few blocks between them, so memory does not grow with the file. The file appears whole or not at all, and every
-   attempt writes the same bytes.
+2. Let ClickHouse add up the rows, for all exports that wait in one question. That is cheap. The sums say how much work the file
+   is (see `slots`), how much of it is done later on, and whether the stream of rows was whole.
+3. With a slot, read the rows in order, turn block after block into CSV, and upload it under the export's own key. Large files
+   have a thread for each of the three, with a few blocks between them, so memory does not grow with the file. The file appears
+   whole or not at all, and every attempt writes the same bytes.
 4. Upload the manifest, which says what is in the file. Every attempt writes the same bytes of it, too.
 
 Each step waits out an outage, up to a limit. An export gives up a file that takes longer than the time limit, outages included.
@@ -13,12 +13,13 @@ Each step waits out an outage, up to a limit. An export gives up a file that tak
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+import polars as pl
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from exporter.file.clickhouse_clients import ClickHouseClients
 from exporter.file.csv_file import csv_chunks
 from exporter.file.headers import file_headers
 from exporter.file.manifest import manifest_bytes, manifest_name
@@ -29,6 +30,7 @@ from exporter.file.slots import Slots
 from exporter.file.totals import Totals
 from exporter.metrics import ExporterMetrics
 from exporter.outages import waited_out
+from exporter.positions.rounds import Rounds
 from exporter.request.csv_options import CsvOptions
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage, StoredFile
@@ -36,14 +38,17 @@ from exporter.storage.records import AcceptedRequest
 from exporter.threads import in_thread
 from kafka_io.errors import Outage
 from sinks.read.movements import stream_movements
-from sinks.read.slice import MovementsSlice, MovementsUnavailableError
-from sinks.read.totals import SliceTotals, read_totals
+from sinks.read.slice import BLOCK_ROWS, MovementsSlice, MovementsUnavailableError
+from sinks.read.totals import SliceTotals, read_all_totals
 
-# The sink is mostly a second behind, so an export asks often. Only a longer wait is logged.
-_LONGEST_SINK_WAIT_SECONDS = 2.0
+# The sink is mostly less than a second behind, so an export asks often. Only a longer wait is logged.
+_LONGEST_SINK_WAIT_SECONDS = 0.25
 _QUIET_SINK_SECONDS = 10.0
-# A waiting export asks for the sink's offset every other second: no more than so many exports ask at a time.
-_ASKING_AT_ONCE = 4
+# Asking costs more than counting, so those who wait are counted together. An account of years does not hold up all others.
+_COUNTING_AT_ONCE = 2
+_MOST_COUNTED = 50
+# While there is other work, a question waits so long for others to be counted with it.
+_GATHERING_SECONDS = 0.25
 # Enough for a step to go on while the next one works. A block with its CSV takes some 10 MB.
 _BLOCKS_AHEAD = 2
 
@@ -77,7 +82,7 @@ class FileMaker:
         self,
         storage: ExportStorage,
         clickhouse: Callable[[], Client],
-        sink_position: Callable[[int], int],
+        sink_position: Callable[[int], Awaitable[int]],
         *,
         slots: Slots,
         metrics: ExporterMetrics,
@@ -85,13 +90,18 @@ class FileMaker:
         progress: Progress | None = None,
     ) -> None:
         self._storage = storage
-        self._clickhouse = clickhouse
+        self._clients = ClickHouseClients(clickhouse)
+        self._totals = Rounds(
+            self._all_totals,
+            at_once=_COUNTING_AT_ONCE,
+            most=_MOST_COUNTED,
+            gathering_seconds=lambda: _GATHERING_SECONDS if slots.many_wait else 0.0,
+        )
         self._sink_position = sink_position
         self._slots = slots
         self._metrics = metrics
         self._time_limit_seconds = time_limit_seconds
         self._progress = progress or Progress(metrics)
-        self._asking = asyncio.Semaphore(_ASKING_AT_ONCE)
 
     async def make(
         self, accepted: AcceptedRequest, period: Period, log_end_offset: int, within_seconds: float
@@ -106,28 +116,27 @@ class FileMaker:
                 quiet_seconds=_QUIET_SINK_SECONDS,
             )
         wanted = wanted_movements(accepted, period, log_end_offset)
-        async with self._slots.one(self._metrics):
-            slice_totals = await self._added_up(wanted, within_seconds)
-            if not self._slots.is_large(slice_totals.row_count):
-                return await self._written(accepted, period, wanted, slice_totals, within_seconds)
-        async with self._slots.one_for_large(self._metrics):
+        slice_totals = await self._added_up(wanted, within_seconds)
+        is_large = self._slots.is_large(slice_totals.row_count)
+        async with self._slots.one_for_large(self._metrics) if is_large else self._slots.one(self._metrics):
             return await self._written(accepted, period, wanted, slice_totals, within_seconds)
 
     async def _check_sink(self, partition: int, log_end_offset: int) -> None:
-        async with self._asking:
-            position = await in_thread(self._sink_position, partition)
+        position = await self._sink_position(partition)
         if position < log_end_offset:
             raise SinkBehindError(f"the sink is at {position} of partition {partition}, {log_end_offset} is needed")
 
     async def _added_up(self, wanted: MovementsSlice, within_seconds: float) -> SliceTotals:
-        def totals() -> SliceTotals:
-            with self._connected() as client:
-                return read_totals(client, wanted)
-
         with self._metrics.phase("count"):
             return await waited_out(
-                lambda: in_thread(totals), "an export's movements cannot be counted", within_seconds=within_seconds
+                lambda: self._totals.answer(wanted),
+                "an export's movements cannot be counted",
+                within_seconds=within_seconds,
             )
+
+    def _all_totals(self, wanted: Collection[MovementsSlice]) -> dict[MovementsSlice, SliceTotals]:
+        with self._clients.one() as client:
+            return read_all_totals(client, wanted)
 
     async def _written(
         self,
@@ -172,10 +181,14 @@ class FileMaker:
         options = accepted.request.options
         assert isinstance(options, CsvOptions), "no file is made of an unknown option"
         name, totals = options.file_name(period.file_name), Totals()
+        # Where all rows fit into a block or two, steps side by side gain less than their threads cost.
+        ahead = _BLOCKS_AHEAD if slice_totals.row_count > BLOCK_ROWS else 0
         with (
-            self._connected() as client,
-            read_ahead(stream_movements(client, wanted, slice_totals.row_count), _BLOCKS_AHEAD) as blocks,
-            read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), _BLOCKS_AHEAD) as chunks,
+            self._clients.one() as client,
+            read_ahead(stream_movements(client, wanted, slice_totals.row_count), ahead) as blocks,
+            read_ahead(
+                csv_chunks(totals.added(progress.blocks(blocks if ahead else _joined(blocks))), period, options), ahead
+            ) as chunks,
         ):
             packed_chunks = progress.chunks(packed(_until_abandoned(chunks, abandoned), options))
             file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(name))
@@ -183,12 +196,6 @@ class FileMaker:
         manifest = manifest_bytes(accepted, period, wanted.log_end_offset, options, file, name, totals, slice_totals)
         self._storage.put_stream(accepted.keys.manifest, [manifest], file_headers(manifest_name(name)))
         return MadeFile(file, name, totals.row_count)
-
-    def _connected(self) -> Client:
-        try:
-            return self._clickhouse()
-        except ClickHouseError as error:
-            raise MovementsUnavailableError(f"ClickHouse: {error}") from error
 
 
 def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:
@@ -202,6 +209,12 @@ def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: 
         log_partition=position.partition,
         log_end_offset=log_end_offset,
     )
+
+
+def _joined(blocks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Few rows as one block: ClickHouse sends one for each month at least, and each costs the same again."""
+    if few := list(blocks):
+        yield pl.concat(few)
 
 
 def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -14,9 +14,15 @@ def read_ahead(items: Generator[T, None, None], depth: int) -> Iterator[Iterator
     """The same items, made by a thread that is never more than `depth` of them ahead. An error of `items` is raised where the
     next item is taken.
 
+    With a `depth` of 0 there is no thread: an item is made where it is taken.
+
     At the end of the block, however it ends, `items` is closed and the thread has ended. That takes as long as making the
     current item.
     """
+    if depth == 0:
+        with closing(items):
+            yield items
+        return
     ahead = _Ahead(items, depth)
     thread = threading.Thread(target=ahead.make, name="exporter-ahead", daemon=True)
     thread.start()

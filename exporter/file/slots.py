@@ -18,17 +18,28 @@ class Slots:
 
     def __init__(self, count: int, large_rows: int = LARGE_ROWS) -> None:
         self._large_rows = large_rows
+        self._many_waiting = 2 * count
+        self._waiting = 0
         self._all = asyncio.Semaphore(count)
         self._for_large = asyncio.Semaphore(max(1, count - 1))
 
     def is_large(self, row_count: int) -> bool:
         return row_count > self._large_rows
 
+    @property
+    def many_wait(self) -> bool:
+        """So many wait for a slot that all slots will have work for a while."""
+        return self._waiting >= self._many_waiting
+
     @asynccontextmanager
     async def one(self, metrics: ExporterMetrics) -> AsyncIterator[None]:
         """Wait for a slot, first come, first served."""
-        with metrics.phase("slot"):
-            await self._all.acquire()
+        self._waiting += 1
+        try:
+            with metrics.phase("slot"):
+                await self._all.acquire()
+        finally:
+            self._waiting -= 1
         try:
             yield
         finally:

@@ -22,7 +22,7 @@ from schemas.topics import EXPORT_NOTIFICATIONS
 
 class Conclusion:
     """Links begin with `public_url`. `codec` encodes `export-notifications`. `requests_end` gives the end of a partition of
-    `export-requests`; it blocks, and may raise outages. `now_micros`: microseconds since the epoch, UTC."""
+    `export-requests` after it is asked, and may raise outages. `now_micros`: microseconds since the epoch, UTC."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Conclusion:
         publisher: Publisher,
         codec: RecordCodec,
         links: LinkSigner,
-        requests_end: Callable[[int], int],
+        requests_end: Callable[[int], Awaitable[int]],
         now_micros: Callable[[], int],
         *,
         account_partitions: int,
@@ -53,7 +53,7 @@ class Conclusion:
         """Record the outcome and publish it. Returns the outcome that stands: another worker's, if that one was quicker."""
         # This waits without a limit: without Kafka no notification can be sent, and no account can ask again.
         requests_end_offset = await waited_out(
-            lambda: in_thread(self._requests_end, accepted.request.position.partition),
+            lambda: self._requests_end(accepted.request.position.partition),
             "the end of the requests that an export answers cannot be read",
         )
         ours = Outcome(self._notification(accepted, result, self._now_micros() // 1000), requests_end_offset)

@@ -12,19 +12,21 @@ Where the answer would not be sure, the answer is None.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException
 
 from exporter.foreign_outages import kafka_outages_named
-from kafka_io.batches import consume
+from exporter.positions.rounds import AskAll
+from kafka_io.batches import consume_soon
 from kafka_io.offsets import ANSWER_SECONDS, assign, committed
-from kafka_io.positions import TopicPartition
+from kafka_io.positions import TopicPartition, position_of
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS)
 _WAIT_SECONDS: Final = 0.5
+_MOST_RECORDS: Final = 1_000
 
 
 class Rated(NamedTuple):
@@ -39,57 +41,73 @@ class Completeness:
     """Answers how far the ledger has come.
 
     `reader` has `read_uncommitted` and `enable.partition.eof`, and nobody else uses it. `rater_member` has the raters'
-    `group.id`, and is only asked for the committed offsets. `written_end` gives the end of a partition of `credit-movements`,
-    open transactions included.
+    `group.id`, and is only asked for the committed offsets. `written_ends` gives the ends of partitions of
+    `credit-movements`, open transactions included.
     """
 
     def __init__(
         self,
         reader: Consumer,
         rater_member: Consumer,
-        written_end: Callable[[int], int],
+        written_ends: AskAll[int],
         now_micros: Callable[[], int],
     ) -> None:
         self._reader = reader
         self._rater_member = rater_member
-        self._written_end = written_end
+        self._written_ends = written_ends
         self._now_micros = now_micros
         self._reading = threading.Lock()
 
     @kafka_outages_named()
-    def rated_until(self, partition: int) -> Rated | None:
+    def rated_until(self, partitions: Collection[int]) -> dict[int, Rated | None]:
         """None where no answer is sure. Blocks for some seconds at most, and raises KafkaUnavailableError."""
         now_micros = self._now_micros()
-        asked = [TopicPartition(topic.name, partition) for topic in _SOURCES]
-        instants = []
-        for source, answer in committed(self._rater_member, asked).items():
-            until = None if answer is None else self._unrated_since(source, answer.offset, now_micros)
-            if until is None:
-                return None
-            instants.append(until)
-        return Rated(min(instants), self._written_end(partition))
+        asked = [TopicPartition(topic.name, partition) for topic in _SOURCES for partition in partitions]
+        rated = {
+            each: answer.offset for each, answer in committed(self._rater_member, asked).items() if answer is not None
+        }
+        instants = self._unrated_since(rated, now_micros)
+        until = {
+            partition: [instants.get(TopicPartition(topic.name, partition)) for topic in _SOURCES]
+            for partition in partitions
+        }
+        written = self._written_ends(partitions)
+        return {each: _rated(until[each], written[each]) for each in partitions}
 
-    def _unrated_since(self, source: TopicPartition, offset: int, now_micros: int) -> int | None:
+    def _unrated_since(self, rated: Mapping[TopicPartition, int], now_micros: int) -> dict[TopicPartition, int | None]:
         """When the first unrated record came; `now_micros` if there is none. None where its time is the publisher's: then a
         later record may have an earlier time."""
+        if not rated:
+            return {}
         with self._reading:
-            assign(self._reader, {source: offset})
+            assign(self._reader, rated)
             try:
-                return self._first_time(now_micros)
+                return self._first_times(rated.keys(), now_micros)
             finally:
                 self._reader.unassign()
 
-    def _first_time(self, now_micros: int) -> int | None:
+    def _first_times(self, asked: Collection[TopicPartition], now_micros: int) -> dict[TopicPartition, int | None]:
         deadline_seconds = time.monotonic() + ANSWER_SECONDS
-        while time.monotonic() < deadline_seconds:
-            batch = consume(self._reader, 1, _WAIT_SECONDS)
+        found: dict[TopicPartition, int | None] = {}
+        while len(found) < len(asked):
+            if time.monotonic() >= deadline_seconds:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the raters' next record was not reached"))
+            batch = consume_soon(self._reader, _MOST_RECORDS, _WAIT_SECONDS)
             for record in batch.records:
                 kind, milliseconds = record.timestamp()
-                return min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
-            if batch.ends:
-                return now_micros
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the raters' next record was not reached"))
+                came_at = min(milliseconds * 1000, now_micros) if kind == TIMESTAMP_LOG_APPEND_TIME else None
+                found.setdefault(position_of(record).topic_partition, came_at)
+            # An end behind a record is not where the raters go on.
+            for each in batch.ends:
+                found.setdefault(each, now_micros)
+        return found
 
 
-def unknown(_: int) -> None:
+def _rated(instants: list[int | None], written_end: int) -> Rated | None:
+    known = [each for each in instants if each is not None]
+    return Rated(min(known), written_end) if len(known) == len(instants) else None
+
+
+def unknown(partitions: Collection[int]) -> dict[int, Rated | None]:
     """Replaces `Completeness.rated_until` where that is not wanted: the answer is always None."""
+    return dict.fromkeys(partitions)

@@ -5,7 +5,7 @@ Times are integer microseconds since the epoch, UTC.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 PERIOD_DAYS = 30
@@ -94,6 +94,8 @@ def _change(before: int, after: int, zone: ZoneInfo) -> int:
     return (before + high * _SECOND_MICROS) // _SECOND_MICROS * _SECOND_MICROS
 
 
+# Exports of the same days ask for the same hours.
+@lru_cache(maxsize=20_000)
 def _offset_micros(micros: int, zone: ZoneInfo) -> int:
     offset = _local(micros, zone).utcoffset()
     assert offset is not None

@@ -7,6 +7,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
+from exporter.positions.rounds import AskAll
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
 from exporter.threads import in_thread
 from kafka_io.errors import Outage
@@ -67,14 +68,14 @@ def storage_check(storage: ExportStorage) -> ReadinessCheck:
     return check
 
 
-def kafka_check(sink_position: Callable[[int], int], has_joined: Callable[[], bool]) -> ReadinessCheck:
+def kafka_check(sink_positions: AskAll[int], has_joined: Callable[[], bool]) -> ReadinessCheck:
     """`has_joined`: whether the consumer group has assigned our partitions. It may have none for us, which is well too."""
 
     def check() -> str | None:
         if not has_joined():
             return "the consumer group has not assigned partitions yet"
         try:
-            sink_position(0)
+            sink_positions([0])
         except Outage as error:
             return str(error)
         return None

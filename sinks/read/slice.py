@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from kafka_io.errors import Outage
 
-_BLOCK_ROWS: Final = 65_536
+BLOCK_ROWS: Final = 65_536
 SETTINGS: Final = {
     # Under FINAL, filtering before rows are merged brings superseded rows back.
     "optimize_move_to_prewhere_if_final": 0,
@@ -24,19 +24,21 @@ SETTINGS: Final = {
     "read_in_order_use_buffering": 0,
     # Where it must sort after all, it does so on its disk.
     "max_bytes_before_external_sort": 256 * 1024 * 1024,
-    "max_block_size": _BLOCK_ROWS,
+    "max_block_size": BLOCK_ROWS,
     # One thread reads and one formats. More would only wait for us and hold blocks in memory.
     "max_threads": 2,
     # Compressing takes longer than sending.
     "output_format_arrow_compression_method": "none",
 }
 
+# PREWHERE looks at rows before they are merged, so that few are. It may only hold columns of the table's ORDER BY: all versions
+# of a row have the same values there.
 ROWS_OF_SLICE: Final = """
 FROM credit_movements FINAL
-WHERE account_id = {account_id:String}
+PREWHERE account_id = {account_id:String}
   AND occurred_at >= fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC')
   AND occurred_at < fromUnixTimestamp64Micro({to_micros:Int64}, 'UTC')
-  AND credit_movement != 0
+WHERE credit_movement != 0
   AND (log_id != {log_id:String} OR (log_partition = {log_partition:Int32} AND log_offset < {log_end_offset:Int64}))
 """
 

@@ -1,26 +1,44 @@
 """Asks ClickHouse what a slice of movements adds up to, and what the balance before it was."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from sinks.read.slice import ROWS_OF_SLICE, SETTINGS, MovementsSlice, outages_named
+from sinks.read.slice import SETTINGS, MovementsSlice, outages_named
 
-_BEFORE_SLICE: Final = """
-FROM credit_movements FINAL
-WHERE account_id = {account_id:String}
-  AND occurred_at < fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC')
-  AND (log_id != {log_id:String} OR (log_partition = {log_partition:Int32} AND log_offset < {log_end_offset:Int64}))
-"""
 # 128 bits wide: a sum of 64 bits wraps without a word.
-_SUM_NANOS: Final = "toString(sum(toInt128(reinterpretAsInt64(credit_movement))))"
-_OPENING: Final = f"SELECT {_SUM_NANOS} {_BEFORE_SLICE}"
+_NANOS: Final = "toInt128(reinterpretAsInt64(credit_movement))"
+_IN_SLICE: Final = "is_in_period AND credit_movement != 0"
+# The slices are of different accounts, so the account says which slice a row belongs to; of the others there is none. PREWHERE:
+# see `slice`.
 _BY_CARD: Final = f"""
-SELECT rate_card_id, toString(currency) AS currency_code, count() AS row_count, {_SUM_NANOS} AS nanos
-{ROWS_OF_SLICE}
-GROUP BY rate_card_id, currency_code
-ORDER BY rate_card_id, currency_code
+SELECT
+    slice_number,
+    rate_card_id,
+    toString(currency) AS currency_code,
+    countIf({_IN_SLICE}) AS row_count,
+    toString(sumIf({_NANOS}, {_IN_SLICE})) AS nanos,
+    toString(sumIf({_NANOS}, NOT is_in_period)) AS nanos_before
+FROM (
+    SELECT
+        *,
+        indexOf({{account_id:Array(String)}}, account_id) AS slice_number,
+        occurred_at >= fromUnixTimestamp64Micro({{from_micros:Array(Int64)}}[slice_number], 'UTC') AS is_in_period
+    FROM credit_movements FINAL
+    PREWHERE account_id IN {{account_id:Array(String)}}
+    WHERE occurred_at < fromUnixTimestamp64Micro({{to_micros:Array(Int64)}}[slice_number], 'UTC')
+      AND (
+        log_id != {{log_id:Array(String)}}[slice_number]
+        OR (
+            log_partition = {{log_partition:Array(Int32)}}[slice_number]
+            AND log_offset < {{log_end_offset:Array(Int64)}}[slice_number]
+        )
+      )
+)
+GROUP BY slice_number, rate_card_id, currency_code
+ORDER BY slice_number, rate_card_id, currency_code
 """
 
 
@@ -53,10 +71,25 @@ class SliceTotals:
 
 
 def read_totals(client: Client, wanted: MovementsSlice) -> SliceTotals:
-    """Count and add up the slice. Raises MovementsUnavailableError."""
-    parameters = vars(wanted)
+    """Count and add up the slice, and what came before it. Raises MovementsUnavailableError."""
+    return read_all_totals(client, [wanted])[wanted]
+
+
+def read_all_totals(client: Client, wanted: Collection[MovementsSlice]) -> dict[MovementsSlice, SliceTotals]:
+    """The same for many slices, in one question for those of different accounts."""
+    slices = list({each.account_id: each for each in wanted}.values())
+    if not slices:
+        return {}
+    parameters = {field.name: [getattr(each, field.name) for each in slices] for field in fields(MovementsSlice)}
     with outages_named():
-        [[opening]] = client.query(_OPENING, parameters=parameters, settings=SETTINGS).result_rows
-        cards = client.query(_BY_CARD, parameters=parameters, settings=SETTINGS).result_rows
-    by_card = [CardTotal(card, currency, int(rows), int(nanos)) for card, currency, rows, nanos in cards]
-    return SliceTotals(int(opening), by_card)
+        rows = client.query(_BY_CARD, parameters=parameters, settings=SETTINGS).result_rows
+    by_slice: dict[int, list[Sequence[Any]]] = {number: [] for number in range(1, len(slices) + 1)}
+    for number, *card in rows:
+        by_slice[number].append(card)
+    totals = {each: _slice_totals(cards) for each, cards in zip(slices, by_slice.values(), strict=True)}
+    return totals | read_all_totals(client, [each for each in wanted if each not in totals])
+
+
+def _slice_totals(cards: list[Sequence[Any]]) -> SliceTotals:
+    by_card = [CardTotal(card, currency, int(rows), int(nanos)) for card, currency, rows, nanos, _ in cards if rows]
+    return SliceTotals(sum(int(before) for *_, before in cards), by_card)

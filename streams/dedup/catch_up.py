@@ -119,7 +119,7 @@ def _by_partition(
             "partition": [each.partition for each in partitions],
             "offset": [record.offset() for record in records],
             "end": [offsets[each] for each in partitions],
-            "at": record_times(records, now_micros).recorded_at,
+            "at": record_times([record.timestamp() for record in records], now_micros).recorded_at,
         }
     )
     newest = pl.col("at").filter(pl.col("offset") < pl.col("end")).max().fill_null(0)

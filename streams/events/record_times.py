@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE, Message
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE
 
 from streams.events.sorted_keys import Ints
 
 _MICROS_PER_MILLI = 1000
 # Later than any timestamp, with room to add to it. A reader without a clock uses it, and so bounds nothing.
 END_OF_TIME_MICROS = 2**62
+# A record's `timestamp()`: its kind, and milliseconds.
+Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,9 @@ class RecordTimes:
     brokers_ahead: int
 
 
-def record_times(messages: list[Message], now_micros: int = END_OF_TIME_MICROS) -> RecordTimes:
-    """The times of records without errors. `now_micros`: the reader's clock after they came."""
-    stamps = chain.from_iterable(message.timestamp() for message in messages)
-    kinds, millis = np.fromiter(stamps, dtype=np.int64, count=2 * len(messages)).reshape(-1, 2).T
+def record_times(stamps: list[Stamp], now_micros: int = END_OF_TIME_MICROS) -> RecordTimes:
+    """The times of records by their stamps. `now_micros`: the reader's clock after they came."""
+    kinds, millis = np.fromiter(chain.from_iterable(stamps), dtype=np.int64, count=2 * len(stamps)).reshape(-1, 2).T
     stamped_at = np.clip(millis, -1, END_OF_TIME_MICROS // _MICROS_PER_MILLI) * _MICROS_PER_MILLI
     stamped_at[kinds == TIMESTAMP_NOT_AVAILABLE] = now_micros
     is_brokers = kinds == TIMESTAMP_LOG_APPEND_TIME

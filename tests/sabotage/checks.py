@@ -31,6 +31,7 @@ from tests.integration.sink import test_loop
 from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
 from tests.limits import LIMITS
+from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
 from tests.unit.streams import test_under_way
@@ -149,3 +150,7 @@ def export_holds_its_account_alone(fixture: Fixture) -> None:
     insert(client, [movement(account_id="other", interaction_id=f"theirs-{number}") for number in range(3)], first=3)
     file = b"".join(csv_chunks(stream_movements(client, wanted()), Period(FROM, TO, "UTC"))).decode()
     assert [line.split(",")[1] for line in file.splitlines()[1:]] == ["ours-0", "ours-1", "ours-2"]
+
+
+def answers_are_younger_than_questions(_: Fixture) -> None:
+    test_rounds.test_every_answer_was_read_after_its_question()

@@ -8,12 +8,13 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as PartitionOffset
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from exporter.positions.completeness import Completeness
+from exporter.positions.completeness import Completeness, Rated
 from exporter.positions.movements_log import MovementsLog
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS
+from tests.integration.exporter.exporter_stack import wait_for
 from tests.kafka.brokers import Kafka
 
-PARTITION = 1
+PARTITION, OTHER = 1, 0
 NOW_MICROS = 1_900_000_000_000_000
 
 
@@ -41,8 +42,14 @@ class Broker:
             Consumer({**reading, "group.id": "rater"}),
         ]
         self.positions = MovementsLog(*self.consumers[:2])
-        self.completeness = Completeness(*self.consumers[2:], self.positions.written_end, lambda: NOW_MICROS)
+        self.completeness = Completeness(*self.consumers[2:], self.positions.written_ends, lambda: NOW_MICROS)
         self.producer = Producer({**self.servers, "linger.ms": 0})
+
+    def rated_until(self) -> Rated | None:
+        return self.completeness.rated_until([PARTITION])[PARTITION]
+
+    def log_end(self) -> int:
+        return self.positions.end_offsets([PARTITION])[PARTITION]
 
     def publish(self, topic: str, count: int) -> None:
         for _ in range(count):
@@ -51,9 +58,12 @@ class Broker:
             time.sleep(0.005)
 
     def rate(self, usage: int, top_ups: int) -> None:
+        self.commit(PARTITION, usage, top_ups)
+
+    def commit(self, partition: int, usage: int, top_ups: int) -> None:
         offsets = ((USAGE_EVENTS.name, usage), (TOP_UP_EVENTS.name, top_ups))
         self.consumers[3].commit(
-            offsets=[PartitionOffset(topic, PARTITION, offset) for topic, offset in offsets], asynchronous=False
+            offsets=[PartitionOffset(topic, partition, offset) for topic, offset in offsets], asynchronous=False
         )
 
     def time_of(self, topic: str, offset: int) -> int:
@@ -74,14 +84,26 @@ def broker(kafka: Kafka) -> Iterator[Broker]:
 
 def test_before_anything_was_ever_rated_nothing_is_known(broker: Broker) -> None:
     broker.publish(USAGE_EVENTS.name, 1)
-    assert broker.completeness.rated_until(PARTITION) is None
+    assert broker.rated_until() is None
 
 
 def test_where_all_is_rated_it_is_complete_until_the_question_was_asked(broker: Broker) -> None:
     broker.publish(USAGE_EVENTS.name, 3)
     broker.publish(CREDIT_MOVEMENTS.name, 3)
     broker.rate(3, 0)
-    assert broker.completeness.rated_until(PARTITION) == (NOW_MICROS, 3)
+    assert broker.rated_until() == (NOW_MICROS, 3)
+
+
+def test_many_partitions_are_asked_for_at_once_and_each_has_its_own_answer(broker: Broker) -> None:
+    broker.publish(USAGE_EVENTS.name, 3)
+    broker.publish(CREDIT_MOVEMENTS.name, 2)
+    broker.rate(3, 0)
+    assert broker.completeness.rated_until([PARTITION, OTHER]) == {PARTITION: (NOW_MICROS, 2), OTHER: None}
+    broker.commit(OTHER, usage=0, top_ups=0)
+    assert broker.completeness.rated_until([OTHER, PARTITION]) == {PARTITION: (NOW_MICROS, 2), OTHER: (NOW_MICROS, 0)}
+    assert broker.positions.end_offsets([PARTITION, OTHER]) == {PARTITION: 2, OTHER: 0}
+    assert broker.positions.written_ends([PARTITION, OTHER]) == {PARTITION: 2, OTHER: 0}
+    assert broker.positions.sink_positions([PARTITION, OTHER]) == {PARTITION: 0, OTHER: 0}
 
 
 @pytest.mark.usefixtures("not_on_tansu")  # whose records have their publishers' times
@@ -90,20 +112,20 @@ def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_wa
     broker.publish(USAGE_EVENTS.name, 4)
     broker.publish(CREDIT_MOVEMENTS.name, 2)
     broker.rate(2, 3)
-    assert broker.completeness.rated_until(PARTITION) == (broker.time_of(USAGE_EVENTS.name, 2), 2)
+    assert broker.rated_until() == (broker.time_of(USAGE_EVENTS.name, 2), 2)
     broker.rate(2, 1)
     older = broker.time_of(TOP_UP_EVENTS.name, 1)
     assert older < broker.time_of(USAGE_EVENTS.name, 2)
-    assert broker.completeness.rated_until(PARTITION) == (older, 2)
+    assert broker.rated_until() == (older, 2)
 
 
 def test_times_that_a_publisher_made_tell_nothing(kafka: Kafka) -> None:
     broker = Broker(kafka, timestamps="CreateTime")
     broker.publish(USAGE_EVENTS.name, 2)
     broker.rate(1, 0)
-    assert broker.completeness.rated_until(PARTITION) is None
+    assert broker.rated_until() is None
     broker.rate(2, 0)
-    assert broker.completeness.rated_until(PARTITION) == (NOW_MICROS, 0)
+    assert broker.rated_until() == (NOW_MICROS, 0)
     for consumer in broker.consumers:
         consumer.close()
 
@@ -116,11 +138,26 @@ def test_movements_of_an_open_transaction_are_waited_for(broker: Broker) -> None
     rater.begin_transaction()
     rater.produce(CREDIT_MOVEMENTS.name, b"x", partition=PARTITION)
     rater.flush(10)
-    rated = broker.completeness.rated_until(PARTITION)
+    rated = broker.rated_until()
     assert rated is not None
-    if (
-        broker.positions.end_offset(PARTITION) == 0
-    ):  # Tansu may show what is not committed yet: then nothing is to be waited for
+    if broker.log_end() == 0:  # Tansu may show what is not committed yet: then nothing is to be waited for
         assert rated.log_end_offset >= 1
     rater.commit_transaction(10)
-    assert broker.positions.end_offset(PARTITION) >= rated.log_end_offset
+    # Kafka answers before it has marked the movements as committed.
+    wait_for(lambda: broker.log_end() >= rated.log_end_offset, 10)
+
+
+def test_the_log_ends_before_an_open_transaction_and_is_written_behind_it(broker: Broker) -> None:
+    broker.publish(CREDIT_MOVEMENTS.name, 3)
+    rater = Producer({**broker.servers, "transactional.id": "rater-2"})
+    rater.init_transactions(10)
+    rater.begin_transaction()
+    for _ in range(2):
+        rater.produce(CREDIT_MOVEMENTS.name, b"x", partition=PARTITION)
+    rater.flush(10)
+    assert broker.positions.end_offsets([PARTITION, OTHER]) == {PARTITION: 3, OTHER: 0}
+    assert broker.positions.written_ends([PARTITION, OTHER]) == {PARTITION: 5, OTHER: 0}
+    rater.commit_transaction(10)
+    # The marker of the commit takes an offset too.
+    wait_for(lambda: broker.log_end() == 6, 10)
+    assert broker.positions.written_ends([PARTITION]) == {PARTITION: 6}

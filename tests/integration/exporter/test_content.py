@@ -28,6 +28,7 @@ from exporter.storage.records import AcceptedRequest
 from schemas.partitioner import account_partition
 from schemas.topics import EXPORT_REQUESTS
 from tests.integration.exporter.exporter_stack import HEADER, PARTITIONS, Stack, exporter_stack, now_micros
+from tests.unit.exporter.office import at_once
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, acco
         storage = ExportStorage.open((tmp_path / worker).as_uri())
         connect = partial(clickhouse_connect.get_client, dsn=stack.clickhouse)
         metrics = ExporterMetrics(CollectorRegistry())
-        maker = FileMaker(storage, connect, lambda _: end, slots=Slots(1), metrics=metrics, time_limit_seconds=60.0)
+        maker = FileMaker(storage, connect, at_once(end), slots=Slots(1), metrics=metrics, time_limit_seconds=60.0)
         asyncio.run(maker.make(accepted, period, end, 5.0))
         made.append([(tmp_path / worker / key).read_bytes() for key in (accepted.keys.file, accepted.keys.manifest)])
         # What comes later, and is above the noted end, changes nothing, in the period or before it.

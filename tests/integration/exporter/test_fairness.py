@@ -21,6 +21,7 @@ from exporter.storage.objects import ExportStorage, StoredFile
 from exporter.storage.records import AcceptedRequest
 from sinks.write.migrations import apply_migrations
 from tests.integration.sink.test_movements import FROM, insert, movement
+from tests.unit.exporter.office import at_once
 
 PERIOD = Period(FROM, FROM + 10_000_000, "UTC")
 LARGE_ROWS = 10
@@ -53,7 +54,7 @@ class Exports:
         self._metrics = CollectorRegistry()
         connect = partial(clickhouse_connect.get_client, dsn=dsn, autogenerate_session_id=False)
         self._maker = FileMaker(
-            self.storage, connect, lambda _: 10**6,
+            self.storage, connect, at_once(10**6),
             slots=Slots(slots, LARGE_ROWS), metrics=ExporterMetrics(self._metrics), time_limit_seconds=time_limit_seconds,
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 
@@ -23,6 +23,7 @@ from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest, ExportRecords
 from schemas.codec import RecordCodec
 
+T = TypeVar("T")
 NOW_MS = time.time_ns() // 1_000_000
 
 
@@ -75,14 +76,26 @@ class Maker:
             self.making -= 1
 
 
-def never(_: int) -> int:
+def at_once(answer: T) -> Callable[[int], Awaitable[T]]:
+    """The same answer to every question."""
+
+    async def answered(_: int) -> T:
+        return answer
+
+    return answered
+
+
+_EMPTY_LOG = at_once(11)
+
+
+async def never(_: int) -> int:
     raise AssertionError("nobody asks")
 
 
 class Office:
     """A handler and all that it works with. Several may share a storage, as workers do."""
 
-    def __init__(self, storage: ExportStorage, log_end: Callable[[int], int] = lambda _: 11) -> None:
+    def __init__(self, storage: ExportStorage, log_end: Callable[[int], Awaitable[int]] = _EMPTY_LOG) -> None:
         self.storage = storage
         self.records = ExportRecords(storage)
         self.post = Post()
@@ -104,7 +117,7 @@ class Office:
             outage_limit_seconds=0.3,
         )
         self.handler = RequestHandler(
-            Admission(self.records, "movements", log_end, outage_limit_seconds=0.3),
+            Admission(self.records, "movements", log_end, at_once(None), outage_limit_seconds=0.3),
             cast(FileMaker, self.maker),
             conclusion,
             ExporterMetrics(self.metrics),
@@ -116,7 +129,7 @@ class Office:
         self.requests_end = max(self.requests_end, *(each.position.offset + 1 for each in requests))
         await asyncio.gather(*(self.handler.handle(request) for request in requests))
 
-    def _requests_end(self, _: int) -> int:
+    async def _requests_end(self, _: int) -> int:
         if self.kafka_is_away.is_set():
             raise KafkaUnavailableError("no broker")
         return self.requests_end

@@ -12,7 +12,7 @@ from exporter.foreign_outages import KafkaUnavailableError
 from exporter.storage.objects import ExportStorage, StorageUnavailableError
 from schemas.topics import EXPORT_NOTIFICATIONS
 from sinks.read.slice import MovementsUnavailableError
-from tests.unit.exporter.office import NOW_MS, Office, asked, never, run
+from tests.unit.exporter.office import NOW_MS, Office, asked, at_once, never, run
 
 
 def test_an_export_ends_with_one_notification_in_the_requests_partition_at_its_own_time() -> None:
@@ -85,7 +85,7 @@ def test_the_same_record_read_again_in_the_middle_goes_on_with_what_was_accepted
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         assert office.post.sent == []
-        successor = Office(office.storage, log_end=lambda _: 99)
+        successor = Office(office.storage, log_end=at_once(99))
         await successor.handle(asked("1", 5))
         assert successor.post.notifications[0]["row_count"] == 11
 
@@ -148,7 +148,7 @@ def test_a_notification_is_sent_until_it_is_acknowledged() -> None:
 
 
 def test_kafka_out_of_reach_when_it_begins_makes_a_failure() -> None:
-    def away(_: int) -> int:
+    async def away(_: int) -> int:
         raise KafkaUnavailableError("no broker")
 
     async def scenario() -> None:

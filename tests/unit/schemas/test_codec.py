@@ -75,7 +75,7 @@ EVENT = good_examples("UsageEvent")[0]
 
 def written_with(schema_id: int, record: dict[str, Any]) -> bytes:
     text = OTHERS.get(schema_id, schema_text("UsageEvent"))
-    return wire.header(schema_id) + datum._encoded(record, parsed_schema(text))
+    return wire.header(schema_id) + datum.encoded(record, parsed_schema(text))
 
 
 def slowly(values: list[bytes]) -> list[dict[str, Any] | None]:

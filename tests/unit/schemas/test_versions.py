@@ -59,7 +59,7 @@ def test_what_version_1_wrote_is_read_with_nothing_in_the_new_fields(topic: Topi
     missing = dict.fromkeys(new.keys() - old.keys())
     assert missing
     for example in old_examples(topic):
-        value = wire.header(1) + datum._encoded(example, parsed_schema(schema_versions(record_of(topic))[0]))
+        value = wire.header(1) + datum.encoded(example, parsed_schema(schema_versions(record_of(topic))[0]))
         assert codec.decode_one(value) == example | missing
 
 

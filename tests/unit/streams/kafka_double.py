@@ -248,7 +248,13 @@ class _LogReader:
         return {
             topic_partition: int(
                 record_times(
-                    self._kafka.records[topic_partition][self._kafka.first_kept[topic_partition] : offset], now_micros
+                    [
+                        record.timestamp()
+                        for record in self._kafka.records[topic_partition][
+                            self._kafka.first_kept[topic_partition] : offset
+                        ]
+                    ],
+                    now_micros,
                 ).recorded_at.max(initial=0)
             )
             for topic_partition, offset in offsets.items()

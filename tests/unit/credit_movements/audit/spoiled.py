@@ -16,7 +16,7 @@ from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.topics import CREDIT_MOVEMENTS, RATES, USAGE_EVENTS
-from streams.batch import decode_batch
+from streams.batch import decode_batch, records_of
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.outcome import KnownIds, check_batch, classify, refusals_of
 from streams.pricing.rates import Rate
@@ -55,7 +55,9 @@ class Outcome:
 
 def rated(values: list[bytes | None], rates: list[dict[str, Any]]) -> Outcome:
     """What the rater makes of these values, all in one batch; there is one partition."""
-    batch = decode_batch([record(USAGE_EVENTS.name, n, value) for n, value in enumerate(values)], CODECS_OF_SOURCE)
+    batch = decode_batch(
+        records_of([[record(USAGE_EVENTS.name, n, value) for n, value in enumerate(values)]]), CODECS_OF_SOURCE
+    )
     events, limits = batch.events, LIMITS
     ids, content = id_hashes(events), content_hashes(events)
     known = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))

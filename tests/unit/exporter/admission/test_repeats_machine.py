@@ -13,6 +13,7 @@ from exporter.admission.admission import Admission, EndedBefore, Repeat
 from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
+from tests.unit.exporter.office import at_once
 
 ACCOUNTS = st.sampled_from(["acme", "other"])
 # Few: people's retries send an id again.
@@ -45,7 +46,7 @@ class RepeatsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.records = ExportRecords(ExportStorage.open("memory:///"))
-        self.admission = Admission(self.records, "movements", lambda _: 1, 0.1)
+        self.admission = Admission(self.records, "movements", at_once(1), at_once(None), 0.1)
         self.logs = [Log("log 0")]
         self.running: dict[str, Running] = {}
         self.asleep: list[Running] = []

@@ -24,7 +24,7 @@ _PIECES = [
 def mutated_datums(record: str, random: Random, count: int) -> list[bytes]:
     """`count` byte strings, a quarter of them whole datums of `record`."""
     schema = parsed_schema(schema_text(record))
-    whole = [datum._encoded(_record(record, random), schema) for _ in range(max(count // 20, 2))]
+    whole = [datum.encoded(_record(record, random), schema) for _ in range(max(count // 20, 2))]
     return [_mutated(whole, random) for _ in range(count)]
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import datum
 from schemas.avro_schemas import parsed_schema
 from schemas.columnar.joined import JoinedValues
 from schemas.columnar.utf8 import misspelt
 from schemas.columnar.varints import read_varints
-from schemas.datum import _encoded
 from schemas.topics import RECORD_TOPICS
 from tests.unit.schemas.columnar.mutations import disagreements, mutated_datums
 
@@ -44,7 +44,7 @@ def test_every_varint_is_its_number_and_no_other_encoding_is() -> None:
         2**63 - 1,
         -(2**63),
     ]
-    encoded = [_encoded(number, parsed_schema('"long"')) for number in numbers]
+    encoded = [datum.encoded(number, parsed_schema('"long"')) for number in numbers]
     joined = JoinedValues(encoded)
     read, sizes = read_varints(joined, joined.starts)
     assert read.tolist() == numbers

@@ -31,8 +31,7 @@ def amounts(*rows: tuple[int, int, int]) -> tuple[list[int], list[bool]]:
 
 
 def printed(price: int, price_units: int) -> str:
-    block = pl.DataFrame({"price_nanos": [price], "price_units": [price_units]})
-    text: str = _values_per_unit(block, ".").item()
+    text: str = _values_per_unit(pl.Series([price]), pl.Series([price_units]), ".").item()
     return text
 
 
