@@ -2,17 +2,18 @@
 
 `python -m benchmarks.latency [--kafka apache|embedded] [--seconds N] [RATE...]`: one rater and one sink, processes as their
 operator has them. A publisher, a process too, sends RATE events/s (linger 2 ms) and stamps each with its time of sending
-(`occurred_at`, microseconds). This process reads `credit-movements` (read_committed) and notes when each movement came; a
-thread of it asks ClickHouse every 20 ms for the parts that it has not seen, and notes how far they reach in the log. So the
-time to the movement is right to a millisecond or so, the time to the row is up to 20 ms and a question too long.
+(`occurred_at`, microseconds). This process reads `credit-movements` (read_committed) and notes when each movement came, right
+to a millisecond or so. A row is there from the moment when the folder of its part got its name: the file system keeps that time
+(steps of 4 ms), and ClickHouse is asked how far each new part reaches in the log, so that nothing asks it all the time.
 
-All share the machine's processors: the last columns say how much of a processor each took.
+All share the machine's processors: the last column says how much of one each process took.
 """
 
 import argparse
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,7 @@ RATES = (100, 1_000, 10_000, 50_000)
 SECONDS = 15
 WARM_UP_SECONDS = 3
 _LINGER_MS = 2
-_ASK_EVERY_SECONDS = 0.02
+_LOOK_EVERY_SECONDS = 0.02
 _STRAGGLERS_SECONDS = 60.0
 _TEMPLATES = 5_000
 _WARM_UP = (2_000, 8)
@@ -59,11 +60,12 @@ _RESULTS = Path(".cache/bench")
 _MARKER_MICROS = 1_700_000_000_123_457
 # The event's id: its length, then 36 characters.
 _ID = slice(HEADER_BYTES + 1, HEADER_BYTES + 37)
-# A part's name ends with its newest block and its level: what was inserted later has a higher block.
-_BLOCK = "toUInt64(splitByChar('_', _part)[-2])"
-_NEW_PARTS = f"""
-SELECT log_partition, max(log_offset), max({_BLOCK}) FROM credit_movements
-WHERE {_BLOCK} > {{last:UInt64}} GROUP BY log_partition
+# Of a part: month, oldest and newest block, level. What was inserted later has higher blocks.
+_PART = re.compile(r"\d+_\d+_\d+_\d+$")
+_FOLDER = "SELECT data_paths[1] FROM system.tables WHERE database = currentDatabase() AND name = 'credit_movements'"
+_NEW_PARTS = """
+SELECT _part, log_partition, max(log_offset) FROM credit_movements
+WHERE toUInt64(splitByChar('_', _part)[3]) > {last:UInt64} GROUP BY _part, log_partition
 """
 
 
@@ -71,7 +73,7 @@ WHERE {_BLOCK} > {{last:UInt64}} GROUP BY log_partition
 class Latency:
     """At one rate. Milliseconds from publish to movement and to row, [median, 99th percentile]. `published`: events/s that the
     publisher reached. `missing`: of the measured events those that had no movement and row in time. `processors`: how much of
-    one each process took. `question_ms`: what asking ClickHouse for new rows took, the median."""
+    one each process took."""
 
     rate: int
     published: float
@@ -80,7 +82,6 @@ class Latency:
     to_row_ms: list[float]
     missing: int
     processors: dict[str, float]
-    question_ms: float
 
 
 @dataclass(frozen=True)
@@ -122,31 +123,33 @@ class Arrivals:
 
 
 class Rows(threading.Thread):
-    """Asks ClickHouse how far its rows reach. `reached`: partition of the log → (when, its last offset that was there)."""
+    """Notes how far ClickHouse's rows reach. `reached`: partition of the log → (when, its last offset that was there)."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(daemon=True)
         self._client = clients.clickhouse_client(settings)
         self._enough = threading.Event()
-        self._last_block = 0
+        self._folder = Path(self._client.query(_FOLDER).result_rows[0][0])
+        self._seen = set(os.listdir(self._folder))
+        self._last_block = max((int(name.split("_")[2]) for name in self._seen if _PART.match(name)), default=0)
         self.reached: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        self.question_seconds: list[float] = []
-        self._ask()
-        self.reached.clear()
 
     def run(self) -> None:
-        while not self._enough.wait(_ASK_EVERY_SECONDS):
-            self._ask()
+        while not self._enough.wait(_LOOK_EVERY_SECONDS):
+            names = {name for name in os.listdir(self._folder) if _PART.match(name)}
+            if new := names - self._seen:
+                self._seen |= new
+                self._ask()
 
     def _ask(self) -> None:
-        began_at = time.monotonic()
-        new = self._client.query(_NEW_PARTS, parameters={"last": self._last_block}).result_rows
-        self.question_seconds.append(time.monotonic() - began_at)
-        now = _now_micros()
-        for partition, offset, block in new:
-            self._last_block = max(self._last_block, block)
-            if not self.reached[partition] or self.reached[partition][-1][1] < offset:
-                self.reached[partition].append((now, offset))
+        """The end of a part's insert is when its folder got its name."""
+        found = self._client.query(_NEW_PARTS, parameters={"last": self._last_block}).result_rows
+        came_at = {part: (self._folder / part).stat().st_ctime_ns // 1000 for part, _, _ in found}
+        for part, partition, offset in sorted(found, key=lambda row: came_at[row[0]]):
+            self._last_block = max(self._last_block, int(part.split("_")[2]))
+            reached = self.reached[partition]
+            if not reached or reached[-1][1] < offset:
+                reached.append((came_at[part], offset))
 
     def hold(self, last: dict[int, int]) -> bool:
         """Whether the movements of these offsets, and so all before them, are rows. `last`: by partition."""
@@ -184,11 +187,8 @@ def main(kafka: str, seconds: int, rates: list[int]) -> None:
 def _print(found: Latency) -> None:
     movement, row = (f"{p50:,.0f}, {p99:,.0f}" for p50, p99 in (found.to_movement_ms, found.to_row_ms))
     processors = ", ".join(f"{name} {share:.2f}" for name, share in found.processors.items())
-    print(
-        f"| {found.rate:,} | {found.published:,.0f} | {movement} | {row} | {found.missing} of {found.events:,} | {processors};"
-        f" a question for rows {found.question_ms:.0f} ms |",
-        flush=True,
-    )
+    missing = f"{found.missing} of {found.events:,}"
+    print(f"| {found.rate:,} | {found.published:,.0f} | {movement} | {row} | {missing} | {processors} |", flush=True)
 
 
 @contextmanager
@@ -255,7 +255,7 @@ def _measure(world: World, rate: int, seconds: int) -> Latency:
         arrivals.take()
     last = arrivals.last
     while time.monotonic() < deadline and not rows.hold(last):
-        time.sleep(_ASK_EVERY_SECONDS)
+        time.sleep(_LOOK_EVERY_SECONDS)
     rows.finish()
     arrivals.close()
     return _latency(world.settings, rate, float(published), seconds, arrivals, rows, processors)
@@ -301,7 +301,6 @@ def _latency(
         _percentiles_ms(stored_at[stored] - sent_at[stored]),
         max(0, expected - int(stored.sum())),
         processors,
-        1000 * float(np.median(rows.question_seconds)),
     )
 
 
