@@ -10,7 +10,6 @@ All share the machine's processors: the last column says how much of one each pr
 """
 
 import argparse
-import json
 import math
 import os
 import subprocess
@@ -30,6 +29,7 @@ from benchmarks.latency.arrivals import LOOK_EVERY_SECONDS, Arrivals, Rows
 from benchmarks.latency.publisher import write_templates
 from benchmarks.proc import processor_seconds
 from benchmarks.product import command, worker
+from benchmarks.results import save
 from benchmarks.stack import APACHE, EMBEDDED, stack
 from credit_movements import clients
 from credit_movements.demo.company import company
@@ -43,7 +43,6 @@ WARM_UP_SECONDS = 3
 _STRAGGLERS_SECONDS = 60.0
 _TEMPLATES = 5_000
 _WARM_UP = (2_000, 8)
-_RESULTS = Path(".cache/bench")
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def main(kafka: str, seconds: int, rates: list[int]) -> None:
         for rate in rates:
             results.append(_measure(world, rate, seconds))
             _print(results[-1])
-    _RESULTS.mkdir(parents=True, exist_ok=True)
-    (_RESULTS / f"latency-{kafka}.json").write_text(json.dumps([asdict(each) for each in results], indent=1))
+    save(f"latency-{kafka}", {"rates": [asdict(each) for each in results]})
 
 
 def _print(found: Latency) -> None:
@@ -197,7 +195,7 @@ def _percentiles_ms(micros: npt.NDArray[np.int64]) -> list[float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency")
     parser.add_argument("--kafka", choices=(APACHE, EMBEDDED), default=APACHE)
     parser.add_argument("--seconds", type=int, default=SECONDS)
     parser.add_argument("rates", type=int, nargs="*", default=RATES)

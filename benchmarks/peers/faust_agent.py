@@ -1,5 +1,6 @@
 """Faust: an agent that takes batches. At least once, as Faust has it by default."""
 
+import asyncio
 import sys
 
 import faust
@@ -20,6 +21,7 @@ app = faust.App(
     broker_heartbeat_interval=1.5,
     broker_rebalance_timeout=6,
     web_enabled=False,
+    producer_linger=0.005,
 )
 source = app.topic(SOURCE, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
 target = app.topic(job.target, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
@@ -28,10 +30,10 @@ target = app.topic(job.target, key_type=bytes, value_type=bytes, value_serialize
 @app.agent(source)
 async def rate(stream: faust.StreamT) -> None:
     async for events in stream.take_events(_BATCH, within=0.5):
-        for event in events:
-            message = event.message
-            value = job.rated(event.value, message.partition, message.offset)
-            await target.send(key=event.key, value=value)
+        movements = [
+            (event.key, job.rated(event.value, event.message.partition, event.message.offset)) for event in events
+        ]
+        await asyncio.gather(*(target.send(key=key, value=value) for key, value in movements))
 
 
 if __name__ == "__main__":
