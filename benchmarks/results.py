@@ -42,8 +42,8 @@ def machine() -> dict[str, Any]:
 def machine_line(of: Mapping[str, Any]) -> str:
     peers = ", ".join(f"{name} {version}" for name, version in of["peers"].items())
     return (
-        f"{of['processors']} processors ({of['model']}), {of['memory_gib']} GiB, Python {of['python']}, commit {of['commit']},"
-        f" {of['measured_at']}; peers: {peers or 'not installed'}"
+        f"{of['processors']} processors ({of['model']}), {of['memory_gib']} GiB, Python {of['python']}, commit {of['commit']};"
+        f" peers: {peers or 'not installed'}"
     )
 
 

@@ -27,7 +27,7 @@ import polars as pl
 
 from benchmarks.latency.arrivals import LOOK_EVERY_SECONDS, Arrivals, Rows
 from benchmarks.latency.publisher import write_templates
-from benchmarks.proc import processor_seconds
+from benchmarks.proc import busy_seconds, processor_seconds
 from benchmarks.product import command, worker
 from benchmarks.results import save
 from benchmarks.stack import APACHE, EMBEDDED, stack
@@ -43,13 +43,14 @@ WARM_UP_SECONDS = 3
 _STRAGGLERS_SECONDS = 60.0
 _TEMPLATES = 5_000
 _WARM_UP = (2_000, 8)
+_EVERYTHING = "everything"
 
 
 @dataclass(frozen=True)
 class Latency:
     """At one rate. Milliseconds from publish to movement and to row, [median, 99th percentile]. `published`: events/s that the
-    publisher reached. `missing`: of the measured events those that had no movement and row in time. `processors`: how much of
-    one each process took."""
+    publisher reached. `missing`: of all events, warm-up included, those that had no movement and row in time. `processors`: how
+    much of one each process took, and whatever else ran on the machine."""
 
     rate: int
     published: float
@@ -144,7 +145,7 @@ def _measure(world: World, rate: int, seconds: int) -> Latency:
         time.sleep(LOOK_EVERY_SECONDS)
     rows.finish()
     arrivals.close()
-    return _latency(world.settings, rate, float(published), seconds, arrivals, rows, processors)
+    return _latency(world.settings, rate, int(sent), float(published), seconds, arrivals, rows, processors)
 
 
 class _Used:
@@ -152,19 +153,24 @@ class _Used:
 
     def __init__(self, process_ids: dict[str, int]) -> None:
         self._process_ids = process_ids
-        self._at_first = {name: processor_seconds(each) for name, each in process_ids.items()}
+        self._at_first = self._seconds()
         self._began_at = time.monotonic()
 
     def processors(self) -> dict[str, float]:
-        seconds = time.monotonic() - self._began_at
-        return {
-            name: (processor_seconds(each) - self._at_first[name]) / seconds for name, each in self._process_ids.items()
-        }
+        elapsed = time.monotonic() - self._began_at
+        shares = {name: (now - self._at_first[name]) / elapsed for name, now in self._seconds().items()}
+        everything = shares.pop(_EVERYTHING)
+        return shares | {"others": everything - sum(shares.values())}
+
+    def _seconds(self) -> dict[str, float]:
+        ours = {name: processor_seconds(each) for name, each in self._process_ids.items()}
+        return {**ours, _EVERYTHING: busy_seconds()}
 
 
 def _latency(
     settings: Settings,
     rate: int,
+    sent: int,
     published: float,
     seconds: int,
     arrivals: Arrivals,
@@ -178,14 +184,13 @@ def _latency(
     began = sent_at.min() + WARM_UP_SECONDS * 10**6
     measured = (sent_at >= began) & (sent_at < began + seconds * 10**6)
     stored = measured & (stored_at > 0)
-    expected = int(published * seconds)
     return Latency(
         rate,
         published,
         int(measured.sum()),
         _percentiles_ms(arrived_at[measured] - sent_at[measured]),
         _percentiles_ms(stored_at[stored] - sent_at[stored]),
-        max(0, expected - int(stored.sum())),
+        sent - int((stored_at > 0).sum()),
         processors,
     )
 
