@@ -18,6 +18,11 @@ def reset_peak(process: int | str = "self") -> None:
     Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
+def has_ended(process: int) -> bool:
+    """A child of ours that nobody has waited for yet."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 def processor_seconds(process: int | str = "self") -> float:
     """Of all its threads since its start."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

@@ -1,16 +1,18 @@
 """What is measured: the rater, the loop that only copies, and each peer, all processes of their own."""
 
 import json
+import math
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
-from benchmarks.proc import peak, processor_seconds
+from benchmarks.proc import has_ended, peak, processor_seconds
 from benchmarks.product import worker
 from benchmarks.rating.traffic import Traffic
 from benchmarks.results import PEERS_PYTHON
@@ -59,18 +61,18 @@ def copying(traffic: Traffic) -> Figures:
     return Figures(**json.loads(subprocess.run(copier, check=True, capture_output=True, text=True).stdout))
 
 
-def peer(traffic: Traffic, name: str, seconds: float) -> Figures:
+def peer(traffic: Traffic, name: str, seconds: float, python: Path = PEERS_PYTHON) -> Figures:
     """Of one of PEERS, until it has done all, but not longer than `seconds`. Raises PeerFailedError."""
     target = make_topic(traffic, topic_of(name))
     settings, log = traffic.settings, traffic.folder / f"{PEERS[name]}.log"
     arguments = (settings.kafka_bootstrap_servers, settings.schema_registry_url, traffic.deck, traffic.plans, target)
     module = f"benchmarks.peers.{PEERS[name]}"
-    with worker({}, module, *map(str, arguments), python=PEERS_PYTHON, log=log) as process_id:
-        try:
-            return _watched(traffic, target, process_id, seconds)
-        except (FileNotFoundError, TimeoutError) as error:
-            said = log.read_text().strip().splitlines()
-            raise PeerFailedError(f"{name}: {said[-1] if said else error}") from error
+    with worker({}, module, *map(str, arguments), python=python, log=log) as process_id:
+        found = _watched(traffic, target, process_id, seconds)
+    if found is None:
+        said = log.read_text().strip().splitlines()
+        raise PeerFailedError(f"{name}: {said[-1] if said else 'it wrote nothing'}")
+    return found
 
 
 def topic_of(name: str) -> str:
@@ -84,23 +86,26 @@ def make_topic(traffic: Traffic, name: str) -> str:
     return name
 
 
-def _watched(traffic: Traffic, target: str, process_id: int, seconds: float) -> Figures:
-    """Where a peer's writing is not transactional, the ends of its topic say how much it has done."""
-    kafka, began_at = clients.admin(traffic.settings), time.monotonic()
-    while not (first := _written(kafka, target, traffic.settings.topic_partitions)):
-        processor_seconds(process_id)
-        if time.monotonic() - began_at > _FIRST_WITHIN_SECONDS:
-            raise TimeoutError(f"nothing written within {_FIRST_WITHIN_SECONDS:.0f} s")
+def _watched(traffic: Traffic, target: str, process_id: int, seconds: float) -> Figures | None:
+    """The ends of its topic say how much a peer has done, since its writing is not transactional. None: it has failed."""
+    kafka, partitions = clients.admin(traffic.settings), traffic.settings.topic_partitions
+    give_up_at = time.monotonic() + _FIRST_WITHIN_SECONDS
+    while not (first := _written(kafka, target, partitions)):
+        if has_ended(process_id) or time.monotonic() > give_up_at:
+            return None
         time.sleep(_ASK_EVERY_SECONDS)
     first_at, first_processor = time.monotonic(), processor_seconds(process_id)
     done, done_at, processor = first, first_at, first_processor
     # The embedded broker may for ever name an end that is a little too low.
     while done < traffic.count and time.monotonic() < min(first_at + seconds, done_at + _DONE_AFTER_SECONDS):
         time.sleep(_ASK_EVERY_SECONDS)
-        if (written := _written(kafka, target, traffic.settings.topic_partitions)) > done:
+        if has_ended(process_id):
+            return None
+        if (written := _written(kafka, target, partitions)) > done:
             done, done_at, processor = written, time.monotonic(), processor_seconds(process_id)
-    count, elapsed = done - first, done_at - first_at
-    return Figures(count / elapsed, count / (processor - first_processor), peak(process_id))
+    count = done - first
+    speeds = (count / (done_at - first_at), count / (processor - first_processor)) if count else (math.nan, math.nan)
+    return Figures(*speeds, peak(process_id))
 
 
 def _written(kafka: AdminClient, topic: str, partitions: int) -> int:
