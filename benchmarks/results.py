@@ -13,6 +13,7 @@ from typing import Any
 FOLDER = Path(".cache/bench")
 PEERS_PYTHON = Path(".cache/bench-venv/bin/python")
 _PEERS = ("faust-streaming", "quixstreams", "bytewax", "confluent-kafka", "fastavro")
+_ASK_VERSIONS = "from importlib.metadata import distributions as all\nfor each in all(): print(each.name, each.version)"
 
 
 def save(name: str, figures: Mapping[str, Any]) -> None:
@@ -56,6 +57,5 @@ def _versions() -> dict[str, str]:
     """Of the peers' packages, in their own Python."""
     if not PEERS_PYTHON.exists():
         return {}
-    asked = f"from importlib.metadata import version; print(*[version(name) for name in {_PEERS}])"
-    told = subprocess.run([PEERS_PYTHON, "-c", asked], capture_output=True, text=True, check=True)
-    return dict(zip(_PEERS, told.stdout.split(), strict=True))
+    told = subprocess.run([PEERS_PYTHON, "-c", _ASK_VERSIONS], capture_output=True, text=True, check=True)
+    return {name: version for name, version in map(str.split, told.stdout.splitlines()) if name in _PEERS}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.proc import peak, processor_seconds
+from benchmarks.proc import has_ended, peak, processor_seconds
 from benchmarks.product import metric, worker
 
 _ASK_EVERY_SECONDS = 0.05
@@ -29,6 +29,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], port: int, c
 def _watch(process_id: int, port: int, counter: str, count: int) -> Measured:
     first_count, first_at, first_processor = 0.0, 0.0, 0.0
     while (done := metric(port, counter)) < count:
+        assert not has_ended(process_id), f"the worker ended at {done:,.0f} of {count:,}"
         if done and not first_count:
             first_count, first_at, first_processor = done, time.monotonic(), processor_seconds(process_id)
         time.sleep(_ASK_EVERY_SECONDS)

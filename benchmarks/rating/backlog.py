@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
+from benchmarks.proc import has_ended
 from benchmarks.product import metric, worker
 from benchmarks.rating.traffic import only_good, traffic
 from benchmarks.results import save
@@ -37,12 +38,12 @@ def main(kafka: str, rate: int, minutes: int) -> None:
     with traffic(made, kafka) as published:
         settings, began_at = published.settings, time.monotonic()
         with (
-            worker(published.environment, "credit_movements", "rate"),
-            worker(published.environment, "credit_movements", "sink"),
+            worker(published.environment, "credit_movements", "rate") as rater,
+            worker(published.environment, "credit_movements", "sink") as sink,
         ):
-            _wait(settings.rater_http_port, "credit_events_consumed_total", published.count)
+            _wait(rater, settings.rater_http_port, "credit_events_consumed_total", published.count)
             rated_at = time.monotonic()
-            _wait(settings.sink_http_port, "credit_sink_rows_inserted_total", published.count)
+            _wait(sink, settings.sink_http_port, "credit_sink_rows_inserted_total", published.count)
             found = CaughtUp(rate, minutes, published.count, rated_at - began_at, time.monotonic() - began_at)
     save(f"backlog-{kafka}", asdict(found))
     print(
@@ -52,8 +53,9 @@ def main(kafka: str, rate: int, minutes: int) -> None:
     )
 
 
-def _wait(port: int, counter: str, count: int) -> None:
+def _wait(process_id: int, port: int, counter: str, count: int) -> None:
     while metric(port, counter) < count:
+        assert not has_ended(process_id), f"the worker of {counter} ended"
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
