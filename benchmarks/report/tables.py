@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 from typing import Any
 
-from benchmarks.report.aims import AIMS
+from benchmarks.report.aims import AIMS, exports_per_second, sink_ratio
 from benchmarks.results import load, machine_line
 from benchmarks.stack import APACHE, EMBEDDED
 
@@ -81,17 +81,19 @@ def _sink(found: dict[str, Any], _: str) -> str:
         [
             ["sink, Kafka to ClickHouse, rows/s", f"{median(each['sink']['rows_per_second'] for each in rounds):,.0f}"],
             ["insert_arrow of ready blocks, rows/s", f"{median(each['bare']['rows_per_second'] for each in rounds):,.0f}"],
-            ["sink / insert_arrow", f"{median(each['ratio'] for each in rounds):.2f}"],
+            ["sink / insert_arrow", f"{median(map(sink_ratio, rounds)):.2f}"],
         ],
     )  # fmt: skip
 
 
 def _bursts(found: dict[str, Any], _: str) -> str:
-    rows = (
-        [f"{each['accounts']:,}", *(f"{each[name]:.3g}" for name in ("exports_per_second", "p50", "p99", "longest"))]
-        for each in found["bursts"]
-    )
-    return _table(("accounts at once", "exports/s", "click to notification, s: median", "p99", "longest"), rows)
+    def row(of: dict[str, Any]) -> list[str]:
+        waits = sorted(of["waits"])
+        seconds = (median(waits), waits[min(len(waits) - 1, len(waits) * 99 // 100)], waits[-1])
+        return [f"{len(waits):,}", f"{exports_per_second(of):.1f}", *(f"{each:.2f}" for each in seconds)]
+
+    header = ("accounts at once", "exports/s", "click to notification, s: median", "p99", "longest")
+    return _table(header, map(row, found["bursts"]))
 
 
 def _exports(found: dict[str, Any], _: str) -> str:
