@@ -12,7 +12,11 @@ import sys
 _RUNS = (
     ("rating", [], ["--events", "150000", "--rounds", "1", "--peer-seconds", "10"]),
     ("latency", ["--kafka", "apache"], ["--kafka", "apache", "--seconds", "5"]),
-    ("latency", ["--kafka", "embedded"], ["--kafka", "embedded", "--seconds", "5", "1000", "10000"]),
+    (
+        "latency",
+        ["--kafka", "embedded", "100", "1000", "10000"],
+        ["--kafka", "embedded", "--seconds", "5", "1000", "10000"],
+    ),
     ("rating.backlog", [], ["--rate", "200"]),
     ("sink", [], ["300000"]),
     ("bursts", [], ["1", "20", "200"]),

@@ -43,16 +43,24 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _rating(found: dict[str, Any], kafka: str) -> str:
-    def row(name: str) -> list[str]:
-        of = [each[name] for each in found["rounds"] if name in each]
-        ratios = [each["rater"]["per_second"] / each[name]["per_second"] for each in found["rounds"] if name in each]
-        medians = [median(each[each_of] for each in of) for each_of in ("per_second", "per_processor_second")]
-        memory = median(each["peak_memory"] for each in of)
-        return [name, *(f"{each:,.0f}" for each in (*medians, memory)), f"{median(ratios):.2f}"]
+    def middle(name: str, figure: str) -> float:
+        return median(each[name][figure] for each in found["rounds"] if name in each)
+
+    def ratio(name: str, figure: str) -> str:
+        return f"{median(each['rater'][figure] / each[name][figure] for each in found['rounds'] if name in each):.2f}"
 
     names = dict.fromkeys(name for each in found["rounds"] for name in each)
-    header = ("events/s", "events per processor second", "most memory, MiB", "rater / this")
-    return _table((f"{found['events']:,} events, {kafka}", *header), map(row, names))
+    speeds = ("per_second", "per_processor_second")
+    rows = (
+        [
+            name,
+            *(f"{middle(name, each):,.0f}" for each in (*speeds, "peak_memory")),
+            *(ratio(name, each) for each in speeds),
+        ]
+        for name in names
+    )
+    header = ("events/s", "events per processor second", "most memory, MiB", "rater / this", "by processor time")
+    return _table((f"{found['events']:,} events, {kafka}", *header), rows)
 
 
 def _latency(found: dict[str, Any], kafka: str) -> str:
