@@ -21,6 +21,9 @@ ARROWS = {
     "credit_movements": {"credit_movements", "kafka_io", "schemas", "streams", "sinks", "exporter"},
     # They run workers and commands as processes. All else that they know of the product stands here.
     "benchmarks": {
+        # Apache Kafka, as the tests start it.
+        "tests.jars",
+        "tests.kafka.apache_kafka",
         "benchmarks",
         "schemas",
         "kafka_io",
@@ -33,9 +36,6 @@ ARROWS = {
         "credit_movements.supervision.launch",
         "sinks.read.movements",
         "sinks.read.slice",
-        # Apache Kafka, as the tests start it.
-        "tests.jars",
-        "tests.kafka.apache_kafka",
     },
     # What another team would write: to be copied, so it knows none of us.
     "examples": set(),
