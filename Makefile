@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .cache/bench-venv
 # The tests wait more than they compute: two at a time for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -49,9 +50,14 @@ reference: $(READY)
 pictures: $(READY)
 	$(BIN)/python -m tests.browser.pictures docs
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.exports
+# Some 40 minutes; QUICK=--quick some 10. On Apache Kafka too where there is a JVM and Maven. The peers have a Python of their own.
+bench: $(READY) $(PEERS)/.ready
+	$(BIN)/python -m benchmarks $(QUICK)
+
+$(PEERS)/.ready: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --requirement $<
+	@touch $@
 
 # The packages, pinned with their hashes, and the project on top of them.
 $(READY): pyproject.toml constraints.txt

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from benchmarks.movements import ACCOUNT, fill
 from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from benchmarks.product import command, metric, worker
+from benchmarks.results import save
 from benchmarks.table import line, ratio_line
 from credit_movements import clients
 from credit_movements.settings import settings_of
@@ -91,6 +92,7 @@ def main(rows: int) -> None:
             rounds = [_round(client, stack, wanted, Path(name) / f"round-{number}") for number in range(ROUNDS)]
     assert {each.exported.rows for each in rounds} == {rows}
     _print_table(rows, rounds)
+    save("exports", {"rows": rows, "rounds": [asdict(each) | {"ratio": each.ratio} for each in rounds]})
 
 
 def _print_table(rows: int, rounds: list[Round]) -> None:

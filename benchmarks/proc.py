@@ -18,10 +18,21 @@ def reset_peak(process: int | str = "self") -> None:
     Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
+def has_ended(process: int) -> bool:
+    """A child of ours that nobody has waited for yet."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 def processor_seconds(process: int | str = "self") -> float:
     """Of all its threads since its start."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def busy_seconds() -> float:
+    """Of all processors since the machine's start, whatever ran on them."""
+    user, nice, system, _, _, irq, soft_irq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + irq + soft_irq) / os.sysconf("SC_CLK_TCK")
 
 
 def _of_status(process: int | str, field: str) -> float:

@@ -7,12 +7,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from credit_movements.supervision.launch import tethered
 
 _ANSWER_SECONDS = 5.0
+_END_SECONDS = 20.0
 
 
 def command(environment: Mapping[str, str], *arguments: object) -> None:
@@ -22,15 +24,25 @@ def command(environment: Mapping[str, str], *arguments: object) -> None:
 
 
 @contextmanager
-def worker(environment: Mapping[str, str], *module_and_arguments: str) -> Iterator[int]:
+def worker(
+    environment: Mapping[str, str],
+    *module_and_arguments: str,
+    python: Path = Path(sys.executable),
+    log: Path = Path(os.devnull),
+) -> Iterator[int]:
     """`python -m MODULE ARGUMENTS...` for the length of a `with` block; gives the id of its process."""
-    line = tethered((sys.executable, "-m", *module_and_arguments))
-    process = subprocess.Popen(line, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+    line = tethered((str(python), "-m", *module_and_arguments))
+    with log.open("wb") as written:
+        process = subprocess.Popen(line, env={**os.environ, **environment}, stdout=written, stderr=written)
     try:
         yield process.pid
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def metric(port: int, sample: str, **labels: str) -> float:

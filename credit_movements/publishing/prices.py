@@ -99,12 +99,15 @@ def published_prices(settings: Settings) -> PriceHistory:
 def _records(settings: Settings, topic: Topic) -> Iterator[dict[str, Any]]:
     codec = clients.codec(settings, topic)
     consumer = clients.reading_consumer(settings, "published-prices")
+    # A committed transaction may be open for its partition a little longer: wait for the end of all that is written.
+    written = clients.reading_consumer(settings, "written-prices", **{"isolation.level": "read_uncommitted"})
     partition = TopicPartition(topic.name, 0)
     try:
-        begin, end = offset_range(consumer, partition)
+        begin, end = offset_range(written, partition)
         for messages in read_to_end(consumer, partition, begin, end, threading.Event()):
             yield from codec.decode([message.value() for message in messages]).rows.drop("row").iter_rows(named=True)
     finally:
+        written.close()
         consumer.close()
 
 

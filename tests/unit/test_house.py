@@ -21,12 +21,16 @@ ARROWS = {
     "credit_movements": {"credit_movements", "kafka_io", "schemas", "streams", "sinks", "exporter"},
     # They run workers and commands as processes. All else that they know of the product stands here.
     "benchmarks": {
+        # Apache Kafka, as the tests start it.
+        "tests.jars",
+        "tests.kafka.apache_kafka",
         "benchmarks",
         "schemas",
         "kafka_io",
         "credit_movements.clients",
         "credit_movements.demo.company",
         "credit_movements.demo.traffic",
+        "credit_movements.embedded.ports",
         "credit_movements.settings",
         "credit_movements.stack.servers",
         "credit_movements.supervision.launch",
@@ -39,7 +43,7 @@ ARROWS = {
     "examples": set(),
 }
 # It puts other parts into the rater: that is what it measures.
-TAKES_THE_RATER_APART = "benchmarks/without_deduplication.py"
+TAKES_THE_RATER_APART = "benchmarks/rating/without_deduplication.py"
 HOUSE = {*ARROWS, "tests"}
 # Where money is worked with.
 EXACT = ["schemas", "streams", "sinks", "exporter"]

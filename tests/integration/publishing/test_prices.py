@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.publishing import prices as price_publishing
@@ -125,6 +125,30 @@ def test_what_another_client_publishes_in_the_same_moment_is_told(
         publish_prices(stack.settings, RATES, lines(rate(usage_type="sms"), rate(increment=1)))
     assert [fault.line for fault in refused.value.faults] == [3]
     assert published_prices(stack.settings).rates[key(rate())].increment == 6
+
+
+# On Tansu an open transaction holds nobody up.
+@on_kafka_itself
+def test_whether_it_stands_is_told_when_all_that_was_written_before_it_has_ended(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka answers a commit before each partition has heard of it. A stranger's open transaction before ours is as that, and
+    longer: a reader of what is committed meets the end of the partition before our records."""
+    stranger = Producer({"bootstrap.servers": stack.settings.kafka_bootstrap_servers, "transactional.id": "stranger"})
+
+    def begin() -> None:
+        stranger.init_transactions(30)
+        stranger.begin_transaction()
+        stranger.produce(RATES.name, b"never committed")
+        stranger.flush()
+        ending.start()
+
+    ending = threading.Timer(1.5, stranger.abort_transaction, [10])
+    meanwhile(monkeypatch, begin)
+    try:
+        assert publish_prices(stack.settings, RATES, lines(rate())).sent == 1
+    finally:
+        ending.join()
 
 
 def key(record: Record) -> str:

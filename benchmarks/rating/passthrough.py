@@ -1,8 +1,9 @@
 """The ceiling: consumes and produces the same bytes, in transactions of the same size, and does nothing else.
 
-`python -m benchmarks.passthrough BOOTSTRAP TOPIC_IN TOPIC_OUT COUNT`: copies COUNT messages, prints `count seconds`.
+`python -m benchmarks.rating.passthrough BOOTSTRAP TOPIC_IN TOPIC_OUT COUNT`: copies COUNT messages, prints its figures as JSON.
 """
 
+import json
 import sys
 import time
 from collections import defaultdict
@@ -10,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from benchmarks.proc import peak, processor_seconds
 from credit_movements import clients
 from credit_movements.settings import settings_of
 from kafka_io.producing import produce_all
@@ -26,15 +28,19 @@ def main(bootstrap: str, source: str, target: str, count: int) -> None:
     producer.init_transactions()
     consumer.subscribe([source])
     copied = 0
-    began = 0.0
+    began = processor = 0.0
     while copied < count:
         messages = [message for message in consumer.consume(_BATCH, 0.2) if message.error() is None]
         if not messages:
             continue
-        began = began or time.monotonic()
+        if not copied:
+            began, processor = time.monotonic(), processor_seconds()
         _copy(messages, target, producer, consumer)
         copied += len(messages)
-    print(copied, time.monotonic() - began, flush=True)
+    per_second = copied / (time.monotonic() - began)
+    per_processor_second = copied / (processor_seconds() - processor)
+    figures = {"per_second": per_second, "per_processor_second": per_processor_second, "peak_memory": peak()}
+    print(json.dumps(figures), flush=True)
     consumer.close()
 
 
