@@ -184,7 +184,11 @@ class ClockMachine(RuleBasedStateMachine):
         if not hasattr(self, "kafka"):
             return
         self.kafka.next_commit = "commit"
-        self.running.catch_up()
+        try:
+            self.running.catch_up()
+        except CrashedError:  # of a batch that was still under way
+            self.running = self.kafka.rater(batch_size=4)
+            self.running.catch_up()
         self.no_id_is_charged_twice()
         moved = {(line["source_topic"], line["source_offset"]): line["movement_id"] for line in self.kafka.log}
         ids = set(moved.values())
