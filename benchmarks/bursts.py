@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from confluent_kafka import Consumer
 from benchmarks.movements import fill_accounts
 from benchmarks.proc import processor_seconds
 from benchmarks.product import command, worker
+from benchmarks.results import save
 from credit_movements import clients
 from credit_movements.settings import Settings, settings_of
 from credit_movements.stack.servers import servers
@@ -81,6 +82,7 @@ def main(bursts: Sequence[int]) -> None:
             f"| {len(each.waits):,} | {each.exports_per_second:,.1f} | {each.wait(50):.3f} | {each.wait(99):.3f}"
             f" | {each.waits[-1]:.3f} | {each.exports_per_processor_second:,.1f} |"
         )
+    save("bursts", {"single": single, "bursts": [asdict(each) for each in measured]})
 
 
 def measure(

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from confluent_kafka import TopicPartition
 
 from benchmarks.proc import processor_seconds
 from benchmarks.product import command, metric, worker
+from benchmarks.results import save
 from benchmarks.table import line, ratio_line
 from credit_movements import clients
 from credit_movements.settings import Settings, settings_of
@@ -65,7 +66,9 @@ class Round:
 
 def main(rows: int) -> None:
     print(f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {rows:,} rows, {ROUNDS} rounds", flush=True)
-    print_table(measured(rows))
+    rounds = measured(rows)
+    print_table(rounds)
+    save("sink", {"rows": rows, "rounds": [asdict(each) for each in rounds]})
 
 
 def print_table(rounds: list[Round]) -> None:
