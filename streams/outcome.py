@@ -112,13 +112,15 @@ def classify(
     moved = (outcome == PASSED) & ~duplicate
     refused = outcome != PASSED
     return Outcomes(
-        movements=_movements(events.filter(pl.Series(moved)), priced.filter(pl.Series(moved))),
+        movements=_movements(_picked(events, moved), _picked(priced, moved)),
         moved=np.flatnonzero(moved),
         duplicates=np.flatnonzero(duplicate),
         not_numbers=np.flatnonzero(priced["is_no_number"].to_numpy()),
-        refused=events.with_columns(
-            pl.Series("check", outcome), pl.Series("known_content", first_content), pl.Series("content_hash", content)
-        ).filter(pl.Series(refused)),
+        refused=_picked(events, refused).with_columns(
+            pl.Series("check", outcome[refused]),
+            pl.Series("known_content", first_content[refused]),
+            pl.Series("content_hash", content[refused]),
+        ),
         ids=ids,
         content=content,
     )
@@ -148,6 +150,12 @@ def _find_repeats_within(
             first_content[row] = content[first]
         elif ratable[row]:
             standing[int(ids[row])] = row
+
+
+def _picked(table: pl.DataFrame, rows: Mask) -> pl.DataFrame:
+    if rows.all():
+        return table
+    return table.filter(pl.Series(rows)) if rows.any() else table.clear()
 
 
 def _movements(events: pl.DataFrame, priced: pl.DataFrame) -> pl.DataFrame:

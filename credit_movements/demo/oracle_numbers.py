@@ -66,15 +66,17 @@ def _plain(character: str) -> str:
 
 def _without_lead(text: str) -> str:
     """Without brackets, a leading + or 00, and a (0) behind a country code. A country code is written in one piece."""
-    digits, trunk_zero, brackets_at = "", None, set()
+    digits, trunk_zeros, brackets_at = "", [], set()
     for index, character in enumerate(text):
-        if text[index : index + 3] == "(0)" and trunk_zero is None:
-            trunk_zero = len(digits)
+        if text[index : index + 3] == "(0)":
+            trunk_zeros.append(len(digits))
         if character in "()":
             brackets_at.add(len(digits))
         else:
             digits += character
     lead = 1 if digits[:1] == "+" else 2 if digits[:2] == "00" else 0
+    # A (0) may stand in the lead too.
+    trunk_zero = next((each for each in trunk_zeros if each > lead), None)
     if trunk_zero is None or not 1 <= trunk_zero - lead <= 3 or brackets_at & set(range(lead + 1, trunk_zero)):
         return digits[lead:]
     country_code = digits[lead:trunk_zero]

@@ -157,6 +157,7 @@ DESTINATIONS = st.none() | st.lists(_PIECES | _CHARACTERS, max_size=14).map("".j
 @settings(max_examples=500, deadline=None)
 @given(st.lists(DESTINATIONS, max_size=8))
 @example(["+44((0)20", "tel:+44;((0)20"])
+@example(["0[0]1[0]"])
 def test_numbers_are_read_as_the_oracle_reads_them(destinations: list[str | None]) -> None:
     expected = [read_number(destination) for destination in destinations]
     assert read(destinations) == [(code(digits), is_no_number) for digits, is_no_number in expected]
