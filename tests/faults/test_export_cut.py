@@ -24,6 +24,7 @@ from tests.faults.conftest import port_of
 from tests.faults.proxy import Fault, Proxy
 from tests.integration.exporter.exporter_stack import Stack, exporter_stack
 from tests.integration.sink.test_movements import FROM, insert_many
+from tests.unit.exporter.office import at_once
 
 ROWS = 200_000
 PERIOD = Period(FROM, FROM + 10_000_000, "UTC")
@@ -38,7 +39,7 @@ class Exports:
         self.folder = folder
         storage = ExportStorage.open(folder.as_uri())
         self._maker = FileMaker(
-            storage, partial(clickhouse_connect.get_client, dsn=dsn), lambda _: ROWS,
+            storage, partial(clickhouse_connect.get_client, dsn=dsn), at_once(ROWS),
             slots=Slots(4), metrics=ExporterMetrics(CollectorRegistry()), time_limit_seconds=60.0,
         )  # fmt: skip
         position = RequestPosition("log", 0, 0)
