@@ -2,7 +2,8 @@
 
 Two roads lead from bytes to a table. The fast road (`columnar.datums`) reads a whole batch in step and knows our own schema
 alone. The second road (`datum`, by fastavro) takes one message at a time: it is for messages that were written with another
-version of the schema. Tests hold the two equal: they accept the same bytes, and make the same records of them.
+version of the schema, and for one record alone. Tests hold the two equal: they accept the same bytes, and make the same records
+of them.
 """
 
 from collections.abc import Sequence

@@ -4,6 +4,7 @@ It neither hashes events nor looks them up nor remembers them. So it charges dup
 """
 
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from credit_movements.workers.rater import run_rater
 from streams import outcome
 from streams.dedup import stores
 from streams.dedup.store import DedupStore
+from streams.rater import Rater
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -30,7 +32,12 @@ class _WithoutDeduplication(DedupStore):
         self.reached_offset = reached_offset
 
 
+def _nothing_under_way(rater: Rater, *asked: npt.NDArray[Any]) -> Any:
+    return rater._assignment.stores.look_up(*asked)
+
+
 if __name__ == "__main__":
     outcome.id_hashes = outcome.content_hashes = _all_different  # type: ignore[attr-defined]
     stores.DedupStore = _WithoutDeduplication  # type: ignore[attr-defined]
+    Rater._look_up = _nothing_under_way  # type: ignore[method-assign]
     run_rater(load_settings(), threading.Event())
