@@ -67,10 +67,12 @@ class Transactions:
         self._watch.begin()
         self.producer.begin_transaction()
 
-    def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Consumer) -> None:
-        """Commit what was written, and the offsets of the consumer's group, as one. Raises AbortedError."""
+    def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], group: object) -> None:
+        """Commit what was written, and the offsets of the group, as one. `group`: the consumer's `consumer_group_metadata()`.
+
+        Raises AbortedError. It uses no consumer, so another thread may call it, even while a rebalance holds the consumer up.
+        """
         try:
-            group = consumer.consumer_group_metadata()
             sent = group_offsets.as_confluent(offsets)
             self._patiently(
                 lambda: ended_in_time(

@@ -180,7 +180,7 @@ class Rater:
         # 3. Write, and commit beside steps 1 and 2 of the next batch.
         self._write(batch, outcomes, refused_prices)
         offsets = self._assignment.offsets_to_commit(next_offsets, batch.newest_at)
-        commit = self._committer.submit(self._writer.commit, offsets, self._consumer)
+        commit = self._committer.submit(self._writer.begin_commit(offsets, self._consumer))
         run = Run.of(*_fingerprints(outcomes))
         self._under_way = UnderWay(batch, outcomes, next_offsets, self._feed.prices, run, began_at_seconds, commit)
 

@@ -1,7 +1,7 @@
 """Writes movements and dead letters, and commits the offsets with them in one Kafka transaction."""
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import polars as pl
@@ -75,11 +75,23 @@ class MovementWriter:
         Returns, for each partition of `credit-movements` written to, the offset after the last movement. Raises AbortedError
         where the batch has to be read again, and KafkaException where this rater must end (it was fenced, or a bug).
         """
+        return self.begin_commit(offsets, consumer)()
+
+    def begin_commit(
+        self, offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Consumer
+    ) -> Callable[[], dict[int, int]]:
+        """Like `commit`; what is returned does the rest and waits for Kafka, and any thread may call it, once.
+
+        The consumer is used here alone: from another thread its calls may wait for a rebalance, which waits for the commit.
+        """
         if self._writes:
-            self._transactions.commit(offsets, consumer)
-        else:
-            # Offsets alone need no transaction, and Tansu loses the offsets of a transaction that holds nothing else.
-            commit_alone(offsets, consumer)
+            return partial(self._commit_transaction, offsets, consumer.consumer_group_metadata())
+        # Offsets alone need no transaction, and Tansu loses the offsets of a transaction that holds nothing else.
+        commit_alone(offsets, consumer)
+        return dict
+
+    def _commit_transaction(self, offsets: Mapping[TopicPartition, OffsetAndNote], group: object) -> dict[int, int]:
+        self._transactions.commit(offsets, group)
         return dict(self._next_offsets)
 
     def _begin_writing(self) -> None:

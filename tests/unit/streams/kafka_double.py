@@ -7,6 +7,7 @@ offsets or lose them, as brokers do.
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -201,6 +202,9 @@ class _Writer:
 
     def write_dead_letter(self, message: Message, reason: Any, detail: str) -> None:
         self._letters[position_of(message)] = (reason.value, detail)
+
+    def begin_commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], _: Any) -> Callable[[], dict[int, int]]:
+        return partial(self.commit, offsets, None)
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], _: Any) -> dict[int, int]:
         assert self._kafka.may_commit.wait(_LONGEST_WAIT_SECONDS)

@@ -127,6 +127,23 @@ def test_a_batch_without_anything_to_write_needs_no_producer(kafka: Kafka) -> No
     assert kafka.made == 1
 
 
+def test_only_the_beginning_of_a_commit_uses_the_consumer(kafka: Kafka) -> None:
+    # A rebalance holds up whoever asks the consumer, and waits for the commit.
+    for writes in (False, True):
+        asked: list[str] = []
+        consumer: Any = SimpleNamespace(
+            commit=lambda asked=asked, **_: asked.append("commit") or [],
+            consumer_group_metadata=lambda asked=asked: asked.append("group"),
+        )
+        kafka.writer.begin()
+        if writes:
+            kafka.writer.write_dead_letter(MESSAGE, Reason.UNDECODABLE, "for the test")
+        rest = kafka.writer.begin_commit({}, consumer)
+        assert asked == ["group" if writes else "commit"]
+        rest()
+        assert len(asked) == 1
+
+
 def test_a_step_that_is_stuck_is_given_up() -> None:
     freed = threading.Event()
     with pytest.raises(KafkaException, match="stuck"):
