@@ -45,7 +45,16 @@ def request(
 
     Raises UnreachableError, NotDeliveredError.
     """
-    record = {
+    record = request_of_now(account_id, time_zone, requested_by, **options)
+    publish(settings, EXPORT_REQUESTS, [record])
+    return record
+
+
+def request_of_now(
+    account_id: str, time_zone: str | None, requested_by: str | None, **options: str | None
+) -> dict[str, Any]:
+    """An export request that nobody has published yet."""
+    return {
         "request_id": str(uuid.uuid4()),
         "account_id": account_id,
         "requested_at": now_micros(),
@@ -53,8 +62,6 @@ def request(
         "requested_by": requested_by,
         **options,
     }
-    publish(settings, EXPORT_REQUESTS, [record])
-    return record
 
 
 def request_and_wait(
