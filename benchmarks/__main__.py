@@ -11,6 +11,7 @@ import sys
 # Module and arguments; then those of a quick run.
 _RUNS = (
     ("rating", [], ["--events", "150000", "--rounds", "1", "--peer-seconds", "10"]),
+    ("rating.cgrates", [], ["5000"]),
     ("latency", ["--kafka", "apache"], ["--kafka", "apache", "--seconds", "5"]),
     (
         "latency",

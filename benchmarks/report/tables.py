@@ -10,7 +10,7 @@ from benchmarks.stack import APACHE, EMBEDDED
 
 _BROKERS = (APACHE, EMBEDDED)
 _NAMES = [f"{name}-{kafka}" for name in ("rating", "latency", "backlog") for kafka in _BROKERS]
-_NAMES += ["sink", "bursts", "exports"]
+_NAMES += ["cgrates", "sink", "bursts", "exports"]
 
 
 def tables() -> Iterator[str]:
@@ -25,6 +25,7 @@ def tables() -> Iterator[str]:
     for kafka in _BROKERS:
         yield from _of(f"latency-{kafka}", _latency)
     yield from (each for kafka in _BROKERS for each in _of(f"backlog-{kafka}", _backlog))
+    yield from _of("cgrates", _cgrates)
     yield from _of("sink", _sink)
     yield from _of("bursts", _bursts)
     yield from _of("exports", _exports)
@@ -39,6 +40,14 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     names = list(header)
     return "\n".join(
         [f"| {' | '.join(names)} |", "|---" * len(names) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+    )
+
+
+def _cgrates(found: dict[str, Any], _: str) -> str:
+    calls = found["calls"]
+    speeds = [f"{calls / found[of]:,.0f}" for of in ("seconds", "processor_seconds")]
+    return _table(
+        (f"CGRateS, {calls:,} calls by JSON-RPC", "calls/s", "calls per processor second"), [("all", *speeds)]
     )
 
 
