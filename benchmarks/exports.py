@@ -20,7 +20,7 @@ from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from benchmarks.product import command, metric, worker
 from benchmarks.results import save
 from benchmarks.table import line, ratio_line
-from credit_movements import clients
+from credit_movements import clickhouse
 from credit_movements.settings import settings_of
 from credit_movements.stack.servers import Servers, servers
 from sinks.read.movements import IN_ORDER
@@ -85,7 +85,7 @@ def main(rows: int) -> None:
     print(f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {rows:,} rows, {ROUNDS} rounds", flush=True)
     with tempfile.TemporaryDirectory() as name, servers(Path(name)) as stack:
         command(stack.environment, "setup")
-        with clients.clickhouse_client(settings_of(stack.environment)) as client:
+        with clickhouse.client(settings_of(stack.environment)) as client:
             began_at = time.monotonic()
             wanted = fill(client, rows)
             print(f"filled in {time.monotonic() - began_at:.0f} s", flush=True)

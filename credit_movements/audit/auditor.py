@@ -25,7 +25,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.audit.accounts import SourceAudit, SourceCount
 from credit_movements.audit.clickhouse_rows import RowCounts, Rows, count_rows, read_rows, together
 from credit_movements.audit.differences import Findings, Found, Kind
@@ -71,7 +71,7 @@ class Auditor:
         """Raises UnreachableError, SettingsError."""
         self._stop = stop
         self._log_id = clients.log_identity(settings)
-        self._client: Client = clients.clickhouse(settings)
+        self._client: Client = clickhouse.checked_client(settings)
         self._reader = clients.reading_consumer(settings, "audit")
         self._written_reader = clients.group_consumer(
             settings, "credit-movements-audit-written", **{"isolation.level": "read_uncommitted"}

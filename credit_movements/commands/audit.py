@@ -10,7 +10,6 @@ import typer
 
 from credit_movements.commands.output import AsJson, DataDir, errors, fail, wide_console
 from credit_movements.logs import set_up_logs
-from credit_movements.settings import load_settings
 
 
 def audit(
@@ -25,6 +24,7 @@ def audit(
     from credit_movements.audit.report import as_json as json_of
     from credit_movements.audit.report import show
     from credit_movements.audit.watch import watch
+    from credit_movements.settings import load_settings
     from kafka_io.reading import StoppedError
 
     settings = load_settings(data_dir)
@@ -37,7 +37,7 @@ def audit(
         return
     auditor = Auditor(settings, stop)
     try:
-        with errors.status("Auditing …") as status:
+        with errors().status("Auditing …") as status:
             found = auditor.audit(lambda done, of: status.update(f"Auditing partition {done + 1} of {of} …"))
     except StoppedError as stopped:
         fail(str(stopped))
@@ -46,6 +46,6 @@ def audit(
     if as_json:
         sys.stdout.write(json.dumps(json_of(found), indent=2, ensure_ascii=False) + "\n")
     else:
-        show(found, partitions, wide_console(), errors)
+        show(found, partitions, wide_console(), errors())
     if not found.holds:
         raise typer.Exit(1)

@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from credit_movements.commands.output import fail
 from credit_movements.logs import set_up_logs
-from credit_movements.settings import Settings, load_settings
 from sinks.write.missing_offsets import MissingOffsets as SinkMissingOffsets
 from streams.missing_offsets import MissingOffsets
+
+if TYPE_CHECKING:
+    from credit_movements.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +65,10 @@ def _tune_polars() -> None:
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
 
 
-def _work(run: Callable[[Settings, threading.Event], None]) -> None:
+def _work(run: Callable[["Settings", threading.Event], None]) -> None:
     """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
-    from credit_movements.clients import UnreachableError
+    from credit_movements.settings import load_settings
+    from credit_movements.unreachable import UnreachableError
     from kafka_io.outages import Complaints, Patience, StoppedWaitingError
 
     settings = load_settings()
