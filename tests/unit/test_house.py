@@ -36,6 +36,7 @@ ARROWS = {
         "credit_movements.stack.servers",
         "credit_movements.supervision.launch",
         "credit_movements.workers.polars_setup",
+        "sinks.read.balance",
         "sinks.read.movements",
         "sinks.read.slice",
         "sinks.write.columns",
