@@ -38,6 +38,8 @@ class Readiness(NamedTuple):
     def __str__(self) -> str:
         if self.assigned is None:
             return "waiting for the group to assign partitions"
+        if self.assigned == 0:
+            return "ready: the group has more raters than partitions, and none for this one"
         rating = f"rating {self.rated} of {self.assigned} partitions"
         return f"{rating}; {self.reading}" if self.reading else rating
 

@@ -39,8 +39,10 @@ class ReadBack:
         # The loop has complaints of its own.
         self._patience = Patience(self._stop, Complaints(monotonic_seconds))
         self.progress = Progress(monotonic_seconds)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read back")
-        self._reading = self._thread.submit(self._read)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="read back")
+        self._reading = thread.submit(self._read)
+        # It ends with this.
+        thread.shutdown(wait=False)
 
     @property
     def has_news(self) -> bool:
@@ -57,13 +59,13 @@ class ReadBack:
         return self.progress.take_ready()
 
     def wait(self) -> None:
-        """Until it has ended by itself, well or not."""
+        """Until it has ended, well or not."""
         wait([self._reading])
 
     def stop(self) -> None:
         """End it, and wait until nothing of it uses a store or the reader any more."""
         self._stop.set()
-        self._thread.shutdown()
+        self.wait()
 
     def _read(self) -> None:
         self._patience.outlast("Kafka", lambda: self._reader.skip(self._stores, self._needed))

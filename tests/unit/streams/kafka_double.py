@@ -76,6 +76,7 @@ class KafkaDouble:
         for each in self.is_readable.values():
             each.set()
         self.waits_for_the_log = True
+        self.stamps_the_log = True
 
     def read(self, partition: TopicPartition) -> list[Message]:
         """The records of a partition of a source topic or of the log."""
@@ -131,6 +132,7 @@ class RunningRater:
             origins={topic.name: f"{topic.name} a, log" for topic in SOURCES},
             limits=limits,
             batch_size=batch_size,
+            stamps_the_log=kafka.stamps_the_log,
         )
         self._consumer = consumer = _Consumer(kafka)
         metrics = RaterMetrics(CollectorRegistry())
