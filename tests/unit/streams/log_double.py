@@ -60,7 +60,7 @@ class LogConsumer:
             time.sleep(min(wait_seconds, 0.005))
         return taken
 
-    def get_watermark_offsets(self, partition: PartitionOffset, *_: float, cached: bool = False) -> tuple[int, int]:
+    def get_watermark_offsets(self, partition: PartitionOffset, *_: float, **__: bool) -> tuple[int, int]:
         read = TopicPartition(partition.topic, partition.partition)
         return self._kafka.first_kept.get(read, 0), len(self._kafka.read(read))
 
