@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 _MOST_RECORDS = 20_000
 _WAIT_SECONDS = 0.1
+# Asked again after that, and a rater that is to end waits no longer.
+_ANSWER_SECONDS = 5.0
 # Partitions with less than this to read are read side by side, the others one after the other, so that each is ready early.
 _LITTLE = 100_000
 # How many records before a committed offset are looked at for the newest.
@@ -56,7 +58,7 @@ class LogReader:
         times = {_partition(number): each.written_since // _MICROS_PER_MILLI for number, each in needed.items()}
         if not times:
             return
-        for (_, number), offset in first_written_since(self._consumer, times).items():
+        for (_, number), offset in first_written_since(self._consumer, times, _ANSWER_SECONDS).items():
             store = stores[number]
             if offset > store.reached_offset:
                 store.reached_offset = offset
@@ -75,7 +77,7 @@ class LogReader:
         Raises RegistryUnavailableError, then call it again; OffsetOutOfRangeError for a store that is ahead of the log, and
         UndecodableError for a record that is no movement: the rater alone writes this log, so that would be a bug.
         """
-        ends = reported_ends(self._consumer, map(_partition, stores))
+        ends = reported_ends(self._consumer, map(_partition, stores), _ANSWER_SECONDS)
         for number, store in stores.items():
             progress.begin(number, store.reached_offset, ends[_partition(number)])
         waiting = sorted(stores, key=progress.left)
@@ -111,7 +113,9 @@ class LogReader:
         """
         newest = dict.fromkeys(offsets, 0)
         unread = {partition for partition, offset in offsets.items() if offset > 0}
-        begins = {each: max(offset_range(self._consumer, each)[0], offsets[each] - TAIL) for each in unread}
+        begins = {
+            each: max(offset_range(self._consumer, each, _ANSWER_SECONDS)[0], offsets[each] - TAIL) for each in unread
+        }
         assign(self._consumer, begins)
         while unread and not stop.is_set():
             batch = consume(self._consumer, _MOST_RECORDS, _WAIT_SECONDS)

@@ -37,7 +37,7 @@ class Readiness(NamedTuple):
 
     def __str__(self) -> str:
         if self.assigned is None:
-            return "waiting for the group to assign partitions"
+            return "waiting for the group to assign partitions, and for their committed offsets"
         if self.assigned == 0:
             return "ready: the group has more raters than partitions, and none for this one"
         rating = f"rating {self.rated} of {self.assigned} partitions"

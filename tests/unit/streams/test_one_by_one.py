@@ -51,6 +51,7 @@ def charged(kafka: KafkaDouble) -> Counter[int]:
     return Counter(int(line["movement_id"][-12:], 16) for line in kafka.log)
 
 
+WAITING = "waiting for the group to assign partitions, and for their committed offsets"
 ONCE = Counter([*range(5), *range(10, 15)])
 
 
@@ -90,7 +91,7 @@ def test_partitions_that_go_in_the_middle_are_given_up_at_once_and_read_on_when_
     publish(kafka, 0, 5)
     turn_until(running, lambda: charged(kafka)[5])
     running.leave()
-    assert running.rater.not_ready == "waiting for the group to assign partitions"
+    assert running.rater.not_ready == WAITING
     running.come_back()
     publish(kafka, 0, 5, 6)
     publish(kafka, 1, 10, 15)
@@ -127,7 +128,7 @@ def test_a_rater_that_ends_in_the_middle_ends_the_reading_too(kafka: KafkaDouble
 def test_no_store_is_ready_before_the_group_has_answered_and_something_is_rated(kafka: KafkaDouble) -> None:
     kafka.is_readable[0].clear()
     running = kafka.rater()
-    assert running.rater.not_ready == "waiting for the group to assign partitions"
+    assert running.rater.not_ready == WAITING
     running.turn()
     turn_until(running, lambda: "read back" in running.rater.state)
     assert running.rater.not_ready == ("rating 0 of 2 partitions; partitions 0, 1: 0 of 10 movements read back")
