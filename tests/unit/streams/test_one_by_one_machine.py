@@ -57,21 +57,25 @@ class OneByOneMachine(RuleBasedStateMachine):
             for partition, end in ends.items()
         )
 
-    @rule(number=st.integers(0, 5), partition=PARTITIONS)
-    def publish(self, number: int, partition: int) -> None:
-        record = event(10 * partition + number, account_id=ACCOUNTS[partition], partition=partition)
-        self.kafka.publish(USAGE_EVENTS, record, NOW)
-        self.published.add(record["event_id"])
+    @rule(numbers=st.lists(st.integers(0, 3), min_size=1, max_size=3), partition=PARTITIONS)
+    def publish(self, numbers: list[int], partition: int) -> None:
+        for number in numbers:
+            record = event(10 * partition + number, account_id=ACCOUNTS[partition], partition=partition)
+            self.kafka.publish(USAGE_EVENTS, record, NOW)
+            self.published.add(record["event_id"])
 
-    @rule(what=st.sampled_from(["commit", "commit", "commit", "abort", "crash before", "crash after"]))
-    def turn(self, what: str) -> None:
+    @rule(
+        what=st.sampled_from(["commit", "commit", "commit", "abort", "crash before", "crash after"]),
+        times=st.integers(1, 4),
+    )
+    def turn(self, what: str, times: int) -> None:
         self.kafka.next_commit = what
         try:
-            self.running.turn(pauses=False)
+            for _ in range(times):
+                self.running.turn(pauses=False)
         except CrashedError:
             self.running = self.kafka.rater(batch_size=3)
 
-    @rule(partition=PARTITIONS)
     def hold_up(self, partition: int) -> None:
         self.kafka.is_readable[partition].clear()
 
@@ -80,9 +84,11 @@ class OneByOneMachine(RuleBasedStateMachine):
         self.kafka.is_readable[partition].set()
         time.sleep(pause)
 
-    @rule(lose_store=st.booleans())
-    def start_elsewhere(self, lose_store: bool) -> None:
+    @rule(lose_store=st.sampled_from([True, True, False]), hold_up=st.sets(PARTITIONS))
+    def start_elsewhere(self, lose_store: bool, hold_up: set[int]) -> None:
         self.running.die()
+        for partition in hold_up:
+            self.hold_up(partition)
         if lose_store:
             shutil.rmtree(self.kafka.folder, ignore_errors=True)
         self.running = self.kafka.rater(batch_size=3)
