@@ -12,6 +12,8 @@
 | partitions go with a batch under way | the next rater reads what is being committed | `partitions_go_when_all_is_done` |
 | a producer goes on after no answer | a late end tears the next batch | `late_end_changes_nothing` (on Apache Kafka) |
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
+| a store is rebuilt from too late an offset | what comes again is charged again | `rebuilt_store_knows_what_matters` |
+| a partition is rated before its store is ready | its repeats are charged again | `partition_waits_for_its_store` |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
 | numbers may be longer than they must | one record in two encodings | `bad_bytes_are_no_record` |
 | bytes behind a datum are overlooked | what was joined or torn is charged | `bad_bytes_are_no_record` |
@@ -26,6 +28,8 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +48,9 @@ from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from streams import outcome
 from streams.dedup.catch_up import LogReader
 from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.dedup.needed import Needed
+from streams.dedup.progress import LogEnd
+from streams.dedup.read_back import ReadBack
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
@@ -124,6 +131,26 @@ def leave_with_a_batch_under_way(patch: pytest.MonkeyPatch) -> None:
 
 def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LogReader, "_add", lambda *_: None)
+
+
+def rebuilt_from_too_late(patch: pytest.MonkeyPatch) -> None:
+    def needed(*given: Any) -> Needed:
+        right = honest(*given)
+        return replace(right, written_since=right.written_since + timedelta(days=20) // timedelta(microseconds=1))
+
+    honest = Needed.of
+    patch.setattr(Needed, "of", needed)
+
+
+def rated_before_its_store_is_ready(patch: pytest.MonkeyPatch) -> None:
+    def take_ready(reading: Any) -> dict[int, LogEnd]:
+        unready = reading._stores.keys() - taken.setdefault(id(reading), set())
+        taken[id(reading)] |= unready
+        return dict.fromkeys(unready, LogEnd(0, 0))
+
+    taken: dict[int, set[int]] = {}
+    patch.setattr(ReadBack, "take_ready", take_ready)
+    patch.setattr(ReadBack, "has_news", property(lambda reading: id(reading) not in taken))
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
@@ -224,6 +251,14 @@ SABOTAGES = [
         checks.late_end_changes_nothing,
     ),
     Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
+    Sabotage(
+        "a store is rebuilt from too late an offset", rebuilt_from_too_late, checks.rebuilt_store_knows_what_matters
+    ),
+    Sabotage(
+        "a partition is rated before its store is ready",
+        rated_before_its_store_is_ready,
+        checks.partition_waits_for_its_store,
+    ),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
     Sabotage("numbers may be longer than they must", long_varints, checks.bad_bytes_are_no_record),
     Sabotage("bytes behind a datum are overlooked", bytes_behind_a_datum, checks.bad_bytes_are_no_record),
