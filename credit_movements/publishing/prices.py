@@ -11,8 +11,9 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+import polars as pl
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from credit_movements import clients
@@ -24,7 +25,7 @@ from kafka_io.positions import TopicPartition
 from kafka_io.reading import read_to_end
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.pricing.history import PriceHistory
-from streams.pricing.rates import AccountPlan, BadRateError, Rate
+from streams.pricing.rate_checks import PLAN_COLUMNS, RATE_COLUMNS
 
 _SECONDS = 30.0
 _OVERTAKEN = {
@@ -86,17 +87,15 @@ def publish_prices(settings: Settings, topic: Topic, lines: Sequence[Line]) -> P
 def published_prices(settings: Settings) -> PriceHistory:
     """Everything that is published. Raises StuckError, KafkaException, RegistryUnavailableError."""
     history = PriceHistory(settings.default_rate_card or None)
-    for topic, put in ((RATES, history.put_rate), (ACCOUNT_PLANS, history.put_plan)):
-        for record in _records(settings, topic):
-            try:
-                put(record)
-            except BadRateError:
-                # It changes nothing, as in the raters.
-                continue
+    for topic, put in ((RATES, history.put_rates), (ACCOUNT_PLANS, history.put_plans)):
+        for records in _records(settings, topic):
+            # What is refused changes nothing, as in the raters.
+            put(records)
+    history.decide_plans()
     return history
 
 
-def _records(settings: Settings, topic: Topic) -> Iterator[dict[str, Any]]:
+def _records(settings: Settings, topic: Topic) -> Iterator[pl.DataFrame]:
     codec = clients.codec(settings, topic)
     consumer = clients.reading_consumer(settings, "published-prices")
     # A committed transaction may be open for its partition a little longer: wait for the end of all that is written.
@@ -105,7 +104,7 @@ def _records(settings: Settings, topic: Topic) -> Iterator[dict[str, Any]]:
     try:
         begin, end = offset_range(written, partition)
         for messages in read_to_end(consumer, partition, begin, end, threading.Event()):
-            yield from codec.decode([message.value() for message in messages]).rows.drop("row").iter_rows(named=True)
+            yield codec.decode([message.value() for message in messages]).rows
     finally:
         written.close()
         consumer.close()
@@ -113,30 +112,28 @@ def _records(settings: Settings, topic: Topic) -> Iterator[dict[str, Any]]:
 
 def _held_against(history: PriceHistory, topic: Topic, lines: Sequence[Line]) -> list[Line]:
     """The lines that say something new. Raises RefusedPricesError."""
-    before = history.decided_plans()
-    published = {plan.key: plan for plan in before.standing}
-    faults: list[PriceFault] = []
-    new: list[Line] = []
+    records = _table(topic, lines)
     plan_lines: dict[int, int] = {}
-    for line, record in lines:
-        try:
-            if topic is RATES:
-                is_new = history.put_rate(record)
-            else:
-                plan_lines[history.put_plan(record)] = line
-                is_new = published.get(AccountPlan(**record).key) != AccountPlan(**record)
-        except BadRateError as error:
-            faults += [PriceFault(line, column, message) for column, message in error.faults]
-            continue
-        if is_new:
-            new.append((line, record))
-    for number, why in history.decided_plans().refused.items():
-        if number not in before.refused:
-            line = plan_lines[number] if number in plan_lines else _to_blame(history, number, lines)
-            faults += [PriceFault(line, column, message) for column, message in why.faults]
+    if topic is RATES:
+        taken = history.put_rates(records)
+        is_new, refused = taken.is_new.tolist(), taken.refused
+    else:
+        published = set(history.standing_plans().iter_rows())
+        is_new = [row not in published for row in records.iter_rows()]
+        numbers, refused = history.put_plans(records)
+        plan_lines = {number: line for number, (line, _) in zip(numbers.tolist(), lines, strict=True)}
+    faults = [PriceFault(lines[row][0], *fault) for row, why in refused.items() for fault in why.faults]
+    for number in history.decide_plans().tolist():
+        line = plan_lines[number] if number in plan_lines else _to_blame(history, number, lines)
+        faults += [PriceFault(line, *fault) for fault in history.why_refused(number).faults]
     if faults:
         raise RefusedPricesError(sorted(faults))
-    return new
+    return [line for line, new in zip(lines, is_new, strict=True) if new]
+
+
+def _table(topic: Topic, lines: Sequence[Line]) -> pl.DataFrame:
+    schema = RATE_COLUMNS if topic is RATES else PLAN_COLUMNS
+    return pl.DataFrame([record for _, record in lines], schema=schema)
 
 
 def _to_blame(history: PriceHistory, number: int, lines: Sequence[Line]) -> int:
@@ -168,15 +165,14 @@ def _publish(settings: Settings, producer: Producer, topic: Topic, lines: Sequen
 
 def _check_that_it_stands(history: PriceHistory, topic: Topic, lines: Sequence[Line]) -> None:
     """Raises RefusedPricesError for lines that another client published differently at the same moment."""
+    records = _table(topic, lines)
     if topic is RATES:
-        rates = [(line, Rate(**record)) for line, record in lines]
-        overtaken = [
-            line for line, rate in rates if rate.key not in history.rates or history.rates[rate.key].changes(rate)
-        ]
+        taken = history.put_rates(records)
+        overtaken = [lines[row][0] for row in {*taken.refused, *np.flatnonzero(taken.is_first).tolist()}]
     else:
-        plans = {plan.key: plan for plan in history.decided_plans().standing}
-        last = {plan.key: (line, plan) for line, plan in ((line, AccountPlan(**record)) for line, record in lines)}
-        overtaken = [line for key, (line, plan) in last.items() if plans.get(key) != plan]
+        standing = set(history.standing_plans().iter_rows())
+        last = {(account, begin): row for row, (account, _, begin) in enumerate(records.iter_rows())}
+        overtaken = [lines[row][0] for row in last.values() if records.row(row) not in standing]
     if overtaken:
         said = "another client published otherwise in the same moment, and that stands"
         raise RefusedPricesError([PriceFault(line, "effective_from", said) for line in overtaken])

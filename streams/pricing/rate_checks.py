@@ -4,8 +4,10 @@
 that do not pass here are given to them. Tests hold the two equal.
 """
 
+from collections.abc import Callable
 from functools import reduce
 from operator import and_
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,7 @@ from streams.pricing.rates import (
     MAX_UNITS_OF_ENDLESS_PRICE,
     TOP_UP,
     UNIT_SIZES,
+    BadRateError,
 )
 
 Mask = npt.NDArray[np.bool_]
@@ -74,6 +77,23 @@ def are_good_rates(rates: pl.DataFrame) -> Mask:
 def are_good_plans(plans: pl.DataFrame) -> Mask:
     """Whether `AccountPlan.checked` takes each row of a table with PLAN_COLUMNS."""
     return _kept(plans, _is_name("rate_card_id"), _is_time("effective_from"), _is_id("account_id"))
+
+
+def faults_of(
+    checked: Callable[[dict[str, Any]], object], table: pl.DataFrame, is_bad: Mask
+) -> dict[int, BadRateError]:
+    """Row → what is wrong with it, of the rows that are bad. `checked`: `Rate.checked` or `AccountPlan.checked`."""
+    found: dict[int, BadRateError] = {}
+    if not is_bad.any():
+        return found
+    rows = np.flatnonzero(is_bad)
+    for row, record in zip(rows.tolist(), table[rows].iter_rows(named=True), strict=True):
+        try:
+            checked(record)
+        except BadRateError as error:
+            found[row] = error
+    assert len(found) == len(rows), "the rules for tables are those for one record"
+    return found
 
 
 def max_units() -> pl.Expr:

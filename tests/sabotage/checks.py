@@ -20,8 +20,6 @@ from streams import outcome
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch
-from streams.pricing.rates import Rate
-from streams.pricing.rating import PriceList
 from streams.writer import MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
@@ -31,6 +29,7 @@ from tests.integration.sink import test_loop
 from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
 from tests.limits import LIMITS
+from tests.prices import price_list
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
@@ -48,7 +47,7 @@ def classified(
     table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
     known = np.full(len(table), known_content is not None)
     known_ids = KnownIds(known, np.full(len(table), known_content or 0, dtype=np.uint64))
-    prices = PriceList([Rate.checked(each) for each in rates], [], "default")
+    prices = price_list(rates)
     failed = check_batch(table, PARTITIONS, LIMITS)
     return outcome.classify(table, failed, id_hashes(table), content_hashes(table), known_ids, prices, LIMITS)
 

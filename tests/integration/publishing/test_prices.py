@@ -1,6 +1,7 @@
 """Publishing prices, all or nothing, and one price list for all readers whenever they start."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
 from credit_movements.publishing import prices as price_publishing
@@ -124,7 +125,7 @@ def test_what_another_client_publishes_in_the_same_moment_is_told(
     with pytest.raises(RefusedPricesError) as refused:
         publish_prices(stack.settings, RATES, lines(rate(usage_type="sms"), rate(increment=1)))
     assert [fault.line for fault in refused.value.faults] == [3]
-    assert published_prices(stack.settings).rates[key(rate())].increment == 6
+    assert published_prices(stack.settings).rates["increment"].to_list() == [6]
 
 
 # On Tansu an open transaction holds nobody up.
@@ -151,18 +152,6 @@ def test_whether_it_stands_is_told_when_all_that_was_written_before_it_has_ended
         ending.join()
 
 
-def key(record: Record) -> str:
-    (found,) = history_of(record).rates
-    return found
-
-
-def history_of(*rates: Record) -> PriceHistory:
-    history = PriceHistory("default")
-    for each in rates:
-        history.put_rate(each)
-    return history
-
-
 ACCOUNTS = ["acme", "other", "third", "nobody"]
 TIMES = [0, YESTERDAY, YESTERDAY + DAY]
 # What one publisher after the other sends, rules or no rules.
@@ -179,19 +168,21 @@ HISTORY: list[tuple[Topic, list[Record]]] = [
 @contextmanager
 def feeds(settings: Settings) -> Iterator[Callable[[], PriceFeed]]:
     """Makes price feeds as raters have them, each having read to the end."""
-    consumers = []
+    consumers: list[Consumer] = []
+    started_feeds: list[PriceFeed] = []
 
     def started() -> PriceFeed:
         consumers.append(clients.reading_consumer(settings, "price"))
-        feed = PriceFeed(
-            consumers[-1], clients.codec(settings, RATES), clients.codec(settings, ACCOUNT_PLANS), "default"
-        )
-        feed.read_to_end(threading.Event())
-        return feed
+        codecs = (clients.codec(settings, topic) for topic in (RATES, ACCOUNT_PLANS))
+        started_feeds.append(PriceFeed(consumers[-1], *codecs, "default", time.monotonic))
+        started_feeds[-1].read_to_end(threading.Event())
+        return started_feeds[-1]
 
     try:
         yield started
     finally:
+        for feed in started_feeds:
+            feed.close()
         for each in consumers:
             each.close()
 
@@ -200,9 +191,9 @@ def price_list(feed: PriceFeed) -> tuple[object, ...]:
     """Everything that a rater looks up, and what it would dead-letter."""
     accounts = pl.Series([account for account in ACCOUNTS for _ in TIMES])
     cards = feed.prices.plans.cards(accounts, np.array(TIMES * len(ACCOUNTS), dtype=np.int64))
-    names = list(feed.prices.book.card_index)
-    on = [names[card] if card >= 0 else None for card in cards.tolist()]
-    return feed.prices.book.rates, feed.prices.book.card_currencies, on
+    on = [feed.prices.card_names[card] if card >= 0 else None for card in cards.tolist()]
+    currencies = dict(zip(feed.prices.card_names, feed.prices.card_currencies, strict=True))
+    return feed._reader._history.rates.to_dicts(), currencies, on
 
 
 def test_raters_that_start_at_different_moments_have_one_price_list(stack: Stack) -> None:
@@ -217,8 +208,8 @@ def test_raters_that_start_at_different_moments_have_one_price_list(stack: Stack
         lists = [price_list(rater) for rater in raters]
         assert lists[1:] == lists[:-1]
         rates, currencies, cards = lists[-1]
-        assert [each.increment for each in rates if each.rate_card_id == "default"] == [60, 6]  # type: ignore[attr-defined]
-        assert currencies == ["EUR", "USD", "USD"]
+        assert [each["increment"] for each in rates if each["rate_card_id"] == "default"] == [60, 6]  # type: ignore[attr-defined]
+        assert currencies == {"default": "EUR", "dollar": "USD", "late": "USD", None: None}
         assert cards == [*["dollar"] * 3, *["default"] * 3, *["default"] * 3, *["default"] * 3]
         refused = {price.position for price in raters[-1].refused}
         assert all({price.position for price in rater.refused} <= refused for rater in raters)
@@ -229,6 +220,11 @@ def clients_end(stack: Stack, topic: Topic) -> int:
 
 
 def has_read(feed: PriceFeed, topic: Topic, end: int) -> bool:
+    """And made a list of it that is in force."""
     feed.refresh()
-    (position,) = feed._consumer.position([TopicPartition(topic.name, 0)])
-    return position.offset >= end
+    (position,) = feed._reader._consumer.position([TopicPartition(topic.name, 0)])
+    if position.offset < end:
+        return False
+    read_at = time.monotonic()
+    eventually(lambda: feed.refresh() or feed.level_at_seconds > read_at)
+    return True

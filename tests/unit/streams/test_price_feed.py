@@ -12,6 +12,7 @@ from schemas.registry import RegistryUnavailableError
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.price_feed import PriceFeed
 from tests.unit.schemas.test_codec import RegisteredSchemas
+from tests.unit.streams.at_once import AtOnce
 from tests.unit.streams.test_outcome import rate
 
 AT_END = [
@@ -53,7 +54,7 @@ def _message(topic: Topic, offset: int, record: dict[str, Any]) -> Message:
 
 def _feed(*batches: list[Message]) -> PriceFeed:
     rates, plans = (RecordCodec(topic, cast(Any, _Registry())) for topic in (RATES, ACCOUNT_PLANS))
-    return PriceFeed(cast(Any, _Consumer(*batches)), rates, plans, "default")
+    return PriceFeed(cast(Any, _Consumer(*batches)), rates, plans, "default", lambda: 0.0, AtOnce())
 
 
 def test_a_price_that_comes_while_the_registry_is_away_is_in_force_when_it_is_back() -> None:
@@ -62,7 +63,7 @@ def test_a_price_that_comes_while_the_registry_is_away_is_in_force_when_it_is_ba
     with pytest.raises(RegistryUnavailableError):
         feed.refresh()
     feed.refresh()
-    assert len(feed.prices.book.rates) == 1
+    assert len(feed.prices.numbers) == 2
 
 
 def test_a_bad_price_is_refused_once_though_the_registry_was_away_at_the_start() -> None:

@@ -19,9 +19,8 @@ from schemas.topics import CREDIT_MOVEMENTS, RATES, USAGE_EVENTS
 from streams.batch import decode_batch, records_of
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.outcome import KnownIds, check_batch, classify, refusals_of
-from streams.pricing.rates import Rate
-from streams.pricing.rating import PriceList
 from tests.limits import LIMITS
+from tests.prices import price_list
 from tests.unit.schemas.test_codec import RegisteredSchemas
 
 NOW_MILLIS = 1_760_000_000_000
@@ -61,7 +60,7 @@ def rated(values: list[bytes | None], rates: list[dict[str, Any]]) -> Outcome:
     events, limits = batch.events, LIMITS
     ids, content = id_hashes(events), content_hashes(events)
     known = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
-    prices = PriceList([Rate.checked(each) for each in rates], [], "default")
+    prices = price_list(rates)
     outcomes = classify(events, check_batch(events, 1, limits), ids, content, known, prices, limits)
     refused = [refusal.row for refusal in batch.refusals] + [row for row, _, _ in refusals_of(outcomes)]
     return Outcome(rates, values, outcomes.movements.to_dicts(), [(row, values[row]) for row in sorted(refused)])

@@ -95,5 +95,5 @@ def test_a_row_is_good_where_the_plan_is(records: list[dict[str, Any]]) -> None:
 
 
 def test_a_missing_value_is_not_good() -> None:
-    without = {name: None for name in RATE_COLUMNS}
+    without = dict.fromkeys(RATE_COLUMNS)
     assert not np.any(are_good_rates(pl.DataFrame([without], schema=RATE_COLUMNS)))
