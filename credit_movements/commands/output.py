@@ -1,6 +1,9 @@
 """What all commands have in common: where they print, how they end, the arguments that several take."""
 
 import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,6 +18,8 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 USAGE_ERROR = 2
 # As a shell has it: 128 and the number of SIGINT.
 INTERRUPTED = 130
+_PATIENCE_SECONDS = 1.0
+_MOST_TOLD = 1_000
 
 
 def _account(text: str) -> str:
@@ -36,6 +41,33 @@ def fail(line: str, status: int = 1) -> NoReturn:
     """End the command with one line that says why."""
     errors.print(f"credit-movements: {line}", markup=False)
     sys.exit(status)
+
+
+def tell_all(file: str, sentences: Sequence[object]) -> None:
+    """Print what is to be said of a file to standard error, a line each. Nobody reads more than the first thousand."""
+    lines = [f"{file}: {each}\n" for each in sentences[:_MOST_TOLD]]
+    if len(sentences) > _MOST_TOLD:
+        lines.append(f"{file}: and {len(sentences) - _MOST_TOLD:,} more\n")
+    # The console takes a second for some thousand lines.
+    sys.stderr.write("".join(lines))
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int], None]]:
+    """Shows a person who waits longer than a second what is being done, and to how many records so far."""
+    began_at = time.monotonic()
+    status = errors.status("")
+
+    def show(doing: str, count: int) -> None:
+        if errors.is_terminal and time.monotonic() - began_at > _PATIENCE_SECONDS:
+            status.update(f"{doing}: {count:,} records")
+            status.start()
+
+    try:
+        yield show
+    finally:
+        status.stop()
 
 
 def wide_console() -> Console:

@@ -12,14 +12,15 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
-from credit_movements.publishing import prices as price_publishing
-from credit_movements.publishing.prices import RefusedPricesError, publish_prices, published_prices
+from credit_movements.publishing.prices import RefusedPricesError, publish_prices
+from credit_movements.publishing.published import Published
 from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings
 from credit_movements.setup.topics import TopicSettingsError
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.price_feed import PriceFeed
-from streams.pricing.history import PriceHistory
+from streams.pricing.deck.fault import LINE
+from streams.pricing.rate_checks import PLAN_COLUMNS, RATE_COLUMNS
 from tests.integration.records import DAY, YESTERDAY, rate
 from tests.integration.setup.test_topics import alter, on_kafka_itself
 from tests.integration.stack import Stack, eventually
@@ -33,9 +34,10 @@ def plan(account: str, card: str, effective_from: int = 0) -> Record:
     return {"account_id": account, "rate_card_id": card, "effective_from": effective_from}
 
 
-def lines(*records: Record) -> list[tuple[int, Record]]:
+def lines(*records: Record) -> pl.DataFrame:
     """As of a file with a header."""
-    return list(enumerate(records, start=2))
+    schema = RATE_COLUMNS if "usage_type" in records[0] else PLAN_COLUMNS
+    return pl.DataFrame(records, schema=schema).with_row_index(LINE, offset=2)
 
 
 def faults(stack: Stack, topic: Topic, *records: Record) -> list[str]:
@@ -94,15 +96,14 @@ def test_nothing_is_published_to_a_topic_that_is_compacted(stack: Stack) -> None
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let somebody act between the reading of what is published and the publishing."""
-    read = published_prices
+    read_on = Published.read_on
 
-    def read_and_let_act(settings: Settings) -> PriceHistory:
-        history = read(settings)
-        monkeypatch.setattr(price_publishing, "published_prices", read)
+    def read_and_let_act(published: Published) -> None:
+        read_on(published)
+        monkeypatch.setattr(Published, "read_on", read_on)
         act()
-        return history
 
-    monkeypatch.setattr(price_publishing, "published_prices", read_and_let_act)
+    monkeypatch.setattr(Published, "read_on", read_and_let_act)
 
 
 # Tansu does not answer a producer that was overtaken.
@@ -110,12 +111,12 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
 def test_of_two_who_publish_at_once_the_later_one_stands_and_the_other_has_published_nothing(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deck = lines(rate(increment=1), rate(usage_type="sms"))
+    deck = [rate(increment=1), rate(usage_type="sms")]
     meanwhile(monkeypatch, lambda: publish_prices(stack.settings, RATES, lines(rate(increment=6))))
     with pytest.raises(NotDeliveredError, match="somebody else began to publish prices, and nothing was published"):
-        publish_prices(stack.settings, RATES, deck)
+        publish_prices(stack.settings, RATES, lines(*deck))
     assert stack.records(RATES) == [rate(increment=6)]
-    assert len(faults(stack, RATES, *(record for _, record in deck))) == 1
+    assert len(faults(stack, RATES, *deck)) == 1
 
 
 def test_what_another_client_publishes_in_the_same_moment_is_told(
@@ -125,7 +126,9 @@ def test_what_another_client_publishes_in_the_same_moment_is_told(
     with pytest.raises(RefusedPricesError) as refused:
         publish_prices(stack.settings, RATES, lines(rate(usage_type="sms"), rate(increment=1)))
     assert [fault.line for fault in refused.value.faults] == [3]
-    assert published_prices(stack.settings).rates["increment"].to_list() == [6]
+    published = Published(stack.settings)
+    published.read_on()
+    assert published.history.rates.filter(usage_type=rate()["usage_type"])["increment"].to_list() == [6]
 
 
 # On Tansu an open transaction holds nobody up.
