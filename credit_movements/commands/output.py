@@ -1,6 +1,8 @@
 """What all commands have in common: where they print, how they end, the arguments that several take."""
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,14 +45,30 @@ def fail(line: str, status: int = 1) -> NoReturn:
     sys.exit(status)
 
 
-def tell_all(file: str, sentences: Sequence[object]) -> None:
-    """Print what is to be said of a file to standard error, a line each. Nobody reads more than the first thousand."""
-    lines = [f"{file}: {each}\n" for each in sentences[:_MOST_TOLD]]
-    if len(sentences) > _MOST_TOLD:
-        lines.append(f"{file}: and {len(sentences) - _MOST_TOLD:,} more\n")
+def tell_all(file: str, sentences: Sequence[object], count: int | None = None) -> None:
+    """Print what is to be said of a file to standard error, a line each. Nobody reads more than the first thousand, so of more
+    only the number is told. `count`: how many there are, if `sentences` are not all."""
+    told = [f"{file}: {each}\n" for each in sentences[:_MOST_TOLD]]
+    more = (count or len(sentences)) - len(told)
     # The console takes a second for some thousand lines.
-    sys.stderr.write("".join(lines))
+    sys.stderr.write("".join([*told, f"{file}: and {more:,} more\n"] if more else told))
     sys.stderr.flush()
+
+
+@contextmanager
+def stop_asked() -> Iterator[threading.Event]:
+    """Set by the first Ctrl-C, so that the work ends where it can end in order. A second one ends it at once."""
+    stop = threading.Event()
+
+    def ask(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

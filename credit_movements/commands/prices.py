@@ -1,11 +1,21 @@
 """The commands for prices: `rates lint|publish`, and what `publish` does with rates and account plans."""
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from credit_movements.commands.output import INTERRUPTED, USAGE_ERROR, DataDir, console, fail, progress, tell_all
+from credit_movements.commands.output import (
+    INTERRUPTED,
+    USAGE_ERROR,
+    DataDir,
+    console,
+    fail,
+    progress,
+    stop_asked,
+    tell_all,
+)
 from credit_movements.settings import Settings, load_settings
 from schemas.topics import RATES, Topic
 
@@ -30,25 +40,28 @@ def lint_deck(file: Path) -> None:
 def publish_deck(file: Path, data_dir: DataDir = None) -> None:
     """Publish a rate deck, all of it or nothing: first it is held against all that is published. In force for events read 3
     seconds later."""
-    deck = _linted(file)
-    publish_file(load_settings(data_dir), RATES, deck.table, str(file), "rates")
+    with stop_asked() as stop:
+        deck = _linted(file)
+        publish_file(load_settings(data_dir), RATES, deck.table, str(file), "rates", stop)
 
 
-def publish_file(settings: Settings, topic: Topic, records: "pl.DataFrame", file: str, what: str) -> None:
+def publish_file(
+    settings: Settings, topic: Topic, records: "pl.DataFrame", file: str, what: str, stop: threading.Event
+) -> None:
     """Publish rates or account plans (called `what`) of a file, all or nothing, and say what came of it, line by line.
 
     `records`: the columns of the record, and `line`.
     """
-    from credit_movements.publishing.prices import InterruptedPublishingError, RefusedPricesError, publish_prices
+    from credit_movements.publishing.prices import RefusedPricesError, StoppedPublishingError, publish_prices
 
     try:
         with progress() as show:
-            published = publish_prices(settings, topic, records, show)
+            published = publish_prices(settings, topic, records, stop, show)
     except RefusedPricesError as refused:
-        tell_all(file, refused.faults)
-        fail(f"{file}: faults found: {len(refused.faults)}; nothing was published")
-    except InterruptedPublishingError as interrupted:
-        fail(str(interrupted), INTERRUPTED)
+        tell_all(file, refused.faults, refused.count)
+        fail(f"{file}: faults found: {refused.count}; nothing was published")
+    except StoppedPublishingError as stopped:
+        fail(str(stopped), INTERRUPTED)
     tell_all(f"{file}: warning", published.warnings)
     if not published.sent:
         console.print(f"all {published.unchanged} {what} are published already: nothing to do.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail, progress
+from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail, progress, stop_asked
 from credit_movements.commands.prices import publish_file
 from credit_movements.settings import load_settings
 from schemas.topics import ACCOUNT_PLANS, PUBLISHABLE, RATES, topic_named
@@ -25,7 +25,8 @@ def publish_to_topic(
     records = read_lines(topic_named(topic), file)
     settings = load_settings(data_dir)
     if topic in (RATES.name, ACCOUNT_PLANS.name):
-        publish_file(settings, topic_named(topic), records, file.name, "records")
+        with stop_asked() as stop:
+            publish_file(settings, topic_named(topic), records, file.name, "records", stop)
         return
     with progress() as show:
         count = publish_table(settings, topic_named(topic), records.drop(LINE), lambda sent: show("publishing", sent))

@@ -7,9 +7,10 @@
 5. Read both topics on, because a client that is not ours may have published between 2 and 4. For every rater the first
    record stands. If another client's came first, this step says so.
 
-Whoever interrupts is told whether anything was published.
+Whoever stops it is told whether anything was published.
 """
 
+import threading
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from credit_movements.publishing.records import NotDeliveredError, send_all
 from credit_movements.settings import Settings
 from credit_movements.setup import topics as kafka_topics
 from kafka_io.errors import UserError
+from kafka_io.reading import StoppedError
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.events.sorted_keys import NONE
 from streams.pricing.deck.fault import LINE, Fault
@@ -33,6 +35,8 @@ from streams.pricing.history import PriceHistory
 Mask = npt.NDArray[np.bool_]
 
 _SECONDS = 30.0
+# Each sentence takes half a millisecond, and a file may have a million plans.
+_MOST_PLANS_TOLD = 1_000
 _OVERTAKEN = {
     KafkaError._FENCED,
     KafkaError.PRODUCER_FENCED,
@@ -41,22 +45,23 @@ _OVERTAKEN = {
 }
 
 _SOMEBODY_ELSE = "somebody else began to publish prices, and nothing was published: repeat it"
-_AGAIN = "repeat it; what is published is not published twice"
 
 # Takes what is being done, and to how many records it was done so far.
 OnProgress = Callable[[str, int], None]
 
 
 class RefusedPricesError(Exception):
-    """The raters would refuse a line of the file, so nothing was published. `faults`: at least one."""
+    """The raters would refuse a line of the file, so nothing was published. `faults`: at least one, by line; `count`: how many
+    there are, of which some may not be among them."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[Fault], count: int) -> None:
         super().__init__(str(faults[0]))
         self.faults = faults
+        self.count = count
 
 
-class InterruptedPublishingError(UserError):
-    """Somebody interrupted it. The sentence says whether anything was published."""
+class StoppedPublishingError(UserError):
+    """Somebody stopped it. The sentence says whether anything was published."""
 
 
 @dataclass(frozen=True)
@@ -69,36 +74,37 @@ class PublishedPrices:
 
 
 def publish_prices(
-    settings: Settings, topic: Topic, records: pl.DataFrame, on_progress: OnProgress = lambda *_: None
+    settings: Settings,
+    topic: Topic,
+    records: pl.DataFrame,
+    stop: threading.Event | None = None,
+    on_progress: OnProgress = lambda *_: None,
 ) -> PublishedPrices:
     """Publish rates or account plans, all or nothing. `records`: the columns of the record, and `line`.
 
-    Raises RefusedPricesError, NotDeliveredError, UnreachableError, TopicSettingsError, StuckError, InterruptedPublishingError.
+    Raises RefusedPricesError, NotDeliveredError, UnreachableError, TopicSettingsError, StuckError; StoppedPublishingError where
+    `stop` is set.
     """
+    stop = stop or threading.Event()
     so_far = "nothing was published"
-
-    def ending() -> None:
-        nonlocal so_far
-        so_far = f"Kafka may have taken it or not: {_AGAIN}"
-
     try:
         clients.check_kafka(settings)
         kafka_topics.checked(settings, (RATES, ACCOUNT_PLANS))
         producer = clients.price_producer(settings, len(records))
         producer.init_transactions(_SECONDS)
-        published = Published(settings, lambda count: on_progress("reading what is published", count))
+        published = Published(settings, stop, lambda count: on_progress("reading what is published", count))
         published.read_on()
         compared = deepcopy(published.history)
         new = _held_against(compared, topic, records)
         warnings = _warnings(compared, topic, records)
         if len(new):
-            _publish(settings, producer, topic, new, on_progress, ending)
-            so_far = "it is published, and was not read back"
+            _publish(settings, producer, topic, new, stop, on_progress)
+            so_far = "all is published, and was not read back"
             published.read_on()
             _check_that_it_stands(published.history, topic, new)
         return PublishedPrices(len(new), len(records) - len(new), warnings)
-    except KeyboardInterrupt:
-        raise InterruptedPublishingError(f"interrupted: {so_far}") from None
+    except StoppedError:
+        raise StoppedPublishingError(f"stopped: {so_far}") from None
 
 
 def _held_against(history: PriceHistory, topic: Topic, records: pl.DataFrame) -> pl.DataFrame:
@@ -112,12 +118,13 @@ def _held_against(history: PriceHistory, topic: Topic, records: pl.DataFrame) ->
         is_new = _cards_differ(rows, history.standing_plans())
         plan_numbers, refused = history.put_plans(rows)
     faults = [Fault(lines[row], column, message) for row, why in refused.items() for column, message in why.faults]
-    for number in history.decide_plans().tolist():
-        row = np.flatnonzero(plan_numbers == number)
-        line = lines[int(row[0])] if len(row) else _to_blame(history, number, records)
-        faults += [Fault(line, column, message) for column, message in history.why_refused(number).faults]
-    if faults:
-        raise RefusedPricesError(sorted(faults))
+    out_of_force = history.decide_plans().tolist()
+    if faults or out_of_force:
+        plan_lines = dict(zip(plan_numbers.tolist(), lines, strict=True)) if out_of_force else {}
+        for number in out_of_force[:_MOST_PLANS_TOLD]:
+            line = plan_lines[number] if number in plan_lines else _to_blame(history, number, records)
+            faults += [Fault(line, column, message) for column, message in history.why_refused(number).faults]
+        raise RefusedPricesError(sorted(faults), len(faults) + len(out_of_force[_MOST_PLANS_TOLD:]))
     return records.filter(pl.Series(is_new, dtype=pl.Boolean))
 
 
@@ -140,17 +147,20 @@ def _publish(
     producer: Producer,
     topic: Topic,
     records: pl.DataFrame,
+    stop: threading.Event,
     on_progress: OnProgress,
-    on_end: Callable[[], None],
 ) -> None:
-    """`on_end` is called when all is sent, and Kafka is asked to take it."""
+    def go_on(count: int) -> None:
+        on_progress("publishing", count)
+        if stop.is_set():
+            raise StoppedError(f"stopped after {count} of {len(records)} records")
+
     codec = clients.codec(settings, topic)
     producer.begin_transaction()
     try:
-        send_all(producer, codec, topic, records.drop(LINE), lambda count: on_progress("publishing", count))
-        on_end()
+        send_all(producer, codec, topic, records.drop(LINE), go_on)
         producer.commit_transaction(_SECONDS)
-    except (NotDeliveredError, KeyboardInterrupt):
+    except (NotDeliveredError, StoppedError):
         try:
             producer.abort_transaction(_SECONDS)
         except KafkaException as failure:
@@ -160,7 +170,9 @@ def _publish(
     except KafkaException as failure:
         if failure.args[0].code() in _OVERTAKEN:
             raise NotDeliveredError(_SOMEBODY_ELSE) from None
-        raise NotDeliveredError(f"Kafka did not take the end of it ({failure.args[0].str()}): {_AGAIN}") from failure
+        raise NotDeliveredError(
+            f"Kafka did not take the end of it ({failure.args[0].str()}): repeat it; what is published is not published twice"
+        ) from failure
 
 
 def _check_that_it_stands(history: PriceHistory, topic: Topic, records: pl.DataFrame) -> None:
@@ -174,7 +186,8 @@ def _check_that_it_stands(history: PriceHistory, topic: Topic, records: pl.DataF
         overtaken = np.flatnonzero(_cards_differ(records.drop(LINE), history.standing_plans())).tolist()
     if overtaken:
         said = "another client published otherwise in the same moment, and that stands"
-        raise RefusedPricesError([Fault(line, "effective_from", said) for line in records[LINE].gather(overtaken)])
+        faults = [Fault(line, "effective_from", said) for line in records[LINE].gather(overtaken)]
+        raise RefusedPricesError(faults, len(faults))
 
 
 def _warnings(history: PriceHistory, topic: Topic, records: pl.DataFrame) -> list[Fault]:

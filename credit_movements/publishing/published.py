@@ -21,9 +21,12 @@ OnRead = Callable[[int], None]
 class Published:
     """The published rates and plans, by the same rules as the raters have. `history`: as of the last `read_on`."""
 
-    def __init__(self, settings: Settings, on_read: OnRead = lambda _: None) -> None:
+    def __init__(
+        self, settings: Settings, stop: threading.Event | None = None, on_read: OnRead = lambda _: None
+    ) -> None:
         self.history = PriceHistory(settings.default_rate_card or None)
         self._settings = settings
+        self._stop = stop or threading.Event()
         self._on_read = on_read
         self._read = 0
         self._next_offsets: dict[Topic, int] = {}
@@ -31,7 +34,7 @@ class Published:
     def read_on(self) -> None:
         """Read both topics to their ends, from where the last reading ended.
 
-        Raises StuckError, KafkaException, RegistryUnavailableError.
+        Raises StuckError, KafkaException, RegistryUnavailableError, and StoppedError once `stop` is set.
         """
         for topic, put in ((RATES, self.history.put_rates), (ACCOUNT_PLANS, self.history.put_plans)):
             for records in self._records(topic):
@@ -54,7 +57,7 @@ class Published:
         try:
             begin, end = offset_range(written, partition)
             begin = max(begin, self._next_offsets.get(topic, begin))
-            yield from read_to_end(consumer, partition, begin, end, threading.Event())
+            yield from read_to_end(consumer, partition, begin, end, self._stop)
         finally:
             written.close()
             consumer.close()

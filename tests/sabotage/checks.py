@@ -11,20 +11,25 @@ import numpy as np
 import polars as pl
 import pytest
 
+from credit_movements.publishing.prices import RefusedPricesError, publish_prices
 from exporter.file.csv_file import csv_chunks
 from exporter.request.window import Period
 from kafka_io.transactions import AbortedError
 from schemas import wire
+from schemas.topics import RATES
 from sinks.read.movements import stream_movements
 from streams import outcome
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch
+from streams.pricing.deck.parsing import lint
+from streams.pricing.deck.sheet import COLUMNS
 from streams.writer import MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
 from tests.faults.world import World
+from tests.integration.publishing import test_prices
 from tests.integration.sink import test_loop
 from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
@@ -35,6 +40,8 @@ from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
 from tests.unit.streams import test_under_way
 from tests.unit.streams.kafka_double import KafkaDouble
+from tests.unit.streams.pricing.deck import test_columns
+from tests.unit.streams.pricing.deck.line_by_line import linted
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
 Fixture = Callable[[str], Any]
@@ -153,3 +160,20 @@ def export_holds_its_account_alone(fixture: Fixture) -> None:
 
 def answers_are_younger_than_questions(_: Fixture) -> None:
     test_rounds.test_every_answer_was_read_after_its_question()
+
+
+def deck_is_told_as_line_by_line(_: Fixture) -> None:
+    rows = [list(COLUMNS), *(test_columns.GOOD.replace("default", card).split(",") for card in ("gold", "go ld"))]
+    assert lint(rows).faults == linted(rows).faults
+
+
+def what_others_publish_meanwhile_is_told(fixture: Fixture) -> None:
+    stack = fixture("world").stack
+    theirs, ours = (test_prices.rate(usage_type="mms", increment=increment) for increment in (6, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        test_prices.meanwhile(patch, lambda: stack.publish_priced(RATES, theirs))
+        try:
+            publish_prices(stack.settings, RATES, test_prices.lines(ours))
+        except RefusedPricesError:
+            return
+    raise AssertionError("another client's rate stands, and nobody was told")

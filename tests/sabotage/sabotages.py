@@ -20,6 +20,8 @@
 | an export without the account filter | another account's rows are read for the file | `export_holds_its_account_alone` |
 | the same, and no guard behind it | another account's rows are in the file | `export_holds_its_account_alone` |
 | a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
+| cells of a deck are not looked at | a card that nobody can write is published | `deck_is_told_as_line_by_line` |
+| ours stands before what came meanwhile | what does not stand passes for published | `what_others_publish_meanwhile_is_told` |
 """
 
 import time
@@ -32,6 +34,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from credit_movements.publishing import prices
 from exporter.positions.rounds import Rounds
 from exporter.threads import in_thread
 from kafka_io.transactions import AbortedError
@@ -45,6 +48,7 @@ from streams import outcome
 from streams.dedup.catch_up import LogReader
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.pricing import rating
+from streams.pricing.deck import parsing
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
@@ -207,6 +211,14 @@ def join_a_round_under_way(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rounds, "_held", held)
 
 
+def any_cells(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(parsing, "are_clean", lambda texts, is_name: texts.is_not_null())
+
+
+def ours_before_what_came_meanwhile(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(prices, "deepcopy", lambda history: history)
+
+
 SABOTAGES = [
     Sabotage("the sink commits before it inserts", commit_before_insert, checks.sink_that_ends_early_loses_nothing),
     Sabotage("the sink reads uncommitted", read_uncommitted, checks.aborted_movements_are_not_stored),
@@ -235,5 +247,11 @@ SABOTAGES = [
         "a question joins a round that is under way",
         join_a_round_under_way,
         checks.answers_are_younger_than_questions,
+    ),
+    Sabotage("cells of a deck are not looked at", any_cells, checks.deck_is_told_as_line_by_line),
+    Sabotage(
+        "ours stands before what came meanwhile",
+        ours_before_what_came_meanwhile,
+        checks.what_others_publish_meanwhile_is_told,
     ),
 ]

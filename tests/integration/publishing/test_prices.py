@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
-from credit_movements.publishing.prices import RefusedPricesError, publish_prices
+from credit_movements.publishing.prices import RefusedPricesError, StoppedPublishingError, publish_prices
 from credit_movements.publishing.published import Published
 from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings
@@ -104,6 +104,36 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
         act()
 
     monkeypatch.setattr(Published, "read_on", read_and_let_act)
+
+
+@pytest.mark.parametrize("at", ["reading what is published", "publishing"])
+def test_of_what_is_stopped_before_its_end_nothing_is_published(stack: Stack, at: str) -> None:
+    publish_prices(stack.settings, RATES, lines(rate()))
+    stop = threading.Event()
+    with pytest.raises(StoppedPublishingError, match=r"^stopped: nothing was published$"):
+        publish_prices(
+            stack.settings, RATES, lines(rate(usage_type="sms"), rate(usage_type="mms")), stop,
+            lambda doing, _: stop.set() if doing == at else None,
+        )  # fmt: skip
+    assert stack.records(RATES) == [rate()]
+    assert publish_prices(stack.settings, RATES, lines(rate(usage_type="sms"))).sent == 1
+
+
+def test_who_stops_behind_the_publishing_is_told_that_all_is_published(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    commit = Producer.commit_transaction
+
+    class Stopping(Producer):
+        def commit_transaction(self, *arguments: float) -> None:
+            commit(self, *arguments)
+            stop.set()
+
+    monkeypatch.setattr(clients, "Producer", Stopping)
+    with pytest.raises(StoppedPublishingError, match=r"^stopped: all is published, and was not read back$"):
+        publish_prices(stack.settings, RATES, lines(rate()), stop)
+    assert stack.records(RATES) == [rate()]
 
 
 # Tansu does not answer a producer that was overtaken.
