@@ -125,7 +125,7 @@ def test_what_another_client_publishes_in_the_same_moment_is_told(
     with pytest.raises(RefusedPricesError) as refused:
         publish_prices(stack.settings, RATES, lines(rate(usage_type="sms"), rate(increment=1)))
     assert [fault.line for fault in refused.value.faults] == [3]
-    assert published_prices(stack.settings).rates["increment"].to_list() == [6]
+    assert published_prices(stack.settings).rates.filter(usage_type="call")["increment"].to_list() == [6]
 
 
 # On Tansu an open transaction holds nobody up.
