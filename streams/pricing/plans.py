@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from streams.events.sorted_keys import NONE, Ints, last_at_or_before
+from streams.events.sorted_keys import NONE, Ints, distinct, last_at_or_before
 from streams.pricing.plan_table import Accounts, PlanTable
 from streams.pricing.rate_columns import OPEN_END
 from streams.pricing.rate_table import RateTable
@@ -38,7 +38,11 @@ class AccountPlans:
         default card."""
         if not len(self.accounts):
             return
-        entries = np.minimum(np.searchsorted(self.accounts, accounts), len(self.accounts) - 1)
+        if self.accounts[-1] == len(self.accounts) - 1:
+            # All of the first accounts are here, so each has its own number.
+            entries = np.clip(accounts, 0, len(self.accounts) - 1)
+        else:
+            entries = np.minimum(np.searchsorted(self.accounts, accounts), len(self.accounts) - 1)
         rows = np.flatnonzero(self.accounts[entries] == accounts)
         at = entries[rows]
         plans = last_at_or_before(self.begins, self.firsts[at], self.firsts[at + 1], occurred_at[rows])
@@ -84,14 +88,17 @@ class PlanBooks:
         # All plans that were there when the large part was made, by account, and where those of each account begin.
         self._plans, self._firsts = nothing, np.zeros(1, dtype=np.int64)
         self._changed = nothing
+        self._newly_changed: list[Ints] = []
 
     def note_changed(self, plans: Ints) -> None:
         """These plans have come, or stand now and did not before, or the other way round."""
-        self._changed = np.union1d(self._changed, self._table.account_numbers[plans])
+        self._newly_changed.append(self._table.account_numbers[plans])
 
     def book(self, rates: RateTable) -> PlanBook:
         """Of the plans that stand now. `rates`: which cards have rates."""
         table, accounts = self._table, self._table.accounts
+        self._changed = distinct(self._changed, *self._newly_changed)
+        self._newly_changed.clear()
         if len(self._changed) > max(self._least_recent, len(accounts.names) // _RECENT_PART):
             everyone, numbers = np.arange(len(accounts.names)), np.arange(len(table))
             self._old = AccountPlans.of(table, everyone, numbers)

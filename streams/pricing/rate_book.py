@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from streams.events.sorted_keys import NONE, Ints, enclosing, first_entries, last_at_or_before
+from streams.events.sorted_keys import NONE, Ints, distinct, enclosing, first_entries, last_at_or_before
 from streams.pricing.numbers import codes_of_prefix
 from streams.pricing.rate_columns import OPEN_END
 from streams.pricing.rate_table import RateTable
@@ -101,24 +101,24 @@ class Nodes:
 @dataclass(frozen=True)
 class NodeKeys:
     """(group, code) of each node in one integer: group * stride + code. A code is cut to the digits that the longest prefix
-    has; where that does not fit into 64 bits, its rank among all codes stands for it (`distinct`)."""
+    has; where that does not fit into 64 bits, its rank among all codes stands for it (`all_codes`)."""
 
     groups: Ints
     codes: Ints
     keys: Ints
     stride: int
     divisor: int
-    distinct: Ints | None
+    all_codes: Ints | None
 
     @classmethod
     def of(cls, groups: Ints, codes: Ints, most_digits: int) -> "NodeKeys":
         divisor = int(codes_of_prefix(np.array(most_digits)))
         stride = int(codes_of_prefix(np.array(0))) // divisor
-        distinct = None
+        all_codes = None
         if ((int(groups.max(initial=0)) + 1) * stride).bit_length() > _MOST_BITS:
-            distinct = np.unique(codes)
-            stride = len(distinct) + 1
-        made = cls(groups, codes, np.zeros(0, dtype=np.int64), stride, divisor, distinct)
+            all_codes = distinct(codes)
+            stride = len(all_codes) + 1
+        made = cls(groups, codes, np.zeros(0, dtype=np.int64), stride, divisor, all_codes)
         return replace(made, keys=made._keys_of(groups, codes))
 
     def last_at_or_before(self, groups: Ints, codes: Ints) -> Ints:
@@ -136,7 +136,7 @@ class NodeKeys:
         return np.where((nodes != NONE) & (self.codes[nodes] == codes), nodes, NONE) if len(self.keys) else nodes
 
     def _keys_of(self, groups: Ints, codes: Ints) -> Ints:
-        cut = codes // self.divisor if self.distinct is None else np.searchsorted(self.distinct, codes, side="right")
+        cut = codes // self.divisor if self.all_codes is None else np.searchsorted(self.all_codes, codes, side="right")
         keys: Ints = groups * self.stride + cut
         return keys
 
@@ -181,15 +181,15 @@ class RateBooks:
         """Of the rates as they are now."""
         table = self._table
         ended = table.taken_ended()
-        self._ended = np.union1d(self._ended, ended[ended < self._count])
+        self._ended = distinct(self._ended, ended[ended < self._count])
         changed = np.concatenate([self._ended, np.arange(self._count, len(table))])
         if len(changed) > max(self._least_recent, len(table) // _RECENT_PART):
             self._old, self._count, self._ended = Nodes.of(table, np.arange(len(table))), len(table), changed[:0]
             changed = changed[:0]
         groups, prefixes, _ = table.key.at(changed)
         nodes = self._old.keys.exactly_at(groups, prefixes)
-        nodes = np.unique(nodes[nodes != NONE])
-        recent = Nodes.of(table, np.union1d(self._old.rates_of(nodes), changed))
+        nodes = distinct(nodes[nodes != NONE])
+        recent = Nodes.of(table, distinct(self._old.rates_of(nodes), changed))
         return RateBook(table, self._old.without(nodes) if len(nodes) else self._old, recent)
 
 

@@ -246,7 +246,7 @@ class RateTable:
         self.ends[rows] = ends
         changed = rows[(ends != before) & (rows < count)]
         if len(changed):
-            self._ended.append(np.unique(changed))
+            self._ended.append(changed)
         return is_new
 
     def _refuse(self, batch: _Batch, rows: Ints, standing: Ints, taken: TakenRates) -> None:

@@ -84,7 +84,7 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
     mark(failed, (quantity > limit) | (units > priced_by[Number.MAX_UNITS]), Check.QUANTITY)
     price, price_units = priced_by[Number.PRICE_NANOS], priced_by[Number.PRICE_UNITS]
     charges, too_dear = charged(units, price, price_units)
-    amounts = events["amount_nanos"].to_arrow().fill_null(0).to_numpy()
+    amounts = events["amount_nanos"].fill_null(0).to_numpy()
     card_currencies = prices.card_currencies.gather(_row_or_last(cards, prices.card_currencies))
     mark(failed, is_top_up & (events["currency"] != card_currencies).fill_null(True).to_numpy(), Check.CURRENCY)
     out_of_range = np.where(is_top_up, (amounts <= 0) | (amounts > MAX_AMOUNT_NANOS), too_dear)

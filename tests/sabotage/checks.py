@@ -20,10 +20,14 @@ from schemas.topics import RATES
 from sinks.read.movements import stream_movements
 from streams import outcome
 from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.events.sorted_keys import NONE
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch
 from streams.pricing.deck.parsing import lint
 from streams.pricing.deck.sheet import COLUMNS
+from streams.pricing.history import PriceHistory
+from streams.pricing.numbers import prefix_codes
+from streams.pricing.rate_checks import RATE_COLUMNS
 from streams.writer import MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
@@ -38,7 +42,7 @@ from tests.prices import price_list
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
-from tests.unit.streams import test_under_way
+from tests.unit.streams import test_price_lag, test_under_way
 from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.pricing.deck import test_columns
 from tests.unit.streams.pricing.deck.line_by_line import linted
@@ -75,6 +79,22 @@ def price_is_that_of_the_events_time(_: Fixture) -> None:
 def bad_bytes_are_no_record(_: Fixture) -> None:
     values = [wire.header(OWN_ID) + body for body in mutated_datums("UsageEvent", Random(1), 3_000)]
     assert by_row(CODEC.decode(values), len(values)) == slowly(values)
+
+
+def prices_are_in_force_in_time(_: Fixture) -> None:
+    test_price_lag.test_it_is_where_a_list_takes_long()
+
+
+def changed_rates_count_alone(_: Fixture) -> None:
+    history = PriceHistory("default", least_recent=2)
+    prefixes = [str(10 + number) for number in range(8)]
+    history.put_rates(pl.DataFrame([rate(destination_prefix=each) for each in prefixes], schema=RATE_COLUMNS))
+    history.price_list()
+    ended = rate(destination_prefix="12", effective_to=NOW)
+    history.put_rates(pl.DataFrame([ended], schema=RATE_COLUMNS))
+    codes = prefix_codes(pl.Series(["12", "13"]))
+    nothing = np.zeros(2, dtype=np.int64)
+    assert history.price_list().book.find(nothing, nothing, codes, np.full(2, NOW)).tolist() == [NONE, 3]
 
 
 def first_content_stands(_: Fixture) -> None:

@@ -12,6 +12,8 @@
 | partitions go with a batch under way | the next rater reads what is being committed | `partitions_go_when_all_is_done` |
 | a producer goes on after no answer | a late end tears the next batch | `late_end_changes_nothing` (on Apache Kafka) |
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
+| a price list that lags | events are rated by prices that are out of force | `prices_are_in_force_in_time` |
+| a changed prefix in both parts of a book | a rate that has ended is charged | `changed_rates_count_alone` |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
 | numbers may be longer than they must | one record in two encodings | `bad_bytes_are_no_record` |
 | bytes behind a datum are overlooked | what was joined or torn is charged | `bad_bytes_are_no_record` |
@@ -24,6 +26,7 @@
 | ours stands before what came meanwhile | what does not stand passes for published | `what_others_publish_meanwhile_is_told` |
 """
 
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -44,11 +47,12 @@ from schemas.columnar.joined import Ints, JoinedValues
 from sinks.read import movements as reader
 from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
-from streams import outcome
+from streams import outcome, price_feed
 from streams.dedup.catch_up import LogReader
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.pricing import rating
 from streams.pricing.deck import parsing
+from streams.pricing.rate_book import Nodes
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
@@ -128,6 +132,14 @@ def leave_with_a_batch_under_way(patch: pytest.MonkeyPatch) -> None:
 
 def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LogReader, "_add", lambda *_: None)
+
+
+def let_prices_lag(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(price_feed, "MOST_LAG_SECONDS", math.inf)
+
+
+def keep_changed_prefixes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Nodes, "without", lambda nodes, _: nodes)
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
@@ -236,6 +248,8 @@ SABOTAGES = [
         checks.late_end_changes_nothing,
     ),
     Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
+    Sabotage("a price list that lags", let_prices_lag, checks.prices_are_in_force_in_time),
+    Sabotage("a changed prefix in both parts of a book", keep_changed_prefixes, checks.changed_rates_count_alone),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
     Sabotage("numbers may be longer than they must", long_varints, checks.bad_bytes_are_no_record),
     Sabotage("bytes behind a datum are overlooked", bytes_behind_a_datum, checks.bad_bytes_are_no_record),
