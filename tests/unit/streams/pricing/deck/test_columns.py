@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.pricing.deck.parsing import lint, read_deck
-from streams.pricing.deck.sheet import COLUMNS
+from streams.pricing.deck.sheet import COLUMNS, read_sheet, sheet_of
 from tests.unit.streams.pricing.deck.line_by_line import Linted, linted
 
 HEADER = ",".join(COLUMNS)
@@ -98,3 +98,12 @@ def test_rows_are_told_the_same_as_line_by_line(rows: list[list[str]]) -> None:
 def told(path: Path) -> Linted:
     deck = read_deck(path)
     return Linted(deck.rates, deck.faults, deck.warnings, deck.lines, deck.notes)
+
+
+@given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=3), min_size=13, max_size=13), max_size=4))
+def test_a_file_is_cut_into_the_cells_of_the_csv_module(rows: list[list[str]]) -> None:
+    file = "\n".join([HEADER, *map(",".join, rows)]).encode()
+    with io.TextIOWrapper(io.BytesIO(file), encoding="utf-8-sig", newline="") as text:
+        wanted = sheet_of(csv.reader(text, strict=True))
+    sheet = read_sheet(file)
+    assert (sheet.cells.to_dicts(), sheet.faults) == (wanted.cells.to_dicts(), wanted.faults)
