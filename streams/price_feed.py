@@ -28,6 +28,7 @@ from kafka_io.positions import RecordPosition, TopicPartition, position_of
 from schemas.codec import Decoded, RecordCodec
 from schemas.dead_letters import Reason
 from schemas.topics import ACCOUNT_PLANS, RATES
+from streams.events.sorted_keys import NONE, Ints
 from streams.pricing.history import PriceHistory
 from streams.pricing.rating import PriceList
 
@@ -40,6 +41,7 @@ _MOST_RECORDS = 10_000
 _MOST_BATCHES = 20
 _WAIT_SECONDS = 0.1
 _MOST_LOGGED = 10
+_LONG_WAIT_SECONDS = 1.0
 _RATES, _PLANS = (TopicPartition(topic.name, 0) for topic in (RATES, ACCOUNT_PLANS))
 
 
@@ -64,6 +66,18 @@ class PriceNews(NamedTuple):
     level_at_seconds: float | None
 
 
+class _NewPlans(NamedTuple):
+    """The plans of a batch that are good by themselves, which are numbered one after the other. `rows`: of their messages."""
+
+    first_number: int
+    rows: Ints
+    messages: list[Message]
+
+    def message_of(self, number: int) -> Message | None:
+        place = number - self.first_number
+        return self.messages[self.rows[place]] if 0 <= place < len(self.rows) else None
+
+
 class PriceReader:
     """Reads prices and makes price lists. One thread at a time.
 
@@ -82,8 +96,8 @@ class PriceReader:
         self._codecs = codecs
         self._history = PriceHistory(default_card)
         self._monotonic_seconds = monotonic_seconds
-        # Since plans were decided on: new ones by their numbers, and what breaks a rule by itself, whatever else is published.
-        self._new_plans: dict[int, Message] = {}
+        # Since plans were decided on: new ones, and what breaks a rule by itself, whatever else is published.
+        self._new_plans: list[_NewPlans] = []
         self._newly_refused: list[RefusedPrice] = []
         self._begun: set[TopicPartition] = set()
         self._ends: dict[TopicPartition, int] = {}
@@ -139,12 +153,12 @@ class PriceReader:
         """A new plan that is refused becomes a dead letter. One that stood until now is only logged."""
         out_of_force = []
         for number in self._history.decide_plans().tolist():
-            if number in self._new_plans:
-                why = str(self._history.why_refused(number))
-                self._refuse(self._new_plans[number], Reason.INVALID_EVENT, why)
+            message = next((each for new in self._new_plans if (each := new.message_of(number)) is not None), None)
+            if message is not None:
+                self._refuse(message, Reason.INVALID_EVENT, str(self._history.why_refused(number)))
             else:
                 out_of_force.append(number)
-        self._new_plans = {}
+        self._new_plans = []
         for number in out_of_force[:_MOST_LOGGED]:
             why = str(self._history.why_refused(number))
             logger.warning("an account plan that stood is out of force from now on: %s", why)
@@ -156,9 +170,13 @@ class PriceReader:
         if self._undecoded is None:
             self._undecoded = consume(self._consumer, _MOST_RECORDS, _WAIT_SECONDS, _log_error)
         batch = self._undecoded
-        of_topics: dict[str, list[Message]] = {topic: [] for topic in self._codecs}
-        for record in batch.records:
-            of_topics[record.topic() or ""].append(record)
+        topics = [record.topic() for record in batch.records]
+        of_topics = {
+            topic: batch.records
+            if topics.count(topic) == len(topics)
+            else [record for record, its in zip(batch.records, topics, strict=True) if its == topic]
+            for topic in self._codecs
+        }
         # All is decoded before anything is applied: decoding may fail for want of the registry, and is then done again.
         decoded = {
             topic: self._codecs[topic].decode([record.value() for record in records])
@@ -174,12 +192,13 @@ class PriceReader:
     def _apply(self, topic: str, messages: list[Message], decoded: Decoded) -> None:
         for refusal in decoded.refusals:
             self._refuse(messages[refusal.row], refusal.reason, refusal.detail)
-        rows = decoded.rows["row"].to_list()
+        rows = decoded.rows["row"].to_numpy()
         if topic == RATES.name:
             refused = self._history.put_rates(decoded.rows).refused
         else:
             numbers, refused = self._history.put_plans(decoded.rows)
-            self._new_plans |= dict(zip(numbers.tolist(), [messages[row] for row in rows], strict=True))
+            good = numbers[numbers != NONE]
+            self._new_plans.append(_NewPlans(int(good.min(initial=0)), rows[numbers != NONE], messages))
         for row, error in refused.items():
             self._refuse(messages[rows[row]], Reason.INVALID_EVENT, str(error))
 
@@ -226,8 +245,12 @@ class PriceFeed:
         """Take the newest list that is ready. Waits only where the one in force lags."""
         if self._begun().done():
             self._take_coming()
+        began_at_seconds = self._monotonic_seconds()
         while self._monotonic_seconds() - self.level_at_seconds > MOST_LAG_SECONDS:
             self._take_coming()
+        waited_seconds = self._monotonic_seconds() - began_at_seconds
+        if waited_seconds > _LONG_WAIT_SECONDS:
+            logger.warning("rating stood still for %.1f s until new prices were in force", waited_seconds)
 
     def forget_refused(self, next_offsets: Mapping[TopicPartition, int]) -> None:
         """Forget refused prices below these offsets: they are dead letters now, for good."""

@@ -165,5 +165,7 @@ class PlanTable:
             added = missing.unique(maintain_order=True)
             self._names.append(added)
             self._index = self._index.added(hashes_of(added), np.arange(count, count + len(added)))
-            numbers[new] = self.accounts.numbers_of(missing)
+            # Mostly no new account comes twice in a batch: then they need not be looked up again.
+            are_distinct = len(added) == len(missing)
+            numbers[new] = count + np.arange(len(added)) if are_distinct else self.accounts.numbers_of(missing)
         return numbers

@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.pricing.history import PriceHistory
@@ -139,6 +139,16 @@ def test_a_card_that_gets_its_rates_later_can_put_a_plan_out_for_all_readers_ali
     assert list(refusals(made)) == [1]
 
 
+def test_an_earlier_rate_of_the_default_card_can_put_a_plan_out_for_all_readers_alike() -> None:
+    begun_in_march = [on_card("default", effective_from=MARCH), on_card("dollar")]
+    plans = [plan("acme", "dollar", MARCH)]
+    made = history(begun_in_march, plans)
+    assert refusals(made) == {}
+    put_rates(made, on_card("default"))
+    assert refusals(made) == refusals(history([*begun_in_march, on_card("default")], plans))
+    assert list(refusals(made)) == [0]
+
+
 some_rates = st.builds(
     lambda card, prefix, begin, end, currency, price: rate(
         rate_card_id=card,
@@ -175,13 +185,14 @@ class Plain:
             self.said[topic].append(str(error))
 
 
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(some_rates, max_size=16),
     st.lists(some_plans, max_size=12),
     st.sampled_from(["default", "unpriced", None]),
     st.data(),
 )
-def test_tables_decide_as_one_record_after_the_other_however_they_are_cut_and_the_topics_interleave(
+def test_every_reader_comes_to_the_same_in_whatever_order_the_two_topics_come(
     rates: list[Record], plans: list[Record], default: str | None, data: st.DataObject
 ) -> None:
     plain, made = Plain(default), PriceHistory(default, least_recent=2)
