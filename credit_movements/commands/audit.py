@@ -16,6 +16,7 @@ from credit_movements.settings import load_settings
 def audit(
     as_json: AsJson = False,
     partitions: Annotated[bool, typer.Option("--partitions", help="Show each partition.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Prove everything, not only what is new and a sample.")] = False,
     every: Annotated[float | None, typer.Option(help="Go on, an audit every so many seconds.", min=1)] = None,
     http_port: Annotated[int, typer.Option(help="With --every: port of /metrics; 0: any.", min=0, max=65535)] = 18084,
     data_dir: DataDir = None,
@@ -33,12 +34,16 @@ def audit(
         signal.signal(number, lambda *_: stop.set())
     if every is not None:
         set_up_logs(settings.log_level)
-        watch(settings, every, http_port, stop)
+        watch(settings, every, http_port, stop, full)
         return
     auditor = Auditor(settings, stop)
     try:
         with errors.status("Auditing …") as status:
-            found = auditor.audit(lambda done, of: status.update(f"Auditing partition {done + 1} of {of} …"))
+
+            def show_progress(done: int, of: int) -> None:
+                status.update(f"Auditing: {done:,} of {of:,} records …")
+
+            found = auditor.audit(show_progress, full)
     except StoppedError as stopped:
         fail(str(stopped))
     finally:

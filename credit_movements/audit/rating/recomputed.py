@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from credit_movements.audit.called_numbers import digits_of
 from credit_movements.audit.differences import Kind
+from credit_movements.audit.rating.called_numbers import digits_of
 from schemas.topics import TOP_UP_EVENTS
 from streams.pricing.rates import TOP_UP
 
