@@ -31,6 +31,7 @@ from tests.integration.sink import test_loop
 from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
 from tests.limits import LIMITS
+from tests.unit.credit_movements.audit import test_rounds as test_audit_rounds
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
@@ -154,3 +155,26 @@ def export_holds_its_account_alone(fixture: Fixture) -> None:
 
 def answers_are_younger_than_questions(_: Fixture) -> None:
     test_rounds.test_every_answer_was_read_after_its_question()
+
+
+def checkpoint_of_another_log_proves_nothing(fixture: Fixture) -> None:
+    folder = fixture("tmp_path")
+    test_audit_rounds.proved(folder)
+    anew = test_audit_rounds.Working(test_audit_rounds.EVENTS)
+    anew.history.log_id = "another"
+    anew.rate(5, False, "lost", 0)
+    # As many movements as before, so that no offset tells the two logs apart.
+    anew.history.move(anew.history.movement(0))
+    anew.sink(100, "")
+    assert {each.kind.value for each in anew.history.audit(folder).differences} >= {"lost"}
+
+
+def row_that_is_lost_later_is_found(fixture: Fixture) -> None:
+    folder = fixture("tmp_path")
+    working = test_audit_rounds.proved(folder)
+    working.spoil_row(0, "row lost")
+    assert not working.history.audit(folder).holds
+
+
+def difference_is_told_until_it_is_gone(fixture: Fixture) -> None:
+    test_audit_rounds.test_an_event_that_was_lost_is_told_in_every_round(fixture("tmp_path"))
