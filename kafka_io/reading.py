@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
+from operator import methodcaller
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
@@ -21,6 +22,7 @@ from kafka_io.positions import TopicPartition, position_of
 _MOST_RECORDS = 20_000
 # Few enough to be in the processor's cache while their values are taken.
 _PIECE_RECORDS = 500
+_TOPIC, _PARTITION = methodcaller("topic"), methodcaller("partition")
 # A consumer that is asked for many records waits until it has as many, but no longer than this.
 _WAIT_SECONDS = 0.02
 # Kafka aborts a transaction that nobody ends long before.
@@ -165,7 +167,11 @@ def _piece(consumer: Consumer, _most_records: int, wait_seconds: float) -> Consu
 
 
 def _parted(records: list[Message]) -> Iterator[tuple[TopicPartition, list[Message]]]:
-    """By partition; a consumer gives long runs of one."""
+    """By partition. A consumer gives long runs of one."""
+    topics, partitions = list(map(_TOPIC, records)), list(map(_PARTITION, records))
+    if not records or len(records) == topics.count(topics[0]) == partitions.count(partitions[0]):
+        yield from [(TopicPartition(topics[0], partitions[0]), records)] if records else ()
+        return
     for partition, run in groupby(records, lambda record: (record.topic(), record.partition())):
         yield TopicPartition(*partition), list(run)
 

@@ -5,7 +5,6 @@ bytes of each movement and 24 of each row, for as many partitions at once as mak
 rater's hash of 64 bits, and a row by a hash of its own.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -26,8 +25,6 @@ from credit_movements.audit.trust import Sampled, check_offsets, counted, sample
 from credit_movements.settings import Settings
 from schemas.topics import CREDIT_MOVEMENTS, RATES, dead_letter_topic
 from streams.events.table import SOURCES
-
-logger = logging.getLogger(__name__)
 
 # An id is kept longer than a rater knows it: by how far an event may be ahead of its record, and a day.
 _SPARE: Final = timedelta(days=1)
@@ -114,8 +111,6 @@ def audit_once(
     sampled = sample(readers, checkpoint, random)
     row_counts, from_month = counted(readers, checkpoint, random)
     discarded, checkpoint.discarded = checkpoint.discarded, {}
-    for number, reason in sorted(discarded.items()):
-        logger.warning("partition %d is proved from its beginning, the checkpoint is not used: %s", number, reason)
     partitions, proved = checkpoint.owner.partitions, checkpoint.proved
     sizes, records = _sizes(readers, checkpoint)
     round_ = Round(readers, checkpoint, rates, now_seconds, _adding(on_progress, records))

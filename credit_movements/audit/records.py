@@ -1,6 +1,7 @@
 """Records of one partition as columns, taken from messages a few at a time, while they are in the processor's cache."""
 
 from dataclasses import dataclass, field
+from operator import methodcaller
 
 import numpy as np
 from confluent_kafka import Message
@@ -8,6 +9,7 @@ from confluent_kafka import Message
 from streams.events.sorted_keys import Ints
 
 MOST_TOGETHER = 20_000
+_VALUE, _OFFSET, _STAMP = methodcaller("value"), methodcaller("offset"), methodcaller("timestamp")
 _MICROS_PER_MILLI = 1000
 
 
@@ -32,10 +34,10 @@ class Records:
         return np.array([millis for _, millis in self._stamps], dtype=np.int64) * _MICROS_PER_MILLI
 
     def add(self, messages: list[Message], with_times: bool = False) -> None:
-        self.values += [message.value() for message in messages]
-        self._offsets += [message.offset() for message in messages]
+        self.values += map(_VALUE, messages)
+        self._offsets += map(_OFFSET, messages)
         if with_times:
-            self._stamps += [message.timestamp() for message in messages]
+            self._stamps += map(_STAMP, messages)
 
     @classmethod
     def of(cls, messages: list[Message]) -> "Records":

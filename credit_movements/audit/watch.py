@@ -98,6 +98,8 @@ def _audit_until_outage(
 
 def _tell(audit: Audit, metrics: AuditMetrics) -> None:
     metrics.update(audit, time.time())
+    for number, reason in sorted(audit.discarded.items()):
+        logger.warning("partition %d is proved from its beginning, its checkpoint was not used: %s", number, reason)
     logger.info(
         "%d events audited in %.1f s, %d more were proved before, %d differences",
         audit.consumed - audit.proved_before,
