@@ -23,6 +23,7 @@ from credit_movements.audit.readers import Readers, log_partition, source_partit
 from credit_movements.audit.round import OnRead, PartitionFound, Rates, Round
 from credit_movements.audit.trust import Sampled, check_offsets, counted, sample
 from credit_movements.settings import Settings
+from credit_movements.unreachable import UnreachableError
 from schemas.topics import CREDIT_MOVEMENTS, RATES, dead_letter_topic
 from streams.events.table import SOURCES
 
@@ -90,7 +91,7 @@ class Auditor:
         Raises KafkaException, RegistryUnavailableError, MovementsUnavailableError, StuckError, StoppedError, UnreachableError.
         """
         if _owner(self._settings) != self._checkpoint.owner:
-            raise clients.UnreachableError("the topics were made anew: an audit of the new ones needs new clients")
+            raise UnreachableError("the topics were made anew: an audit of the new ones needs new clients")
         return audit_once(self._readers, self._checkpoint, self._rates, self._random, time.time(), on_progress, full)
 
 

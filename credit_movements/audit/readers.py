@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Message
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS, NO_MONTH, RowCounts, Rows, count_rows, read_rows, rows_at
 from credit_movements.audit.log_partition import MovementAt
 from credit_movements.settings import Settings
@@ -30,7 +30,7 @@ class Readers:
         """Raises UnreachableError, SettingsError."""
         self.stop = stop
         self.log_id = log_id
-        self._clickhouse: Client = clients.clickhouse(settings)
+        self._clickhouse: Client = clickhouse.checked_client(settings)
         self.codecs = {topic.name: clients.codec(settings, topic) for topic in (*SOURCES, CREDIT_MOVEMENTS, RATES)}
         self._reader = clients.reading_consumer(settings, "audit")
         self._written = clients.group_consumer(

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from credit_movements.audit.auditor import Audit, Auditor
 from credit_movements.audit.differences import Kind
-from credit_movements.clients import UnreachableError
 from credit_movements.settings import Settings
+from credit_movements.unreachable import UnreachableError
 from credit_movements.workers.health import health_page
 from kafka_io.reading import StoppedError, StuckError
 from schemas.registry import RegistryUnavailableError

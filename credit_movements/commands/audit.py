@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from credit_movements.commands.output import AsJson, DataDir, errors, fail, wide_console
+from credit_movements.commands.output import INTERRUPTED, AsJson, DataDir, errors, fail, wide_console
 from credit_movements.logs import set_up_logs
-from credit_movements.settings import load_settings
 
 
 def audit(
@@ -22,10 +21,14 @@ def audit(
     data_dir: DataDir = None,
 ) -> None:
     """Prove that nothing is lost, doubled or altered: events = movements + duplicates + dead letters = ClickHouse."""
+    from credit_movements.workers.polars_setup import set_up_polars
+
+    set_up_polars()
     from credit_movements.audit.auditor import Auditor
     from credit_movements.audit.report import as_json as json_of
     from credit_movements.audit.report import show
     from credit_movements.audit.watch import watch
+    from credit_movements.settings import load_settings
     from kafka_io.reading import StoppedError
 
     settings = load_settings(data_dir)
@@ -38,19 +41,19 @@ def audit(
         return
     auditor = Auditor(settings, stop)
     try:
-        with errors.status("Auditing …") as status:
+        with errors().status("Auditing …") as status:
 
             def show_progress(done: int, of: int) -> None:
                 status.update(f"Auditing: {done:,} of {of:,} records …")
 
             found = auditor.audit(show_progress, full)
     except StoppedError as stopped:
-        fail(str(stopped))
+        fail(f"{stopped}; what was proved is kept", INTERRUPTED)
     finally:
         auditor.close()
     if as_json:
         sys.stdout.write(json.dumps(json_of(found), indent=2, ensure_ascii=False) + "\n")
     else:
-        show(found, partitions, wide_console(), errors)
+        show(found, partitions, wide_console(), errors())
     if not found.holds:
         raise typer.Exit(1)

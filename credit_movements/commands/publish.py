@@ -6,7 +6,6 @@ import typer
 
 from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail
 from credit_movements.commands.prices import publish_file
-from credit_movements.settings import load_settings
 from schemas.topics import ACCOUNT_PLANS, PUBLISHABLE, RATES, topic_named
 
 
@@ -17,6 +16,7 @@ def publish_to_topic(
 ) -> None:
     """Publish records to a topic, as any other client would."""
     from credit_movements.publishing.records import publish, read_lines
+    from credit_movements.settings import load_settings
 
     if topic not in {each.name for each in PUBLISHABLE}:
         fail(f"{topic!r} is no topic to publish to: one of {', '.join(each.name for each in PUBLISHABLE)}", USAGE_ERROR)
@@ -26,4 +26,4 @@ def publish_to_topic(
         publish_file(settings, topic_named(topic), lines, file.name, "records")
         return
     count = publish(settings, topic_named(topic), [record for _, record in lines])
-    console.print(f"{count} records published to {topic}.")
+    console().print(f"{count} records published to {topic}.")
