@@ -24,10 +24,11 @@ from credit_movements.audit.round import OnRead, PartitionFound, Rates, Round
 from credit_movements.audit.trust import Sampled, check_offsets, counted, sample
 from credit_movements.settings import Settings
 from credit_movements.unreachable import UnreachableError
-from schemas.topics import CREDIT_MOVEMENTS, RATES, dead_letter_topic
+from schemas.topics import CREDIT_MOVEMENTS, EVENTS_RETENTION, RATES, dead_letter_topic
 from streams.events.table import SOURCES
 
-# An id is kept longer than a rater knows it: by how far an event may be ahead of its record, and a day.
+# An id is kept longer than a rater knows it, which may have another limit: by how far an event may be ahead of its record, and
+# a day.
 _SPARE: Final = timedelta(days=1)
 _TOPICS: Final = (CREDIT_MOVEMENTS, RATES, *SOURCES, *(dead_letter_topic(topic) for topic in SOURCES))
 
@@ -162,7 +163,7 @@ def _owner(settings: Settings) -> Owner:
     return Owner(
         {name: str(topic.topic_id) for name, topic in topics.items()},
         len(topics[CREDIT_MOVEMENTS.name].partitions),
-        settings.event_max_age + settings.event_max_ahead + _SPARE,
+        max(settings.event_max_age, EVENTS_RETENTION) + settings.event_max_ahead + _SPARE,
     )
 
 
