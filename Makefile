@@ -56,7 +56,7 @@ bench: $(READY) $(PEERS)/.ready
 
 $(PEERS)/.ready: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --requirement $<
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $<
 	@touch $@
 
 # The packages, pinned with their hashes, and the project on top of them.
@@ -74,6 +74,8 @@ pin:
 	$(PIN) --all-extras --output-file constraints.txt pyproject.toml
 	$(PIN) --constraint constraints.txt --output-file constraints-production.txt pyproject.toml
 	echo hatchling | $(PIN) --constraint constraints.txt --output-file constraints-build.txt -
+	printf '%s\n' 'bytewax; python_version < "3.13"' confluent-kafka fastavro faust-streaming matplotlib quixstreams | \
+		$(PIN) --output-file benchmarks/peers/requirements.txt -
 
 clean:
 	rm -rf $(VENV) .site .credit-movements .pytest_cache .mypy_cache .ruff_cache .hypothesis

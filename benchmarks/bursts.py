@@ -24,7 +24,7 @@ from benchmarks.movements import fill_accounts
 from benchmarks.proc import processor_seconds
 from benchmarks.product import command, worker
 from benchmarks.results import save
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, settings_of
 from credit_movements.stack.servers import servers
 from kafka_io.batches import consume_soon
@@ -106,7 +106,7 @@ def _exporting(accounts: int) -> Iterator["_Clicks"]:
     with tempfile.TemporaryDirectory() as name, servers(Path(name)) as stack:
         command(stack.environment, "setup")
         settings = settings_of(stack.environment)
-        with clients.clickhouse_client(settings) as client:
+        with clickhouse.client(settings) as client:
             names = fill_accounts(client, accounts, MOVEMENTS)
         _leave_nothing_to_do(settings)
         reader = clients.reading_consumer(settings, "bursts", **{"fetch.wait.max.ms": "10"})

@@ -20,7 +20,7 @@ from benchmarks.proc import memory, peak, processor_seconds, reset_peak
 from benchmarks.product import command, metric, worker
 from benchmarks.results import save
 from benchmarks.table import line, ratio_line
-from credit_movements import clients
+from credit_movements import clickhouse
 from credit_movements.settings import settings_of
 from credit_movements.stack.servers import Servers, servers
 from sinks.read.movements import IN_ORDER
@@ -85,7 +85,7 @@ def main(rows: int) -> None:
     print(f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {rows:,} rows, {ROUNDS} rounds", flush=True)
     with tempfile.TemporaryDirectory() as name, servers(Path(name)) as stack:
         command(stack.environment, "setup")
-        with clients.clickhouse_client(settings_of(stack.environment)) as client:
+        with clickhouse.client(settings_of(stack.environment)) as client:
             began_at = time.monotonic()
             wanted = fill(client, rows)
             print(f"filled in {time.monotonic() - began_at:.0f} s", flush=True)
@@ -142,7 +142,7 @@ def _exported(environment: dict[str, str], storage: Path) -> Exported:
         command(environment, "request-export", "nobody", "--wait")
         before = memory(process_id)
         reset_peak(process_id)
-        processor_before, seconds_before, rows_before = processor_seconds(process_id), _at_work(port), _rows(port)
+        processor_before, seconds_before, rows_before = processor_seconds(process_id), at_work(port), _rows(port)
         command(environment, "request-export", ACCOUNT, "--wait", "--time-zone", _TIME_ZONE)
         file = max(storage.rglob("*.*"), key=lambda path: path.stat().st_size)
         with file.open("rb") as content:
@@ -151,7 +151,7 @@ def _exported(environment: dict[str, str], storage: Path) -> Exported:
             int(_rows(port) - rows_before),
             file.stat().st_size,
             sha256,
-            _at_work(port) - seconds_before,
+            at_work(port) - seconds_before,
             processor_seconds(process_id) - processor_before,
             peak(process_id) - before,
         )
@@ -161,7 +161,7 @@ def _rows(port: int) -> float:
     return metric(port, "credit_export_rows_total")
 
 
-def _at_work(port: int) -> float:
+def at_work(port: int) -> float:
     """Seconds that exports took to count their rows and to write their files."""
     return sum(metric(port, "credit_export_phase_seconds_sum", phase=phase) for phase in ("count", "write"))
 

@@ -23,7 +23,7 @@ from benchmarks.proc import processor_seconds
 from benchmarks.product import command, metric, worker
 from benchmarks.results import save
 from benchmarks.table import line, ratio_line
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, settings_of
 from credit_movements.stack.servers import Servers, servers
 from kafka_io.producing import Deliveries, produce_all
@@ -90,7 +90,7 @@ def measured(rows: int, rounds: int = ROUNDS) -> list[Round]:
         settings = settings_of(stack.environment)
         command(stack.environment, "setup")
         blocks = _written_log(settings, rows)
-        with clients.clickhouse_client(settings) as client:
+        with clickhouse.client(settings) as client:
             return [_round(client, stack, settings, blocks) for _ in range(rounds)]
 
 

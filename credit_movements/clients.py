@@ -1,4 +1,4 @@
-"""Every client of Kafka, the registry and ClickHouse is made here, with the properties that the guarantees rest on."""
+"""Every client of Kafka and the registry is made here, with the properties that the guarantees rest on."""
 
 import logging
 import socket
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
@@ -15,29 +15,21 @@ from confluent_kafka.admin import AdminClient, TopicDescription
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
+from credit_movements.unreachable import UnreachableError
 from kafka_io import client_properties
-from kafka_io.errors import Outage
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError, SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, Topic
 
-if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
-
 kafka_log = logging.getLogger("kafka")
 
 _REACH_SECONDS = 5.0
-_ANSWER_SECONDS = 60
 # Prices are published in one transaction, however many, and over however slow a network. Kafka grants no more than its own
 # `transaction.max.timeout.ms`, which is this by default.
 _SLOWEST_RECORDS_A_MILLISECOND = 10
 _LONGEST_TRANSACTION_MS = 900_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class UnreachableError(Outage):
-    """A server does not answer: one line that names the setting, the address and what would do."""
 
 
 def kafka_common(settings: Settings) -> dict[str, Any]:
@@ -168,39 +160,3 @@ def behind_registry(settings: Settings, now_micros: Callable[[], int]) -> timede
 
 def codec(settings: Settings, topic: Topic) -> RecordCodec:
     return RecordCodec(topic, SubjectSchemas(registry(settings)))
-
-
-def clickhouse(settings: Settings) -> "Client":
-    """Raises UnreachableError where ClickHouse does not answer."""
-    from clickhouse_connect.driver.exceptions import ClickHouseError
-    from urllib3.exceptions import HTTPError
-
-    try:
-        return clickhouse_client(settings)
-    except (ClickHouseError, HTTPError, OSError) as error:
-        raise UnreachableError(
-            f"{variable('clickhouse_dsn')}: cannot use ClickHouse: {_cause(error)}."
-            " Start it, or start `credit-movements up` and leave the variable out."
-        ) from error
-
-
-def clickhouse_client(settings: Settings) -> "Client":
-    """Raises ClickHouseError, urllib3's HTTPError and OSError as clickhouse-connect does."""
-    # Imported here, because the rater imports this module too and is ready sooner without it.
-    import clickhouse_connect
-
-    return clickhouse_connect.get_client(
-        dsn=required(settings, "clickhouse_dsn"),
-        connect_timeout=_REACH_SECONDS,
-        send_receive_timeout=_ANSWER_SECONDS,
-        autogenerate_session_id=False,
-        # Measured on one machine: packing costs more than the bytes that it saves.
-        compress=False,
-    )
-
-
-def _cause(error: BaseException) -> str:
-    """The first error of the chain, in one line: the others only wrap it."""
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

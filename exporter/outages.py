@@ -4,12 +4,13 @@ An outage is an error of the type `kafka_io.errors.Outage`. All other errors are
 `kafka_io.outages` does not serve here: it blocks a thread, and it never gives up.
 """
 
-import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.wait import wait_random_exponential
 
 from kafka_io.errors import Outage
 from kafka_io.outages import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, SECONDS_BETWEEN_COMPLAINTS
@@ -34,17 +35,18 @@ async def waited_out(
     nothing is logged before `quiet_seconds` have passed.
     """
     outage = _Ongoing(what, within_seconds, quiet_seconds)
-    longest_seconds = FIRST_WAIT_SECONDS
-    while True:
-        try:
-            return await attempt()
-        except Outage as error:
-            if outage.has_lasted_too_long():
-                raise
-            outage.log(error)
-        # By chance, so that those who wait for the same server do not all come at once.
-        await asyncio.sleep(random.uniform(0, min(longest_seconds, longest_wait_seconds)))
-        longest_seconds *= 2
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(Outage),
+        wait=wait_random_exponential(FIRST_WAIT_SECONDS, longest_wait_seconds),
+        stop=outage.has_lasted_too_long,
+        before_sleep=outage.log,
+        reraise=True,
+    )
+
+    async def attempted() -> T:
+        return await attempt()
+
+    return await retrying(attempted)
 
 
 class _Ongoing:
@@ -56,13 +58,14 @@ class _Ongoing:
         self._began_at_seconds: float | None = None
         self._log_at_seconds = quiet_seconds
 
-    def has_lasted_too_long(self) -> bool:
+    def has_lasted_too_long(self, _: RetryCallState) -> bool:
         return self._within_seconds is not None and self._seconds() >= self._within_seconds
 
-    def log(self, error: Outage) -> None:
+    def log(self, state: RetryCallState) -> None:
         lasted_seconds = self._seconds()
         if lasted_seconds >= self._log_at_seconds:
             self._log_at_seconds = lasted_seconds + SECONDS_BETWEEN_COMPLAINTS
+            error = state.outcome.exception() if state.outcome is not None else None
             logger.warning("%s for %.0f s: %s; trying again", self._what, lasted_seconds, error)
 
     def _seconds(self) -> float:

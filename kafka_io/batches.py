@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import chain
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
@@ -80,8 +81,7 @@ def consume_soon(
     consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error
 ) -> ConsumedBatch:
     """What is there, or what comes first within `wait_seconds`. Otherwise like `sort_out`."""
-    first = consumer.consume(1, wait_seconds)
-    return sort_out([*first, *(consumer.consume(most_records, 0) if first else [])], on_error)
+    return sort_out(list(chain.from_iterable(available_pieces(consumer, most_records, wait_seconds))), on_error)
 
 
 def sort_out(messages: list[Message], on_error: OnError = log_error) -> ConsumedBatch:

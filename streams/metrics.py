@@ -24,6 +24,6 @@ class RaterMetrics:
             registry=registry,
         )
         self.batch_seconds = Histogram(
-            "credit_rater_batch_seconds", "Time to rate and commit a batch", registry=registry
+            "credit_rater_batch_seconds", "Time to decode, rate and commit a batch", registry=registry
         )
         self.remembered = Gauge("credit_remembered_ids", "Ids that a duplicate would be known by", registry=registry)

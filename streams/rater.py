@@ -25,7 +25,7 @@ a store may have forgotten.
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -60,15 +60,14 @@ logger = logging.getLogger(__name__)
 
 class UnderWay(NamedTuple):
     """A batch that is being committed. `next_offsets`: where the rater goes on after it. `prices`: those that it was rated by.
-    `run`: the ids of its movements. `began_at_seconds` is of the rater's monotonic clock. `commit` gives, for each partition of
-    `credit-movements` written to, the offset after the last movement."""
+    `run`: the ids of its movements. `commit` gives, for each partition of `credit-movements` written to, the offset after the
+    last movement."""
 
     batch: EventBatch
     outcomes: Outcomes
     next_offsets: dict[TopicPartition, int]
     prices: PriceList
     run: Run
-    began_at_seconds: float
     commit: Future[dict[int, int]]
 
 
@@ -181,9 +180,16 @@ class Rater:
         # 3. Write, and commit beside steps 1 and 2 of the next batch.
         self._write(batch, outcomes, refused_prices)
         offsets = self._assignment.offsets_to_commit(next_offsets, batch.newest_at)
-        commit = self._committer.submit(self._writer.begin_commit(offsets, self._consumer))
+        commit = self._committer.submit(
+            self._timed, self._writer.begin_commit(offsets, self._consumer), began_at_seconds
+        )
         run = Run.of(*_fingerprints(outcomes))
-        self._under_way = UnderWay(batch, outcomes, next_offsets, self._feed.prices, run, began_at_seconds, commit)
+        self._under_way = UnderWay(batch, outcomes, next_offsets, self._feed.prices, run, commit)
+
+    def _timed(self, commit: Callable[[], dict[int, int]], began_at_seconds: float) -> dict[int, int]:
+        reached = commit()
+        self._metrics.batch_seconds.observe(self._monotonic_seconds() - began_at_seconds)
+        return reached
 
     def _finish(self) -> None:
         """Wait until the batch under way is committed, then do its step 4.
@@ -199,7 +205,6 @@ class Rater:
         self._feed.forget_refused(self._assignment.next_offsets)
         partitions = done.outcomes.movements["source_partition"].to_numpy()
         self._assignment.stores.remember(partitions, *_fingerprints(done.outcomes), reached)
-        self._metrics.batch_seconds.observe(self._monotonic_seconds() - done.began_at_seconds)
         self._counts.note(done.batch, done.outcomes, done.prices, len(self._assignment.stores))
 
     def _finish_before_leaving(self) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Consumer, TopicPartition
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings
 from schemas.topics import CREDIT_MOVEMENTS
 
@@ -62,7 +62,7 @@ class Rows(threading.Thread):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(daemon=True)
-        self._client = clients.clickhouse_client(settings)
+        self._client = clickhouse.client(settings)
         self._enough = threading.Event()
         self._folder = Path(self._client.query(_FOLDER).result_rows[0][0])
         self._seen = set(os.listdir(self._folder))

@@ -1,4 +1,5 @@
-"""The ceiling: consumes and produces the same bytes, in transactions of the same size, and does nothing else.
+"""The ceiling: consumes and produces the same bytes, in transactions of the same size, and does nothing else. It reads as the
+rater does: it takes what is there, in pieces, and waits for nothing.
 
 `python -m benchmarks.rating.passthrough BOOTSTRAP TOPIC_IN TOPIC_OUT COUNT`: copies COUNT messages, prints its figures as JSON.
 """
@@ -7,6 +8,7 @@ import json
 import sys
 import time
 from collections import defaultdict
+from itertools import chain
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -14,10 +16,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from benchmarks.proc import peak, processor_seconds
 from credit_movements import clients
 from credit_movements.settings import settings_of
+from kafka_io.batches import available_pieces
 from kafka_io.producing import produce_all
 from kafka_io.transaction_watch import TransactionWatch
 
 _BATCH = 50_000
+_WAIT_SECONDS = 0.2
 
 
 def main(bootstrap: str, source: str, target: str, count: int) -> None:
@@ -30,7 +34,8 @@ def main(bootstrap: str, source: str, target: str, count: int) -> None:
     copied = 0
     began = processor = 0.0
     while copied < count:
-        messages = [message for message in consumer.consume(_BATCH, 0.2) if message.error() is None]
+        pieces = available_pieces(consumer, _BATCH, _WAIT_SECONDS)
+        messages = [message for message in chain.from_iterable(pieces) if message.error() is None]
         if not messages:
             continue
         if not copied:

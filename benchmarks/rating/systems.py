@@ -18,6 +18,7 @@ from benchmarks.rating.traffic import Traffic
 from benchmarks.results import PEERS_PYTHON
 from benchmarks.worker import measure
 from credit_movements import clients
+from credit_movements.workers.polars_setup import POLARS_OF_A_RATER
 from schemas.topics import USAGE_EVENTS
 
 # What they are called → the module of `benchmarks.peers`.
@@ -50,7 +51,9 @@ class PeerFailedError(Exception):
 
 def rater(traffic: Traffic, without_deduplication: bool = False) -> Figures:
     arguments = _WITHOUT_DEDUPLICATION if without_deduplication else _RATER
-    found = measure(arguments, traffic.environment, traffic.settings.rater_http_port, _RATED, traffic.count)
+    # Both alike: the one that is taken apart does not start by the command.
+    environment = {**POLARS_OF_A_RATER, **traffic.environment}
+    found = measure(arguments, environment, traffic.settings.rater_http_port, _RATED, traffic.count)
     return Figures(found.per_second, found.per_processor_second, found.memory_peak)
 
 

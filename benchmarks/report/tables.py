@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 from typing import Any
 
+from benchmarks.growth import Growth
+from benchmarks.growth.shown import growth_table, three_figures
 from benchmarks.report.aims import AIMS, exports_per_second, sink_ratio
 from benchmarks.results import load, machine_line
 from benchmarks.stack import APACHE, EMBEDDED
 
 _BROKERS = (APACHE, EMBEDDED)
 _NAMES = [f"{name}-{kafka}" for name in ("rating", "latency", "backlog") for kafka in _BROKERS]
-_NAMES += ["cgrates", "sink", "bursts", "exports"]
+_NAMES += ["cgrates", "sink", "bursts", "exports", "commands", "growth"]
 
 
 def tables() -> Iterator[str]:
@@ -29,6 +31,8 @@ def tables() -> Iterator[str]:
     yield from _of("sink", _sink)
     yield from _of("bursts", _bursts)
     yield from _of("exports", _exports)
+    yield from _of("commands", _commands)
+    yield from _of("growth", _growth)
 
 
 def _of(name: str, table: Callable[[dict[str, Any], str], str]) -> Iterator[str]:
@@ -111,6 +115,18 @@ def _bursts(found: dict[str, Any], _: str) -> str:
 
     header = ("accounts at once", "exports/s", "click to notification, s: median", "p99", "longest")
     return _table(header, map(row, found["bursts"]))
+
+
+def _commands(found: dict[str, Any], _: str) -> str:
+    rows = (
+        [f"`{name}`", *(three_figures(each[figure]) for figure in ("seconds", "processor_seconds"))]
+        for name, each in found["commands"].items()
+    )
+    return _table(("command", "seconds", "processor seconds"), rows)
+
+
+def _growth(found: dict[str, Any], _: str) -> str:
+    return growth_table(Growth(*row) for rows in found["growth"].values() for row in rows)
 
 
 def _exports(found: dict[str, Any], _: str) -> str:

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_movements.clock import now_micros
 from credit_movements.commands.output import AsJson, DataDir, wide_console
-from credit_movements.settings import Settings, load_settings
 from schemas.dead_letters import Reason
 from schemas.topics import DEAD_LETTER_SUFFIX, topic_named
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from credit_movements.dead_letters.letter import Letter
     from credit_movements.dead_letters.reading import DeadLetters
     from credit_movements.dead_letters.selection import Selection
+    from credit_movements.settings import Settings
 
 dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be used, and sending it once more.")
 
@@ -41,6 +40,7 @@ def list_letters(
     """Count dead letters by topic and reason, and show the newest, or one of them decoded."""
     from credit_movements.dead_letters.reading import DeadLetters
     from credit_movements.dead_letters.selection import selection
+    from credit_movements.settings import load_settings
 
     wanted = selection(topic or (), reason or (), since, until)
     settings = load_settings(data_dir)
@@ -65,7 +65,7 @@ def _show_listing(letters: "DeadLetters", wanted: "Selection", limit: int, as_js
         show_listing(listing, wide_console())
 
 
-def _show_letter(settings: Settings, letter: "Letter", as_json: bool) -> None:
+def _show_letter(settings: "Settings", letter: "Letter", as_json: bool) -> None:
     from credit_movements.clients import registry
     from credit_movements.dead_letters.decoding import deciphered
     from credit_movements.dead_letters.report import letter_json, show_letter
@@ -94,10 +94,12 @@ def replay_letters(
     data_dir: DataDir = None,
 ) -> None:
     """Send refused usage events and top-ups once more: after a missing rate was published, say. Safe to repeat."""
+    from credit_movements.clock import now_micros
     from credit_movements.dead_letters.reading import DeadLetters
     from credit_movements.dead_letters.replay import REPLAYABLE, Replay
     from credit_movements.dead_letters.report import show_replay
     from credit_movements.dead_letters.selection import selection
+    from credit_movements.settings import load_settings
 
     _check_replayable(topic or [], REPLAYABLE)
     wanted = selection(topic or (), reason or (), since, until, REPLAYABLE)

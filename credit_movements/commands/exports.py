@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from credit_movements.commands.output import INTERRUPTED, Account, DataDir, console, fail, wide_console
-from credit_movements.settings import load_settings
 from kafka_io.errors import UserError
 
 
@@ -33,18 +32,19 @@ def request_export(
     """Ask for an export of an account's movements, as the dashboard does."""
     from credit_movements.exports.progress import export_progress, show_outcome
     from credit_movements.exports.request import request, request_and_wait
+    from credit_movements.settings import load_settings
 
     settings = load_settings(data_dir)
     options = {"csv_encoding": csv_encoding, "csv_separator": csv_separator, "compression": compression}
     if not wait:
         record = request(settings, account, time_zone, requested_by, **options)
-        console.print(
+        console().print(
             f"Export {record['request_id']} requested. With --wait, this command shows the link, or why there is none.",
             soft_wrap=True,
         )
         return
     try:
-        with export_progress(settings, account, console) as progress:
+        with export_progress(settings, account, console()) as progress:
             outcome = request_and_wait(
                 settings, account, time_zone, requested_by, wait_seconds, progress.wait, **options
             )
@@ -52,10 +52,10 @@ def request_export(
         fail("no longer waiting; the export, once requested, goes on and ends with a notification.", INTERRUPTED)
     ended = outcome.notification
     if outcome.is_of_earlier:
-        console.print("This is the export that was already being processed: a repeat makes no second one.")
+        console().print("This is the export that was already being processed: a repeat makes no second one.")
     if ended["status"] != "completed":
         fail(f"The export failed ({ended['error_code']}): {ended['error_message']}")
-    show_outcome(ended, console)
+    show_outcome(ended, console())
 
 
 def delete_export(
@@ -64,6 +64,7 @@ def delete_export(
     data_dir: DataDir = None,
 ) -> None:
     """Delete the files of a finished export before their time: its links are dead from now on, and stay so."""
+    from credit_movements.settings import load_settings
     from credit_movements.workers.exporter import export_storage
     from exporter.storage.records import ExportRecords
 

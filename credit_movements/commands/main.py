@@ -1,11 +1,13 @@
 """The command `credit-movements`: each of its commands by name, and how it ends.
 
 A command imports what it needs when it is called. A worker that starts anew after a crash need not wait for the libraries of
-the others.
+the others, and `--help` needs none: so it is plain text, and what it says of the settings was written before (`make
+reference`).
 """
 
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final, NoReturn
 
 import typer
@@ -22,7 +24,6 @@ from credit_movements.commands.stack import demo, up
 from credit_movements.commands.verify import verify
 from credit_movements.commands.workers import export, rate, sink
 from credit_movements.logs import set_up_logs
-from credit_movements.settings import described_settings
 from kafka_io.errors import Outage, UserError
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
@@ -41,16 +42,15 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
 }
 
 
-def _settings_help() -> str:
-    lines = [f"{name} ({default or 'none'}): {meaning}" for name, default, meaning in described_settings()]
-    return "Settings (environment variables, with their defaults):\n\n" + "\n\n".join(lines)
-
+SETTINGS_HELP: Final = Path(__file__).with_name("settings.txt")
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog=_settings_help(),
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
+    epilog=SETTINGS_HELP.read_text(encoding="utf-8"),
     help="Rates usage into signed credit movements, stores them, and exports them to the customer who asks.",
 )
 for name, command in COMMANDS.items():
@@ -73,25 +73,26 @@ def main() -> NoReturn:
 
 def _told_in_one_line() -> tuple[type[Exception], ...]:
     """What ends a command with one line. Our own errors say so by their base class. The clients of Kafka and ClickHouse have
-    errors of their own, and `schemas` imports nothing of ours. Their modules are heavy, so ask only when something was raised.
-    """
-    from clickhouse_connect.driver.exceptions import ClickHouseError
-    from confluent_kafka import KafkaException
+    errors of their own, and `schemas` imports nothing of ours."""
+    return (
+        UserError,
+        Outage,
+        *_if_loaded("clickhouse_connect.driver.exceptions", "ClickHouseError"),
+        *_if_loaded("confluent_kafka", "KafkaException"),
+        *_if_loaded("schemas.registry", "RegistryUnavailableError"),
+        *_if_loaded("schemas.codec", "UnregisteredSchemaError"),
+    )
 
-    from schemas.codec import UnregisteredSchemaError
-    from schemas.registry import RegistryUnavailableError
 
-    return (UserError, Outage, ClickHouseError, KafkaException, RegistryUnavailableError, UnregisteredSchemaError)
+def _if_loaded(module: str, error: str) -> tuple[type[Exception], ...]:
+    """An error of a module, which is heavy. What was not loaded cannot have been raised."""
+    return (getattr(sys.modules[module], error),) if module in sys.modules else ()
 
 
 def _one_line(error: Exception) -> str:
     """The error in one line; that of a service which failed is followed by the end of the service's log."""
-    from confluent_kafka import KafkaException
-
-    from credit_movements.supervision.processes import ServiceFailedError
-
-    if isinstance(error, KafkaException):
+    if isinstance(error, _if_loaded("confluent_kafka", "KafkaException")):
         return f"Kafka: {error.args[0].str()}"
-    if isinstance(error, ServiceFailedError):
+    if isinstance(error, _if_loaded("credit_movements.supervision.processes", "ServiceFailedError")):
         return str(error)
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -6,16 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from schemas.ids import MOST_ID_CHARACTERS
 
-console = Console()
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+if TYPE_CHECKING:
+    from rich.console import Console
 
 USAGE_ERROR = 2
 # As a shell has it: 128 and the number of SIGINT.
@@ -39,9 +39,26 @@ DataDir = Annotated[
 ]
 
 
+@cache
+def console() -> "Console":
+    """Standard output."""
+    # Here and below: `--help` does without it.
+    from rich.console import Console
+
+    return Console()
+
+
+@cache
+def errors() -> "Console":
+    """Standard error, for lines as they are."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
 def fail(line: str, status: int = 1) -> NoReturn:
     """End the command with one line that says why."""
-    errors.print(f"credit-movements: {line}", markup=False)
+    errors().print(f"credit-movements: {line}", markup=False)
     sys.exit(status)
 
 
@@ -75,10 +92,10 @@ def stop_asked() -> Iterator[threading.Event]:
 def progress() -> Iterator[Callable[[str, int], None]]:
     """Shows a person who waits longer than a second what is being done, and to how many records so far."""
     began_at = time.monotonic()
-    status = errors.status("")
+    status = errors().status("")
 
     def show(doing: str, count: int) -> None:
-        if errors.is_terminal and time.monotonic() - began_at > _PATIENCE_SECONDS:
+        if errors().is_terminal and time.monotonic() - began_at > _PATIENCE_SECONDS:
             status.update(f"{doing}: {count:,} records")
             status.start()
 
@@ -88,6 +105,8 @@ def progress() -> Iterator[Callable[[str, int], None]]:
         status.stop()
 
 
-def wide_console() -> Console:
+def wide_console() -> "Console":
     """For tables. Piped into a file there is no terminal to fit into, so the lines may be long."""
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else 160)

@@ -16,12 +16,12 @@ from credit_movements.commands.output import (
     stop_asked,
     tell_all,
 )
-from credit_movements.settings import Settings, load_settings
 from schemas.topics import RATES, Topic
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from credit_movements.settings import Settings
     from streams.pricing.deck.parsing import Deck
 
 rates_app = typer.Typer(no_args_is_help=True, help="Rate decks: the prices, as CSV files.")
@@ -33,20 +33,22 @@ def lint_deck(file: Path) -> None:
     deck = _linted(file)
     cards = deck.table["rate_card_id"].n_unique()
     warnings = f"; warnings: {len(deck.warnings)}" if deck.warnings else ""
-    console.print(f"{file}: {len(deck.table)} rates on {cards} rate cards, nothing wrong{warnings}.", soft_wrap=True)
+    console().print(f"{file}: {len(deck.table)} rates on {cards} rate cards, nothing wrong{warnings}.", soft_wrap=True)
 
 
 @rates_app.command("publish")
 def publish_deck(file: Path, data_dir: DataDir = None) -> None:
     """Publish a rate deck, all of it or nothing: first it is held against all that is published. In force for events read 3
     seconds later."""
+    from credit_movements.settings import load_settings
+
     with stop_asked() as stop:
         deck = _linted(file)
         publish_file(load_settings(data_dir), RATES, deck.table, str(file), "rates", stop)
 
 
 def publish_file(
-    settings: Settings, topic: Topic, records: "pl.DataFrame", file: str, what: str, stop: threading.Event
+    settings: "Settings", topic: Topic, records: "pl.DataFrame", file: str, what: str, stop: threading.Event
 ) -> None:
     """Publish rates or account plans (called `what`) of a file, all or nothing, and say what came of it, line by line.
 
@@ -64,11 +66,11 @@ def publish_file(
         fail(str(stopped), INTERRUPTED)
     tell_all(f"{file}: warning", published.warnings)
     if not published.sent:
-        console.print(f"all {published.unchanged} {what} are published already: nothing to do.")
+        console().print(f"all {published.unchanged} {what} are published already: nothing to do.")
         return
     already = f", {published.unchanged} were already" if published.unchanged else ""
     to = "" if topic is RATES and what == RATES.name else f" to {topic.name}"
-    console.print(f"{published.sent} {what} published{to}{already}.")
+    console().print(f"{published.sent} {what} published{to}{already}.")
 
 
 def _linted(file: Path) -> "Deck":

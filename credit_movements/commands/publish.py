@@ -6,7 +6,6 @@ import typer
 
 from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail, progress, stop_asked
 from credit_movements.commands.prices import publish_file
-from credit_movements.settings import load_settings
 from schemas.topics import ACCOUNT_PLANS, PUBLISHABLE, RATES, topic_named
 
 
@@ -18,6 +17,7 @@ def publish_to_topic(
     """Publish records to a topic, as any other client would."""
     from credit_movements.publishing.json_lines import read_lines
     from credit_movements.publishing.records import publish_table
+    from credit_movements.settings import load_settings
     from streams.pricing.deck.fault import LINE
 
     if topic not in {each.name for each in PUBLISHABLE}:
@@ -30,4 +30,4 @@ def publish_to_topic(
         return
     with progress() as show:
         count = publish_table(settings, topic_named(topic), records.drop(LINE), lambda sent: show("publishing", sent))
-    console.print(f"{count} records published to {topic}.")
+    console().print(f"{count} records published to {topic}.")

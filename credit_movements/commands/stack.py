@@ -9,7 +9,6 @@ import typer
 from credit_movements.commands.output import INTERRUPTED, fail
 from credit_movements.embedded.ports import Ports
 from credit_movements.logs import set_up_logs
-from credit_movements.settings import load_settings
 
 _PORTS = Ports()
 
@@ -29,6 +28,7 @@ def up(
 ) -> None:
     """Run everything embedded on 127.0.0.1 until Ctrl-C: Kafka, registry, ClickHouse, rater, sink, exporter."""
     _check_embedded()
+    from credit_movements.settings import load_settings
     from credit_movements.stack.up import run_up
 
     settings = load_settings(data_dir)
@@ -43,6 +43,7 @@ def demo(
     """See it work: a made-up company's month through the whole stack, one export, and a check of every figure."""
     _check_embedded()
     from credit_movements.demo.run import run_demo
+    from credit_movements.settings import load_settings
 
     settings = load_settings()
     holds = run_demo(data_dir or settings.data_dir / "demo", events)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 
 def verify(
@@ -14,6 +13,8 @@ def verify(
     ] = None,
 ) -> None:
     """Check an exported CSV against its manifest, line by line. Needs no server and no settings."""
+    from rich.console import Console
+
     from credit_movements.verify.findings import MOST_LISTED
     from credit_movements.verify.report import summary
     from credit_movements.verify.source import UnreadableFileError

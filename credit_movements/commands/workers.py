@@ -1,22 +1,23 @@
 """The commands `rate`, `sink` and `export`: one worker each, until SIGINT or SIGTERM."""
 
 import logging
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from credit_movements.commands.output import fail
 from credit_movements.logs import set_up_logs
-from credit_movements.settings import Settings, load_settings
 from sinks.write.missing_offsets import MissingOffsets as SinkMissingOffsets
 from streams.missing_offsets import MissingOffsets
+
+if TYPE_CHECKING:
+    from credit_movements.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,9 @@ def rate(
     ] = MissingOffsets.STOP,
 ) -> None:
     """Run a rater: usage events and top-ups in, credit movements out."""
-    _tune_polars()
+    from credit_movements.workers.polars_setup import set_up_polars
+
+    set_up_polars()
     from credit_movements.workers.rater import run_rater
 
     _work(partial(run_rater, missing_offsets=missing_offsets))
@@ -55,17 +58,10 @@ def export() -> None:
         fail(str(crashed))
 
 
-def _tune_polars() -> None:
-    """Before Polars is imported. A rater's work is a row of small steps: with threads of its own for each of them Polars takes
-    processor time from Kafka's client. And each batch needs as much memory as the one before, so Polars' allocator keeps what
-    is freed. Measured: the first saves a twelfth of the rater's time, the second a twentieth."""
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
-
-
-def _work(run: Callable[[Settings, threading.Event], None]) -> None:
+def _work(run: Callable[["Settings", threading.Event], None]) -> None:
     """Run a worker until SIGINT or SIGTERM; while a server that it needs at the start is away, wait and say so."""
-    from credit_movements.clients import UnreachableError
+    from credit_movements.settings import load_settings
+    from credit_movements.unreachable import UnreachableError
     from kafka_io.outages import Complaints, Patience, StoppedWaitingError
 
     settings = load_settings()

@@ -19,10 +19,10 @@ from aiohttp import web
 from confluent_kafka import KafkaException
 from yarl import URL
 
-from credit_movements import clients
 from credit_movements.exports.request import request
 from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings, required
+from credit_movements.unreachable import UnreachableError
 from exporter.request.window import known_time_zones
 from exporter.threads import in_thread
 from schemas.ids import MOST_ID_CHARACTERS
@@ -35,7 +35,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HALF = re.compile("[\ud800-\udfff]")
 _USER_ID = "dashboard"
 _ANSWER_SECONDS = 30.0
-_OUTAGES = (clients.UnreachableError, NotDeliveredError, KafkaException, RegistryUnavailableError)
+_OUTAGES = (UnreachableError, NotDeliveredError, KafkaException, RegistryUnavailableError)
 _TRY_LATER = (
     "The export service cannot be reached at the moment. Please wait a few minutes and try again from the Dashboard."
 )

@@ -14,7 +14,7 @@ from typing import Any
 from confluent_kafka import Message
 from rich.console import Console
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store
 from credit_movements.exports.request import request_of_now
@@ -80,7 +80,7 @@ def play(
         notifications = _notifications(settings)
         csv_file = _download(notifications[0], folder)
         made_mails = mails(settings, folder)
-    client = clients.clickhouse(settings)
+    client = clickhouse.checked_client(settings)
     try:
         stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
         balances = read_balance(client, account_id)

@@ -3,8 +3,6 @@
 import socket
 from dataclasses import dataclass
 
-from credit_movements.settings import Settings
-
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody used a moment ago."""
@@ -19,7 +17,7 @@ class Ports:
 
     kafka: int = 19092
     registry: int = 18081
-    http: int = Settings.model_fields["export_http_port"].default
+    http: int = 18080
     clickhouse: int = 18123
 
     @classmethod

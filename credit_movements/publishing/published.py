@@ -10,9 +10,12 @@ from credit_movements import clients
 from credit_movements.settings import Settings
 from kafka_io.offsets import offset_range
 from kafka_io.positions import TopicPartition, position_of
-from kafka_io.reading import read_to_end
+from kafka_io.reading import Span, read_together_to_end
+from schemas.codec import RecordCodec
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.pricing.history import PriceHistory
+
+_DECODED_AT_ONCE = 50_000
 
 # Takes how many records were read so far.
 OnRead = Callable[[int], None]
@@ -43,11 +46,21 @@ class Published:
 
     def _records(self, topic: Topic) -> Iterator[pl.DataFrame]:
         codec = clients.codec(self._settings, topic)
+        values: list[bytes | None] = []
         for messages in self._messages(topic):
-            yield codec.decode([message.value() for message in messages]).rows.drop("row")
+            # At once, while the few messages are in the processor's cache.
+            values += [message.value() for message in messages]
             self._next_offsets[topic] = position_of(messages[-1]).next_offset
-            self._read += len(messages)
-            self._on_read(self._read)
+            if len(values) >= _DECODED_AT_ONCE:
+                yield self._decoded(codec, values)
+                values = []
+        if values:
+            yield self._decoded(codec, values)
+
+    def _decoded(self, codec: RecordCodec, values: list[bytes | None]) -> pl.DataFrame:
+        self._read += len(values)
+        self._on_read(self._read)
+        return codec.decode(values).rows.drop("row")
 
     def _messages(self, topic: Topic) -> Iterator[list[Message]]:
         consumer = clients.reading_consumer(self._settings, "published-prices")
@@ -56,8 +69,9 @@ class Published:
         partition = TopicPartition(topic.name, 0)
         try:
             begin, end = offset_range(written, partition)
-            begin = max(begin, self._next_offsets.get(topic, begin))
-            yield from read_to_end(consumer, partition, begin, end, self._stop)
+            span = Span(max(begin, self._next_offsets.get(topic, begin)), end)
+            for _, messages in read_together_to_end(consumer, {partition: span}, self._stop):
+                yield messages
         finally:
             written.close()
             consumer.close()

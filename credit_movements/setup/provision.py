@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
@@ -42,7 +42,7 @@ def set_up(settings: Settings) -> TopicChanges:
     """Make what is missing, and of what exists as the contract wants it. Raises UnreachableError, SetupError, SettingsError."""
     changes = make_topics(settings)
     register_subjects(settings)
-    clients.clickhouse(settings).close()
+    clickhouse.checked_client(settings).close()
     for name in apply_migrations(required(settings, "clickhouse_dsn")):
         logger.info("migration %s applied", name)
     return changes

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from credit_movements import clients
 from credit_movements.settings import Settings
 from credit_movements.setup.findings import Finding, TopicOnKafka, findings
+from credit_movements.unreachable import UnreachableError
 from kafka_io.errors import UserError
 from schemas.topics import Topic
 
@@ -88,7 +89,7 @@ def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str
             found[name] = {each: entry.value for each, entry in entries.items() if entry.value is not None}
         except KafkaException as failure:
             if failure.args[0].code() not in _NOT_TOLD:
-                raise clients.UnreachableError(
+                raise UnreachableError(
                     f"Kafka does not tell the settings of topic {name}: {failure.args[0].str()}"
                 ) from failure
             refused[name] = str(failure.args[0].str())

@@ -7,7 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.clock import now_micros
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
@@ -92,7 +92,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
     token = settings.export_status_token
     return ExporterParts(
         storage=export_storage(settings),
-        clickhouse=lambda: clients.clickhouse_client(settings),
+        clickhouse=lambda: clickhouse.client(settings),
         producer=clients.producer(settings, **{"message.timeout.ms": _ATTEMPT_MS}),
         schemas=SubjectSchemas(clients.registry(settings)),
         log_ends=movements.end_offsets,

@@ -5,7 +5,7 @@ import time
 
 from prometheus_client import CollectorRegistry
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.workers.health import health_page
@@ -25,7 +25,7 @@ def run_sink(settings: Settings, stop: threading.Event, missing_offsets: Missing
     """
     metrics = CollectorRegistry()
     log = kafka_topics.checked(settings, [CREDIT_MOVEMENTS])[CREDIT_MOVEMENTS.name]
-    client = clients.clickhouse(settings)
+    client = clickhouse.checked_client(settings)
     consumer = clients.group_consumer(settings, GROUP, **CONSUMER_SETTINGS | missing_offsets.consumer_settings)
     sink = Sink(
         consumer=consumer,

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from exporter.file.clickhouse_clients import ClickHouseClients
@@ -186,9 +185,7 @@ class FileMaker:
         with (
             self._clients.one() as client,
             read_ahead(stream_movements(client, wanted, slice_totals.row_count), ahead) as blocks,
-            read_ahead(
-                csv_chunks(totals.added(progress.blocks(blocks if ahead else _joined(blocks))), period, options), ahead
-            ) as chunks,
+            read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), ahead) as chunks,
         ):
             packed_chunks = progress.chunks(packed(_until_abandoned(chunks, abandoned), options))
             file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(name))
@@ -209,12 +206,6 @@ def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: 
         log_partition=position.partition,
         log_end_offset=log_end_offset,
     )
-
-
-def _joined(blocks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Few rows as one block: ClickHouse sends one for each month at least, and each costs the same again."""
-    if few := list(blocks):
-        yield pl.concat(few)
 
 
 def _until_abandoned(chunks: Iterable[bytes], abandoned: threading.Event) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from sinks.read.slice import SETTINGS, MovementsSlice, outages_named
 # 128 bits wide: a sum of 64 bits wraps without a word.
 _NANOS: Final = "toInt128(reinterpretAsInt64(credit_movement))"
 _IN_SLICE: Final = "is_in_period AND credit_movement != 0"
+_SLICE_NUMBER: Final = "indexOf({account_id:Array(String)}, account_id)"
 # The slices are of different accounts, so the account says which slice a row belongs to; of the others there is none. PREWHERE:
 # see `slice`.
 _BY_CARD: Final = f"""
@@ -24,7 +25,7 @@ SELECT
 FROM (
     SELECT
         *,
-        indexOf({{account_id:Array(String)}}, account_id) AS slice_number,
+        {_SLICE_NUMBER} AS slice_number,
         occurred_at >= fromUnixTimestamp64Micro({{from_micros:Array(Int64)}}[slice_number], 'UTC') AS is_in_period
     FROM credit_movements FINAL
     PREWHERE account_id IN {{account_id:Array(String)}}
@@ -81,8 +82,10 @@ def read_all_totals(client: Client, wanted: Collection[MovementsSlice]) -> dict[
     if not slices:
         return {}
     parameters = {field.name: [getattr(each, field.name) for each in slices] for field in fields(MovementsSlice)}
+    # Looking up the account of each row is a fifth of what a large slice costs, and one slice needs no look-up.
+    question = _BY_CARD if len(slices) > 1 else _BY_CARD.replace(_SLICE_NUMBER, "1")
     with outages_named():
-        rows = client.query(_BY_CARD, parameters=parameters, settings=SETTINGS).result_rows
+        rows = client.query(question, parameters=parameters, settings=SETTINGS).result_rows
     by_slice: dict[int, list[Sequence[Any]]] = {number: [] for number in range(1, len(slices) + 1)}
     for number, *card in rows:
         by_slice[number].append(card)

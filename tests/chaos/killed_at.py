@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.commands.main import main
 from credit_movements.workers import exporter
 
@@ -114,7 +114,7 @@ def _doom(step: Step, count: int) -> None:
         case "rater producer":
             clients.transactional_producer = wrapped(clients.transactional_producer)
         case "clickhouse":
-            clients.clickhouse = wrapped(clients.clickhouse)
+            clickhouse.checked_client = wrapped(clickhouse.checked_client)
         case "storage":
             exporter.ExportStorage.open = wrapped(exporter.ExportStorage.open)  # type: ignore[method-assign]
         case "notifications producer":

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as PartitionOffset
 
-from credit_movements import clients
+from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings
 from credit_movements.setup.provision import make_topics
 from kafka_io.positions import TopicPartition
@@ -45,7 +45,7 @@ class World:
         make_topics(settings)
         apply_migrations(_text(settings.clickhouse_dsn))
         self.stack = Stack(settings)
-        self.client = clients.clickhouse(settings)
+        self.client = clickhouse.checked_client(settings)
         self.log_id = clients.log_identity(settings)
         self.published: Counter[tuple[str, bytes | None]] = Counter()
         self.traffic = Traffic(seed, self._encoded, lambda account_id: account_partition(account_id, PARTITIONS))

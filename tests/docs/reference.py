@@ -14,7 +14,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from credit_movements.commands.main import app
+from credit_movements.commands.main import SETTINGS_HELP, app
 from credit_movements.settings import described_settings
 from schemas.dead_letters import Reason
 from schemas.topics import RECORD_TOPICS
@@ -43,6 +43,11 @@ def settings_page() -> str:
         " differently stands in [Run it in production](../how-to/production.md).",
         _table(("variable", "default", "what it is"), rows),
     )
+
+
+def settings_help() -> str:
+    lines = [f"{name} ({default or 'none'}): {meaning}" for name, default, meaning in described_settings()]
+    return "\n\n".join(["Settings (environment variables, with their defaults):", *lines]) + "\n"
 
 
 def commands_page() -> str:
@@ -189,9 +194,16 @@ def _sentence(template: str) -> str:
     return re.sub(r"\{(\w+)[^}]*\}", r"[\1]", template)
 
 
+# And what `--help` says, which must not wait for the settings to be loaded.
+TEXTS: dict[Path, Callable[[], str]] = {
+    **{FOLDER / name: page for name, page in PAGES.items()},
+    SETTINGS_HELP: settings_help,
+}
+
+
 def main() -> None:
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(page(), encoding="utf-8")
+    for path, text in TEXTS.items():
+        path.write_text(text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
+from credit_movements.unreachable import UnreachableError
 from credit_movements.workers import sink
 from credit_movements.workers.rater import make_rater
 from kafka_io.reading import log_ends
@@ -81,7 +82,7 @@ class World:
         while not stop.is_set():
             try:
                 make_rater(self.settings, CollectorRegistry()).run(stop)
-            except (KafkaException, clients.UnreachableError):
+            except (KafkaException, UnreachableError):
                 logger.exception("the rater gave up")
 
     def is_rated(self) -> bool:

@@ -39,6 +39,7 @@ from tests.integration.sink.test_movements import FROM, TO, insert, movement, wa
 from tests.integration.stack import eventually
 from tests.limits import LIMITS
 from tests.prices import price_list
+from tests.unit.credit_movements.audit import test_rounds as test_audit_rounds
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
@@ -197,3 +198,26 @@ def what_others_publish_meanwhile_is_told(fixture: Fixture) -> None:
         except RefusedPricesError:
             return
     raise AssertionError("another client's rate stands, and nobody was told")
+
+
+def checkpoint_of_another_log_proves_nothing(fixture: Fixture) -> None:
+    folder = fixture("tmp_path")
+    test_audit_rounds.proved(folder)
+    anew = test_audit_rounds.Working(test_audit_rounds.EVENTS)
+    anew.history.log_id = "another"
+    anew.rate(5, False, "lost", 0)
+    # As many movements as before, so that no offset tells the two logs apart.
+    anew.history.move(anew.history.movement(0))
+    anew.sink(100, "")
+    assert {each.kind.value for each in anew.history.audit(folder).differences} >= {"lost"}
+
+
+def row_that_is_lost_later_is_found(fixture: Fixture) -> None:
+    folder = fixture("tmp_path")
+    working = test_audit_rounds.proved(folder)
+    working.spoil_row(0, "row lost")
+    assert not working.history.audit(folder).holds
+
+
+def difference_is_told_until_it_is_gone(fixture: Fixture) -> None:
+    test_audit_rounds.test_an_event_that_was_lost_is_told_in_every_round(fixture("tmp_path"))

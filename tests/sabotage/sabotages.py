@@ -21,6 +21,9 @@
 | a third branch of a nullable field | what no schema has is taken for null | `bad_bytes_are_no_record` |
 | an export without the account filter | another account's rows are read for the file | `export_holds_its_account_alone` |
 | the same, and no guard behind it | another account's rows are in the file | `export_holds_its_account_alone` |
+| any checkpoint is trusted, none is doubted | its losses are taken for proved | `checkpoint_of_another_log_proves_nothing` |
+| what was proved is not doubted | a row that is lost later is missed for ever | `row_that_is_lost_later_is_found` |
+| a checkpoint moves past a difference | it is told once and never again | `difference_is_told_until_it_is_gone` |
 | a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
 | cells of a deck are not looked at | a card that nobody can write is published | `deck_is_told_as_line_by_line` |
 | ours stands before what came meanwhile | what does not stand passes for published | `what_others_publish_meanwhile_is_told` |
@@ -37,6 +40,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from credit_movements.audit.checkpoint.folder import Checkpoint, Owner
+from credit_movements.audit.differences import Findings
 from credit_movements.publishing import prices
 from exporter.positions.rounds import Rounds
 from exporter.threads import in_thread
@@ -231,6 +236,19 @@ def ours_before_what_came_meanwhile(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(prices, "deepcopy", lambda history: history)
 
 
+def trust_any_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Owner, "as_json", lambda _: {})
+    doubt_nothing(patch)
+
+
+def doubt_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Checkpoint, "discard", lambda *_: None)
+
+
+def move_past_differences(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Findings, "total", property(lambda _: 0))
+
+
 SABOTAGES = [
     Sabotage("the sink commits before it inserts", commit_before_insert, checks.sink_that_ends_early_loses_nothing),
     Sabotage("the sink reads uncommitted", read_uncommitted, checks.aborted_movements_are_not_stored),
@@ -257,6 +275,13 @@ SABOTAGES = [
     Sabotage("a third branch of a nullable field", any_branch, checks.bad_bytes_are_no_record),
     Sabotage("an export without the account filter", no_account_filter, checks.export_holds_its_account_alone),
     Sabotage("the same, and no guard behind it", no_account_filter_and_no_guard, checks.export_holds_its_account_alone),
+    Sabotage(
+        "any checkpoint is trusted, none is doubted",
+        trust_any_checkpoint,
+        checks.checkpoint_of_another_log_proves_nothing,
+    ),
+    Sabotage("what was proved is not doubted", doubt_nothing, checks.row_that_is_lost_later_is_found),
+    Sabotage("a checkpoint moves past a difference", move_past_differences, checks.difference_is_told_until_it_is_gone),
     Sabotage(
         "a question joins a round that is under way",
         join_a_round_under_way,

@@ -9,8 +9,7 @@ import pytest
 from schemas.dead_letters import Reason
 from tests.docs.commands import COMMANDS
 from tests.docs.pages import PAGES, ROOT, fence_languages, links, shell_commands
-from tests.docs.reference import FOLDER
-from tests.docs.reference import PAGES as MADE_PAGES
+from tests.docs.reference import FOLDER, TEXTS
 
 README = ROOT / "README.md"
 GUARANTEES = ROOT / "docs" / "GUARANTEES.md"
@@ -23,9 +22,9 @@ def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", MADE_PAGES)
-def test_a_page_that_is_made_from_the_code_is_current(page: str) -> None:
-    assert (FOLDER / page).read_text(encoding="utf-8") == MADE_PAGES[page](), "run `make reference`"
+@pytest.mark.parametrize("page", TEXTS, ids=name)
+def test_a_page_that_is_made_from_the_code_is_current(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == TEXTS[page](), "run `make reference`"
 
 
 def test_every_reason_of_a_dead_letter_is_explained() -> None:

@@ -22,6 +22,7 @@ from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import findings
 from credit_movements.setup.provision import SetupError, make_topics
 from credit_movements.setup.topics import TopicSettingsError, described
+from credit_movements.unreachable import UnreachableError
 from credit_movements.workers.exporter import exporter_settings
 from credit_movements.workers.rater import make_rater, run_rater
 from schemas.topics import ACCOUNT_PLANS, ALL_TOPICS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
@@ -159,7 +160,7 @@ def test_where_settings_may_not_be_read_or_changed_a_line_says_so(
     assert any("cannot be read and are not checked" in line for line in caplog.messages)
     # An outage is none of these: the worker waits.
     monkeypatch.setattr(AdminClient, "describe_configs", refusing(KafkaError._TIMED_OUT))
-    with pytest.raises(clients.UnreachableError):
+    with pytest.raises(UnreachableError):
         kafka_topics.checked(stack.settings, ALL_TOPICS)
 
 

@@ -11,7 +11,8 @@ from credit_movements.audit.accounts import SourceAudit, SourceCount
 from credit_movements.audit.differences import Findings
 from credit_movements.audit.letters import LetterAudit
 from credit_movements.audit.log_partition import LogAudit
-from credit_movements.audit.rate_history import RateHistory
+from credit_movements.audit.rating.rate_history import RateHistory
+from credit_movements.audit.records import Records
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
@@ -77,7 +78,7 @@ def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
     log_audit = LogAudit(0, codec, history, findings)
     for start in range(0, len(values), 7):
         batch = [record(CREDIT_MOVEMENTS.name, n, values[n]) for n in range(start, min(start + 7, len(values)))]
-        log_audit.take(batch, len(values))
+        log_audit.take(Records.of(batch))
     log = log_audit.finish(outcome.movements.__getitem__)
     letter_audit = LetterAudit(topic_partition, findings)
     for number, (offset, value) in enumerate(outcome.letters):
@@ -87,5 +88,9 @@ def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
     end = len(outcome.source)
     for start in range(outcome.first_offset, end, 5):
         numbers = range(start, min(start + 5, end))
-        source.take([record(USAGE_EVENTS.name, n, outcome.source[n]) for n in numbers if outcome.source[n] is not GAP])
+        source.take(
+            Records.of(
+                [record(USAGE_EVENTS.name, n, outcome.source[n]) for n in numbers if outcome.source[n] is not GAP]
+            )
+        )
     return source.finish(outcome.first_offset, end, outcome.movements.__getitem__), findings

@@ -7,18 +7,23 @@ import pytest
 
 COMMON = "credit_movements.commands.main"
 # Of these the cheapest takes a tenth of a second.
-HEAVY = {"chdb", "clickhouse_connect", "clickhouse_driver", "confluent_kafka", "faust", "numpy", "obstore", "polars"}
+HEAVY = {
+    *("chdb", "clickhouse_connect", "clickhouse_driver", "confluent_kafka", "faust", "numpy", "obstore", "polars"),
+    *("pydantic", "rich"),
+}
 
 
 @pytest.mark.parametrize(
     ("module", "needs"),
     [
         (COMMON, set()),
-        ("credit_movements.workers.rater", {"confluent_kafka", "numpy", "polars"}),
-        ("credit_movements.workers.sink", {"clickhouse_connect", "confluent_kafka", "numpy", "polars"}),
+        ("credit_movements.clickhouse", {"clickhouse_connect", "pydantic"}),
+        ("sinks.read.balance", {"clickhouse_connect"}),
+        ("credit_movements.workers.rater", {"confluent_kafka", "numpy", "polars", "pydantic"}),
+        ("credit_movements.workers.sink", {"clickhouse_connect", "confluent_kafka", "numpy", "polars", "pydantic"}),
         (
             "credit_movements.workers.exporter",
-            {"clickhouse_connect", "confluent_kafka", "faust", "numpy", "obstore", "polars"},
+            {"clickhouse_connect", "confluent_kafka", "faust", "numpy", "obstore", "polars", "pydantic"},
         ),
     ],
 )
