@@ -25,6 +25,10 @@ from schemas.topics import CREDIT_MOVEMENTS, Topic
 kafka_log = logging.getLogger("kafka")
 
 _REACH_SECONDS = 5.0
+# Prices are published in one transaction, however many, and over however slow a network. Kafka grants no more than its own
+# `transaction.max.timeout.ms`, which is this by default.
+_SLOWEST_RECORDS_A_MILLISECOND = 10
+_LONGEST_TRANSACTION_MS = 900_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,9 +55,13 @@ def transactional_id(settings: Settings) -> str:
     return f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}"
 
 
-def price_producer(settings: Settings) -> Producer:
-    """The producer for prices. All who publish prices share its id, so only the newest can end a transaction."""
-    return Producer(_transactional(settings, "credit-movements-prices"), logger=kafka_log)
+def price_producer(settings: Settings, records: int) -> Producer:
+    """The producer for so many prices. All who publish prices share its id, so only the newest can end a transaction."""
+    properties = _transactional(settings, "credit-movements-prices")
+    least = properties["transaction.timeout.ms"]
+    wanted = least + records // _SLOWEST_RECORDS_A_MILLISECOND
+    properties["transaction.timeout.ms"] = min(wanted, max(least, _LONGEST_TRANSACTION_MS))
+    return Producer(properties, logger=kafka_log)
 
 
 def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:

@@ -7,7 +7,7 @@ partition is a `TopicPartition` of `positions`, and what a group commits for it 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as PartitionOffset
 
 from kafka_io.positions import TopicPartition
@@ -108,10 +108,14 @@ def reported_ends(
 ) -> dict[TopicPartition, int]:
     """The end of each partition that the broker names, asked for all at once; with `read_committed` that before open
     transactions. Tansu may name an end that is too low: see `reading`. Raises KafkaException."""
-    # Kafka takes this offset in the place of a time, for the end.
-    answers = consumer.offsets_for_times([PartitionOffset(*each, OFFSET_END) for each in partitions], answer_seconds)
-    _raise_first_error(answers)
-    return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in answers}
+    return _reported(consumer, partitions, OFFSET_END, answer_seconds)
+
+
+def reported_begins(
+    consumer: Consumer, partitions: Iterable[TopicPartition], answer_seconds: float = ANSWER_SECONDS
+) -> dict[TopicPartition, int]:
+    """The offset of the oldest record that retention has left, asked for all at once. Raises KafkaException."""
+    return _reported(consumer, partitions, OFFSET_BEGINNING, answer_seconds)
 
 
 def first_written_since(
@@ -150,6 +154,15 @@ def last_known_end(consumer: Consumer, partition: TopicPartition) -> int:
 def as_confluent(offsets: Mapping[TopicPartition, OffsetAndNote]) -> list[PartitionOffset]:
     """The type that calls of confluent_kafka want."""
     return [PartitionOffset(*partition, *what) for partition, what in offsets.items()]
+
+
+def _reported(
+    consumer: Consumer, partitions: Iterable[TopicPartition], which: int, answer_seconds: float
+) -> dict[TopicPartition, int]:
+    # Kafka takes such an offset in the place of a time.
+    answers = consumer.offsets_for_times([PartitionOffset(*each, which) for each in partitions], answer_seconds)
+    _raise_first_error(answers)
+    return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in answers}
 
 
 def _plain(partitions: Iterable[PartitionOffset]) -> list[TopicPartition]:

@@ -139,6 +139,7 @@ class Rater:
             self._under_way = None
             self._committer.shutdown()
             self._assignment.close()
+            self._feed.close()
             self._consumer.close()
 
     def _turn(self, patience: Patience) -> None:
@@ -216,6 +217,7 @@ class Rater:
         reached = done.commit.result()
         # 4. Remember.
         self._assignment.go_on(done.next_offsets, done.batch.newest_at)
+        self._feed.forget_refused(self._assignment.next_offsets)
         partitions = done.outcomes.movements["source_partition"].to_numpy()
         self._assignment.stores.remember(partitions, *_fingerprints(done.outcomes), reached)
         self._counts.note(done.batch, done.outcomes, done.prices, len(self._assignment.stores))

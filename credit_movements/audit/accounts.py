@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from confluent_kafka import Message
 
 from credit_movements.audit.differences import Findings, Kind, position_name
 from credit_movements.audit.letters import Letters, value_hash
-from credit_movements.audit.log_partition import LogPartition, MovementAt
+from credit_movements.audit.log_partition import Known, LogPartition, MovementAt, nothing_known
+from credit_movements.audit.records import Records
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
-from streams.batch import EventBatch, decode_batch, records_of
 from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
 from streams.events.sorted_keys import Ints
-from streams.events.table import SOURCES
+from streams.events.table import SOURCES, events_table
 
 _Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class SourceCount:
-    """How one source partition adds up, of the offsets from `first_offset` (what retention has left) to `committed`."""
+    """How one source partition adds up, of the offsets from `first_offset` (what retention had left) to `committed`. Of the
+    `consumed` events `proved_before` were proved by earlier rounds."""
 
     topic: str
     partition: int
@@ -36,21 +36,49 @@ class SourceCount:
     movements: int
     duplicates: int
     dead_letters: int
+    proved_before: int = 0
 
     @property
     def difference(self) -> int:
         return self.consumed - self.movements - self.duplicates - self.dead_letters
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """`events`: EVENT_COLUMNS of those that could be decoded, `row` being the index in the other columns."""
+
+    values: list[bytes | None]
+    offsets: Ints
+    events: pl.DataFrame
+
+    def by_record(self, of_events: Hashes) -> Hashes:
+        """One value for each record, 0 where it could not be decoded."""
+        values = np.zeros(len(self.values), dtype=np.uint64)
+        values[self.events["row"].to_numpy()] = of_events
+        return values
+
+
 class SourceAudit:
-    """Goes through the events between two offsets of `source`, in order."""
+    """Goes through the events of `source` from an offset on, in order.
+
+    Those below `proved_to` were accounted for in earlier rounds; `known` has the ids of their movements.
+    """
 
     def __init__(
-        self, source: TopicPartition, log: LogPartition, letters: Letters, codec: RecordCodec, findings: Findings
+        self,
+        source: TopicPartition,
+        log: LogPartition,
+        letters: Letters,
+        codec: RecordCodec,
+        findings: Findings,
+        known: Known = nothing_known,
+        proved_to: int = 0,
     ) -> None:
         self._source = source
         self._codec = codec
         self._findings = findings
+        self._known = known
+        self._proved_to = proved_to
         mine = log.of_source(source.topic)
         self._moved: Ints = mine["source_offset"].to_numpy()
         self._moved_ids: Hashes = mine["id"].to_numpy()
@@ -64,116 +92,130 @@ class SourceAudit:
         self._letters = letters
         self._met_movements = np.zeros(len(self._moved), dtype=bool)
         self._met_letters = np.zeros(len(letters.source_offsets), dtype=bool)
-        self._consumed = 0
-        self._duplicates = 0
+        self._consumed: list[Ints] = [np.empty(0, dtype=np.int64)]
+        self._duplicates: list[Ints] = [np.empty(0, dtype=np.int64)]
 
-    def take(self, messages: list[Message]) -> None:
-        """Take in a batch of events; no message in it may be an error. Raises RegistryUnavailableError."""
-        batch = decode_batch(records_of([messages]), {self._source.topic: self._codec})
-        offsets = np.fromiter((message.offset() for message in messages), np.int64, len(messages))
+    def take(self, records: Records) -> None:
+        """Take in a batch of events. Raises RegistryUnavailableError."""
+        decoded = self._codec.decode(records.values)
+        offsets = records.offsets
+        batch = _Batch(records.values, offsets, events_table({self._source.topic: decoded.rows}))
         movement, movements = _spans(self._moved, offsets)
         letter, letters = _spans(self._letters.source_offsets, offsets)
         moved, dead_lettered = movements > 0, letters > 0
-        self._consumed += len(messages)
+        self._consumed.append(offsets)
         self._met_movements[movement[moved]] = True
         self._met_letters[letter[dead_lettered]] = True
         self._add(Kind.DOUBLED, batch, (moved & dead_lettered) | (letters > 1), "a dead letter beside another outcome")
-        ids, content = _by_message(batch, id_hashes(batch.events)), _by_message(batch, content_hashes(batch.events))
-        decoded = _by_message(batch, np.ones(len(batch.events), dtype=np.uint64)) > 0
-        self._compare_movements(batch, moved, movement, decoded, ids, content)
+        ids, content = batch.by_record(id_hashes(batch.events)), batch.by_record(content_hashes(batch.events))
+        is_record = batch.by_record(np.ones(len(batch.events), dtype=np.uint64)) > 0
+        self._compare_movements(batch, moved, movement, is_record, ids, content)
         self._compare_letters(batch, np.flatnonzero(dead_lettered), letter)
-        self._compare_duplicates(batch, ~moved & ~dead_lettered, offsets, decoded, ids, content)
+        self._compare_duplicates(batch, ~moved & ~dead_lettered, is_record, ids, content)
 
     def finish(self, first_offset: int, committed: int, movement_at: MovementAt) -> SourceCount:
-        """The counts. Here the movements and dead letters that belong to no event are found."""
+        """The counts of the events from `first_offset` on. Here the movements and dead letters that belong to no event, or to
+        one that had its outcome before, are found."""
+        self._find_late(movement_at)
         strays = self._strays(self._moved, self._met_movements, first_offset, committed)
         self._findings.add(Kind.NO_SOURCE, len(strays), self._stray_movements(strays, movement_at))
         stray_letters = self._strays(self._letters.source_offsets, self._met_letters, first_offset, committed)
         self._findings.add(Kind.NO_SOURCE, len(stray_letters), self._stray_letters(stray_letters))
-        return SourceCount(
-            topic=self._source.topic,
-            partition=self._source.partition,
-            first_offset=first_offset,
-            committed=committed,
-            consumed=self._consumed,
-            movements=_count_between(self._moved, first_offset, committed),
-            duplicates=self._duplicates,
-            dead_letters=_count_between(self._letters.source_offsets, first_offset, committed),
+        return self.count(first_offset, committed)
+
+    def count(self, first_offset: int, end: int) -> SourceCount:
+        """The counts of the events between two offsets, as far as they were taken in."""
+        columns = (
+            np.concatenate(self._consumed),
+            self._moved,
+            np.concatenate(self._duplicates),
+            self._letters.source_offsets,
         )
+        counts = (_count_between(offsets, first_offset, end) for offsets in columns)
+        return SourceCount(*self._source, first_offset, end, *counts)
 
     def _compare_movements(
-        self, batch: EventBatch, moved: _Mask, movement: Ints, decoded: _Mask, ids: Hashes, content: Hashes
+        self, batch: _Batch, moved: _Mask, movement: Ints, is_record: _Mask, ids: Hashes, content: Hashes
     ) -> None:
         if len(self._moved) == 0:
             return
-        same = decoded & (ids == self._moved_ids[movement]) & (content == self._moved_content[movement])
+        same = is_record & (ids == self._moved_ids[movement]) & (content == self._moved_content[movement])
         self._add(Kind.NOT_ITS_EVENT, batch, moved & ~same, "its movement has another id or says something else")
 
-    def _compare_letters(self, batch: EventBatch, rows: Ints, letter: Ints) -> None:
-        altered = np.zeros(len(batch.messages), dtype=bool)
+    def _compare_letters(self, batch: _Batch, rows: Ints, letter: Ints) -> None:
+        altered = np.zeros(len(batch.values), dtype=bool)
         for row in rows.tolist():
-            altered[row] = value_hash(_value(batch.messages[row])) != int(self._letters.values[letter[row]])
+            altered[row] = value_hash(batch.values[row]) != int(self._letters.values[letter[row]])
         self._add(Kind.ALTERED_DEAD_LETTER, batch, altered, "its dead letter has other bytes")
 
-    def _compare_duplicates(
-        self, batch: EventBatch, left: _Mask, offsets: Ints, decoded: _Mask, ids: Hashes, content: Hashes
-    ) -> None:
+    def _compare_duplicates(self, batch: _Batch, left: _Mask, is_record: _Mask, ids: Hashes, content: Hashes) -> None:
         """An event without an outcome must be a duplicate: an earlier movement has its id and its content."""
-        if not left.any():
+        rows = np.flatnonzero(left)
+        if len(rows) == 0:
             return
-        if len(self._ids) == 0:
-            self._add(Kind.LOST, batch, left, "no outcome")
-            return
-        first, count = _spans(self._ids, ids)
-        known = left & decoded & (count > 0)
-        earlier = (self._id_offsets[first] < offsets) & (self._id_topics[first] == _topic_index(self._source.topic))
-        proven = known & earlier & (self._id_content[first] == content)
-        self._duplicates += int(proven.sum())
-        self._add(Kind.LOST, batch, left & ~known, "no outcome")
-        self._add(Kind.FALSE_DUPLICATE, batch, known & ~proven, "no outcome of its own, and no right to be a duplicate")
+        offsets, ids, content, is_record = batch.offsets[rows], ids[rows], content[rows], is_record[rows]
+        # Those that were proved before came before. Their content has their topic in it.
+        known, proved_content = self._known(ids)
+        proven = known & (proved_content == content)
+        if len(self._ids):
+            first, count = _spans(self._ids, ids)
+            known |= count > 0
+            earlier = (self._id_offsets[first] < offsets) & (self._id_topics[first] == _topic_index(self._source.topic))
+            proven |= (count > 0) & earlier & (self._id_content[first] == content)
+        known &= is_record
+        proven &= is_record
+        self._duplicates.append(offsets[proven])
+        self._add(Kind.LOST, batch, _mask(rows[~known], len(left)), "no outcome")
+        what = "no outcome of its own, and no right to be a duplicate"
+        self._add(Kind.FALSE_DUPLICATE, batch, _mask(rows[known & ~proven], len(left)), what)
 
-    def _add(self, kind: Kind, batch: EventBatch, wrong: _Mask, detail: str) -> None:
+    def _add(self, kind: Kind, batch: _Batch, wrong: _Mask, detail: str) -> None:
         rows = np.flatnonzero(wrong)
         if len(rows):
             self._findings.add(kind, len(rows), (self._example(batch, row, detail) for row in rows.tolist()))
 
-    def _example(self, batch: EventBatch, row: int, detail: str) -> tuple[str, str, str]:
-        offset = batch.messages[row].offset() or 0
+    def _example(self, batch: _Batch, row: int, detail: str) -> tuple[str, str, str]:
+        offset = int(batch.offsets[row])
         events = batch.events.filter(pl.col("row") == row)
         event_id = events["event_id"][0] if len(events) else ""
         who = f", account {events['account_id'][0]!r}" if len(events) else ", not decodable"
         return position_name(*self._source, offset), event_id, detail + who
+
+    def _find_late(self, movement_at: MovementAt) -> None:
+        moved = np.flatnonzero(self._moved < self._proved_to)
+        lettered = np.flatnonzero(self._letters.source_offsets < self._proved_to)
+        what = "of {}, which had its outcome before"
+        self._findings.add(Kind.DOUBLED, len(moved), self._stray_movements(moved, movement_at, f"a movement {what}"))
+        self._findings.add(Kind.DOUBLED, len(lettered), self._stray_letters(lettered, f"a dead letter {what}"))
 
     def _strays(self, offsets: Ints, met: _Mask, first_offset: int, committed: int) -> Ints:
         again = np.zeros(len(offsets), dtype=bool)
         again[_repeats(offsets)] = True
         return np.flatnonzero(~met & ~again & (offsets >= first_offset) & (offsets < committed))
 
-    def _stray_movements(self, strays: Ints, movement_at: MovementAt) -> Iterator[tuple[str, str, str]]:
+    def _stray_movements(
+        self, strays: Ints, movement_at: MovementAt, said: str = "a movement of {}, where no event lies"
+    ) -> Iterator[tuple[str, str, str]]:
         for row in strays.tolist():
             log_offset = int(self._log_offsets[row])
             named = position_name(*self._source, int(self._moved[row]))
             where = position_name(CREDIT_MOVEMENTS.name, self._source.partition, log_offset)
-            yield where, movement_at(log_offset)["movement_id"], f"a movement of {named}, where no event lies"
+            yield where, movement_at(log_offset)["movement_id"], said.format(named)
 
-    def _stray_letters(self, strays: Ints) -> Iterator[tuple[str, str, str]]:
+    def _stray_letters(
+        self, strays: Ints, said: str = "a dead letter of {}, where no event lies"
+    ) -> Iterator[tuple[str, str, str]]:
         topic = dead_letter_topic(topic_named(self._source.topic)).name
         for row in strays.tolist():
             named = position_name(*self._source, int(self._letters.source_offsets[row]))
             where = position_name(topic, self._source.partition, int(self._letters.offsets[row]))
-            yield where, "", f"a dead letter of {named}, where no event lies"
+            yield where, "", said.format(named)
 
 
-def _by_message(batch: EventBatch, of_events: Hashes) -> Hashes:
-    """One value for each message of the batch, 0 where it could not be decoded."""
-    values = np.zeros(len(batch.messages), dtype=np.uint64)
-    values[batch.events["row"].to_numpy()] = of_events
-    return values
-
-
-def _value(message: Message) -> bytes | None:
-    value = message.value()
-    return value.encode() if isinstance(value, str) else value
+def _mask(rows: Ints, length: int) -> _Mask:
+    mask = np.zeros(length, dtype=bool)
+    mask[rows] = True
+    return mask
 
 
 def _count_between(offsets: Ints, first: int, end: int) -> int:

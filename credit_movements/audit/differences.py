@@ -100,6 +100,15 @@ class Findings:
             if self.room(kind) <= 0:
                 break
 
+    @classmethod
+    def merged(cls, parts: Iterable["Findings"]) -> "Findings":
+        """All that each of them has."""
+        merged = cls()
+        for part in parts:
+            for found in part.found():
+                merged.add(found.kind, found.count, (each[1:] for each in found.examples))
+        return merged
+
     def found(self) -> list[Found]:
         """What was found, in the order of the kinds."""
         return [

@@ -1,21 +1,25 @@
 """One partition of the log beside its rows in ClickHouse."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from clickhouse_connect.driver.client import Client
 
-from credit_movements.audit.clickhouse_rows import Rows, checksum, rows_at
+from credit_movements.audit.clickhouse.row_hashes import checksum
+from credit_movements.audit.clickhouse.rows import Rows
 from credit_movements.audit.differences import Findings, Kind, position_name
-from credit_movements.audit.log_partition import LogPartition, MovementAt
+from credit_movements.audit.log_partition import LogPartition, MovementAt, sums_by_currency
 from schemas.topics import CREDIT_MOVEMENTS
+
+RowsAt = Callable[[int, list[int]], list[dict[str, Any]]]
+"""Reads whole rows of a log partition, by their log offsets: for examples."""
 
 
 @dataclass(frozen=True)
 class LogCount:
-    """Movements of one log partition below `sink_committed`, and what ClickHouse has of them. Sums are nanos by currency."""
+    """Movements of one log partition below `sink_committed`, and what ClickHouse has of them. Sums are nanos by currency.
+    Of the movements `proved_before` were proved by earlier rounds, and are rows since."""
 
     partition: int
     sink_committed: int
@@ -25,6 +29,7 @@ class LogCount:
     row_sums: dict[str, int]
     log_checksum: int
     row_checksum: int
+    proved_before: int = 0
 
     @property
     def difference(self) -> int:
@@ -34,13 +39,12 @@ class LogCount:
 class ProjectionAudit:
     """Compares rows with the log: each movement before the sink's offset must be a row, each row a movement of the log."""
 
-    def __init__(self, client: Client, log_id: str, movement_at: MovementAt, findings: Findings) -> None:
-        self._client = client
-        self._log_id = log_id
+    def __init__(self, rows_at: RowsAt, movement_at: MovementAt, findings: Findings) -> None:
+        self._rows_at = rows_at
         self._movement_at = movement_at
         self._findings = findings
 
-    def compare(self, log: LogPartition, log_sums: dict[str, int], rows: Rows, sink_committed: int) -> LogCount:
+    def compare(self, log: LogPartition, rows: Rows, sink_committed: int) -> LogCount:
         """`rows` must have been read before the end of `log` was noted: then each of them lies in the log."""
         in_log = log.table.select("log_offset", pl.col("row").alias("log_row"))
         first_rows = rows.table.unique("log_offset", keep="first")
@@ -58,10 +62,10 @@ class ProjectionAudit:
             sink_committed=sink_committed,
             movements=len(passed_log),
             rows=len(passed_rows),
-            log_sums=dict(log_sums),
+            log_sums=dict(sums_by_currency(log.table.filter(pl.col("log_offset") < sink_committed))),
             row_sums=dict(rows.sums),
-            log_checksum=checksum(passed_log["log_row"]),
-            row_checksum=checksum(passed_rows["row"]),
+            log_checksum=checksum(passed_log["log_row"].to_numpy()),
+            row_checksum=checksum(passed_rows["row"].to_numpy()),
         )
 
     def _add(self, kind: Kind, wrong: pl.DataFrame, examples: Iterator[tuple[str, str, str]]) -> None:
@@ -75,12 +79,12 @@ class ProjectionAudit:
 
     def _surplus(self, rows: pl.DataFrame, partition: int, what: str) -> Iterator[tuple[str, str, str]]:
         offsets = rows["log_offset"].head(self._findings.room(Kind.SURPLUS_ROW)).to_list()
-        for row in rows_at(self._client, self._log_id, partition, offsets):
+        for row in self._rows_at(partition, offsets):
             yield _position(partition, row["log_offset"]), row["movement_id"], f"account {row['account_id']!r}: {what}"
 
     def _changed(self, changed: pl.DataFrame, partition: int) -> Iterator[tuple[str, str, str]]:
         offsets = changed["log_offset"].head(self._findings.room(Kind.CHANGED_ROW)).to_list()
-        for row in rows_at(self._client, self._log_id, partition, offsets):
+        for row in self._rows_at(partition, offsets):
             movement = self._movement_at(row["log_offset"])
             yield _position(partition, row["log_offset"]), movement["movement_id"], _changes(movement, row)
 

@@ -1,6 +1,7 @@
 """What an audit found, for people and for programs."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.table import Table
 from credit_movements.audit.accounts import SourceCount
 from credit_movements.audit.auditor import Audit
 from credit_movements.audit.projection import LogCount
+from credit_movements.audit.trust import Sampled
 from streams.events.table import SOURCES
 
 _CHECKSUM_MODULUS = 2**64
@@ -21,6 +23,8 @@ def show(audit: Audit, each_partition: bool, console: Console, errors: Console) 
     console.print(_logs_table(audit.logs, each_partition))
     if audit.other_rows:
         console.print(f"{audit.other_rows} rows of ClickHouse are of other logs and were not checked.", highlight=False)
+    for line in _how(audit):
+        console.print(line, highlight=False, soft_wrap=True)
     for found in audit.differences:
         errors.print(f"{found.kind} ({found.count}): {found.kind.meaning}", markup=False)
         for example in found.examples:
@@ -28,6 +32,18 @@ def show(audit: Audit, each_partition: bool, console: Console, errors: Console) 
     wrong = sum(found.count for found in audit.differences)
     verdict = f"{wrong} differences." if wrong else "Every event is accounted for exactly once."
     console.print(f"{verdict} ({audit.seconds:.1f} s)", highlight=False)
+
+
+def _how(audit: Audit) -> Iterable[str]:
+    """What was proved now, what was proved before, and what of that was proved again."""
+    for number, reason in sorted(audit.discarded.items()):
+        yield f"Partition {number} was proved from its beginning, its checkpoint was not used: {reason}."
+    if audit.proved_before:
+        again = sum(each.movements for each in audit.sampled)
+        yield (
+            f"{audit.consumed - audit.proved_before:,} events were proved now, {audit.proved_before:,} by earlier audits"
+            f" ({again:,} of their movements again, by sample). `--full` proves everything."
+        )
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
@@ -39,6 +55,13 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "sources": [{**vars(each), "difference": each.difference} for each in audit.sources],
         "log": [_log_json(each) for each in audit.logs],
         "rows_of_other_logs": audit.other_rows,
+        "proved_now": audit.consumed - audit.proved_before,
+        "proved_before": audit.proved_before,
+        "proved_again": [_sampled_json(each) for each in audit.sampled],
+        "checkpoints_not_used": [
+            {"partition": number, "reason": why} for number, why in sorted(audit.discarded.items())
+        ],
+        "last_full_at": None if audit.full_at is None else _instant(audit.full_at),
         "differences": [
             {
                 "kind": found.kind.value,
@@ -107,11 +130,24 @@ def _log_json(count: LogCount) -> dict[str, Any]:
         "movements": count.movements,
         "rows": count.rows,
         "difference": count.difference,
+        "proved_before": count.proved_before,
         "log_sums": {currency: _amount(nanos) for currency, nanos in count.log_sums.items()},
         "row_sums": {currency: _amount(nanos) for currency, nanos in count.row_sums.items()},
         "log_checksum": f"{count.log_checksum:016x}",
         "row_checksum": f"{count.row_checksum:016x}",
     }
+
+
+def _sampled_json(sampled: Sampled) -> dict[str, Any]:
+    return {
+        "partition": sampled.partition,
+        "log_offsets": [sampled.begin, sampled.end],
+        "movements": sampled.movements,
+    }
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _amount(nanos: int) -> str:

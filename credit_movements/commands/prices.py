@@ -1,15 +1,26 @@
 """The commands for prices: `rates lint|publish`, and what `publish` does with rates and account plans."""
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from credit_movements.commands.output import USAGE_ERROR, DataDir, console, errors, fail
+from credit_movements.commands.output import (
+    INTERRUPTED,
+    USAGE_ERROR,
+    DataDir,
+    console,
+    fail,
+    progress,
+    stop_asked,
+    tell_all,
+)
 from schemas.topics import RATES, Topic
 
 if TYPE_CHECKING:
-    from credit_movements.publishing.records import Line
+    import polars as pl
+
     from credit_movements.settings import Settings
     from streams.pricing.deck.parsing import Deck
 
@@ -20,9 +31,9 @@ rates_app = typer.Typer(no_args_is_help=True, help="Rate decks: the prices, as C
 def lint_deck(file: Path) -> None:
     """Check a rate deck and say what is wrong with it, line by line."""
     deck = _linted(file)
-    cards = len({each.rate_card_id for each in deck.rates})
+    cards = deck.table["rate_card_id"].n_unique()
     warnings = f"; warnings: {len(deck.warnings)}" if deck.warnings else ""
-    console().print(f"{file}: {len(deck.rates)} rates on {cards} rate cards, nothing wrong{warnings}.", soft_wrap=True)
+    console().print(f"{file}: {len(deck.table)} rates on {cards} rate cards, nothing wrong{warnings}.", soft_wrap=True)
 
 
 @rates_app.command("publish")
@@ -31,24 +42,29 @@ def publish_deck(file: Path, data_dir: DataDir = None) -> None:
     seconds later."""
     from credit_movements.settings import load_settings
 
-    deck = _linted(file)
-    publish_file(
-        load_settings(data_dir), RATES, list(zip(deck.lines, map(vars, deck.rates), strict=True)), str(file), "rates"
-    )
+    with stop_asked() as stop:
+        deck = _linted(file)
+        publish_file(load_settings(data_dir), RATES, deck.table, str(file), "rates", stop)
 
 
-def publish_file(settings: "Settings", topic: Topic, lines: list["Line"], file: str, what: str) -> None:
-    """Publish rates or account plans (called `what`) of a file, all or nothing, and say what came of it, line by line."""
-    from credit_movements.publishing.prices import RefusedPricesError, publish_prices
+def publish_file(
+    settings: "Settings", topic: Topic, records: "pl.DataFrame", file: str, what: str, stop: threading.Event
+) -> None:
+    """Publish rates or account plans (called `what`) of a file, all or nothing, and say what came of it, line by line.
+
+    `records`: the columns of the record, and `line`.
+    """
+    from credit_movements.publishing.prices import RefusedPricesError, StoppedPublishingError, publish_prices
 
     try:
-        published = publish_prices(settings, topic, lines)
+        with progress() as show:
+            published = publish_prices(settings, topic, records, stop, show)
     except RefusedPricesError as refused:
-        for fault in refused.faults:
-            errors().print(f"{file}: {fault}", markup=False)
-        fail(f"{file}: faults found: {len(refused.faults)}; nothing was published")
-    for warning in published.warnings:
-        errors().print(f"{file}: warning: {warning}", markup=False)
+        tell_all(file, refused.faults, refused.count)
+        fail(f"{file}: faults found: {refused.count}; nothing was published")
+    except StoppedPublishingError as stopped:
+        fail(str(stopped), INTERRUPTED)
+    tell_all(f"{file}: warning", published.warnings)
     if not published.sent:
         console().print(f"all {published.unchanged} {what} are published already: nothing to do.")
         return
@@ -64,12 +80,9 @@ def _linted(file: Path) -> "Deck":
         deck = read_deck(file)
     except OSError as error:
         fail(f"{file}: {error.strerror}", USAGE_ERROR)
-    for warning in deck.warnings:
-        errors().print(f"{file}: warning: {warning}", markup=False)
-    for fault in deck.faults:
-        errors().print(f"{file}: {fault}", markup=False)
+    tell_all(f"{file}: warning", deck.warnings)
+    tell_all(f"{file}", deck.faults)
     if deck.faults:
         fail(f"{file}: faults found: {len(deck.faults)}")
-    for note in deck.notes:
-        errors().print(f"{file}: {note}", markup=False)
+    tell_all(f"{file}", deck.notes)
     return deck

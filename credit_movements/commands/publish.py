@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail
+from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail, progress, stop_asked
 from credit_movements.commands.prices import publish_file
 from schemas.topics import ACCOUNT_PLANS, PUBLISHABLE, RATES, topic_named
 
@@ -15,15 +15,19 @@ def publish_to_topic(
     data_dir: DataDir = None,
 ) -> None:
     """Publish records to a topic, as any other client would."""
-    from credit_movements.publishing.records import publish, read_lines
+    from credit_movements.publishing.json_lines import read_lines
+    from credit_movements.publishing.records import publish_table
     from credit_movements.settings import load_settings
+    from streams.pricing.deck.fault import LINE
 
     if topic not in {each.name for each in PUBLISHABLE}:
         fail(f"{topic!r} is no topic to publish to: one of {', '.join(each.name for each in PUBLISHABLE)}", USAGE_ERROR)
-    lines = read_lines(topic_named(topic), file)
+    records = read_lines(topic_named(topic), file)
     settings = load_settings(data_dir)
     if topic in (RATES.name, ACCOUNT_PLANS.name):
-        publish_file(settings, topic_named(topic), lines, file.name, "records")
+        with stop_asked() as stop:
+            publish_file(settings, topic_named(topic), records, file.name, "records", stop)
         return
-    count = publish(settings, topic_named(topic), [record for _, record in lines])
+    with progress() as show:
+        count = publish_table(settings, topic_named(topic), records.drop(LINE), lambda sent: show("publishing", sent))
     console().print(f"{count} records published to {topic}.")

@@ -23,6 +23,7 @@ from credit_movements.supervision.occupancy import LOCK_FILE, data_folder_claime
 from credit_movements.supervision.running_up import announced
 from credit_movements.supervision.supervisor import Supervisor, Task
 from schemas.topics import ACCOUNT_PLANS
+from streams.pricing.deck.fault import LINE
 
 _FILE_WIDTH = 120
 
@@ -69,7 +70,7 @@ def _set_up(settings: Settings, made: Company, folder: Path) -> None:
     deck_file = folder / "rates.csv"
     deck_file.write_text(made.rate_deck, encoding="utf-8")
     publish_deck(settings, deck_file)
-    publish_prices(settings, ACCOUNT_PLANS, list(enumerate(made.plans.to_dicts(), start=1)))
+    publish_prices(settings, ACCOUNT_PLANS, made.plans.with_row_index(LINE, offset=1))
 
 
 def _empty(folder: Path) -> None:

@@ -47,10 +47,10 @@ def publish_deck(settings: Settings, deck_file: Path) -> int:
             "%s: warnings: %d; the first: %s (`rates lint` tells all)", deck_file, len(deck.warnings), deck.warnings[0]
         )
     try:
-        publish_prices(settings, RATES, list(zip(deck.lines, map(vars, deck.rates), strict=True)))
+        publish_prices(settings, RATES, deck.table)
     except RefusedPricesError as refused:
         raise SettingsError(f"{deck_file}: {refused}") from None
-    return len(deck.rates)
+    return len(deck.table)
 
 
 def _set_up(settings: Settings, folder: Path) -> None:

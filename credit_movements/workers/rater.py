@@ -105,6 +105,7 @@ def _price_feed(settings: Settings) -> PriceFeed:
         clients.codec(settings, RATES),
         clients.codec(settings, ACCOUNT_PLANS),
         settings.default_rate_card or None,
+        time.monotonic,
     )
 
 

@@ -1,56 +1,55 @@
-"""One binary search for a whole column: 'which is the last entry of this group at or before this value?'"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""Searches for whole columns: something is looked for in a stretch of sorted entries, which each row has for itself."""
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+# The index of no entry.
 NONE = -1
 
 
-@dataclass(frozen=True)
-class SortedKeys:
-    """Entries of (group, start, value), sorted.
+def first_entries(groups: Ints) -> npt.NDArray[np.bool_]:
+    """Of entries that are sorted by group: whether each is the first one of its group."""
+    is_first = np.ones(len(groups), dtype=bool)
+    np.not_equal(groups[1:], groups[:-1], out=is_first[1:])
+    return is_first
 
-    Two columns become one by rank: group * (number of distinct starts + 1) + rank of the start.
+
+def distinct(*columns: Ints) -> Ints:
+    """The values of all columns, sorted, each once. NumPy's own `unique` hashes them and takes ten times as long."""
+    values = np.sort(np.concatenate(columns))
+    found: Ints = values[first_entries(values)]
+    return found
+
+
+def last_at_or_before(starts: Ints, firsts: Ints, ends: Ints, at: Ints) -> Ints:
+    """The last entry of each row's stretch that starts at or before `at`, or NONE.
+
+    The stretch is `firsts` to `ends` (exclusive). `starts` are sorted within it, and have one more entry behind the last one.
     """
-
-    starts: Ints
-    keys: Ints
-    values: Ints
-
-    @classmethod
-    def of(cls, entries: Sequence[tuple[int, int, int]]) -> "SortedKeys":
-        """From (group, start, value) in any order."""
-        groups, starts, values = (np.array(column, dtype=np.int64) for column in _columns(entries))
-        distinct = np.unique(starts)
-        keys = groups * (len(distinct) + 1) + np.searchsorted(distinct, starts, side="right")
-        order = np.argsort(keys)
-        return cls(distinct, keys[order], np.append(values[order], NONE))
-
-    def positions(self, groups: Ints, at: Ints) -> Ints:
-        """The index of each row's entry, or NONE: the last one of its group that starts at or before `at`.
-
-        A group of NONE has no entries.
-        """
-        if len(self.keys) == 0:
-            return np.full(len(groups), NONE, dtype=np.int64)
-        stride = len(self.starts) + 1
-        wanted = groups * stride + np.searchsorted(self.starts, at, side="right")
-        found = np.searchsorted(self.keys, wanted, side="right") - 1
-        hit = (found >= 0) & (groups >= 0) & (self.keys[found] // stride == groups)
-        return np.where(hit, found, NONE)
-
-    def values_at(self, positions: Ints) -> Ints:
-        """The values of those entries. NONE stays NONE: it is the index -1, and the last of `values` is NONE."""
-        return self.values[positions]
-
-    def last_at_or_before(self, groups: Ints, at: Ints) -> Ints:
-        """The value of each row's entry, or NONE."""
-        return self.values_at(self.positions(groups, at))
+    low, high = firsts, ends
+    # A binary search of all rows in step: as many rounds as the longest stretch needs, which mostly is one.
+    for _ in range(int((ends - firsts).max(initial=0)).bit_length()):
+        middle = (low + high) >> 1
+        is_right = (starts[middle] <= at) & (low < high)
+        low, high = np.where(is_right, middle + 1, low), np.where(is_right, high, middle)
+    return np.where(low > firsts, low - 1, NONE)
 
 
-def _columns(entries: Sequence[tuple[int, int, int]]) -> list[tuple[int, ...]]:
-    return list(zip(*entries, strict=True)) if entries else [(), (), ()]
+def enclosing(is_first: npt.NDArray[np.bool_], ends: Ints, *, beyond: bool) -> Ints:
+    """For each entry the nearest earlier one of its group that ends no earlier (`beyond`: that ends later), or NONE.
+
+    `is_first`: whether an entry is the first one of its group.
+    """
+    found = np.where(is_first, NONE, np.arange(len(ends)) - 1)
+    ends_early = np.less_equal if beyond else np.less
+    rows = np.flatnonzero(found != NONE)
+    # All entries between one and its find end too early for it, and so for each later entry that ends no earlier: that one
+    # goes on at the find, be it final or not. So the steps double.
+    while len(rows):
+        at = found[rows]
+        is_early = ends_early(ends[at], ends[rows])
+        rows = rows[is_early]
+        found[rows] = found[at[is_early]]
+        rows = rows[found[rows] != NONE]
+    return found

@@ -43,7 +43,7 @@ def number_codes(destinations: pl.Series) -> tuple[Ints, Mask]:
     others = np.flatnonzero((lengths > 0) & ~(is_short & is_number))
     if len(others):
         digits, has_digits = digits_of(destinations.gather(others))
-        codes[others] = _codes_of_digits(digits)
+        codes[others] = prefix_codes(digits)
         is_no_number[others] = has_digits.to_numpy()
     return codes, is_no_number
 
@@ -81,7 +81,9 @@ def _codes_of_eight(words: Words, lengths: Ints) -> tuple[Ints, Mask]:
     return eights.view(np.int64), is_number
 
 
-def _codes_of_digits(digits: pl.Series) -> Ints:
+def prefix_codes(digits: pl.Series) -> Ints:
+    """The code of each prefix (texts of digits), an int64: the first code of the numbers that begin with it. Only the first 18
+    digits count. Another prefix has another code."""
     characters, starts, lengths = _bytes_of(digits)
     codes, _ = _codes(characters, starts, np.minimum(lengths, MAX_PREFIX_DIGITS))
     return codes
@@ -96,7 +98,7 @@ def _bytes_of(texts: pl.Series) -> tuple[Bytes, Ints, Ints]:
     return np.append(data, np.zeros(1 + 3 * _WORD, dtype=np.uint8)), offsets[:-1], np.diff(offsets)
 
 
-def prefix_range(prefix: str) -> tuple[int, int]:
-    """The codes of the numbers that begin with `prefix` (digits): first, and first no longer."""
-    first = sum((int(digit) + 1) * _BASE ** (MAX_PREFIX_DIGITS - 1 - index) for index, digit in enumerate(prefix))
-    return first, first + _BASE ** (MAX_PREFIX_DIGITS - len(prefix))
+def codes_of_prefix(length: Ints) -> Ints:
+    """How many codes the numbers have that begin with a prefix of each length: they follow the code of the prefix."""
+    codes: Ints = _BASE ** (MAX_PREFIX_DIGITS - length)
+    return codes

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from kafka_io.errors import UserError
@@ -25,6 +26,7 @@ MANY_PRICE_UNITS = frozenset({3600, *(10**power for power in range(4, 10))})
 # for 3,600, the worst N). So up to 312,500 units the printed value gives the same movement; this is that limit, rounded.
 MAX_UNITS_OF_ENDLESS_PRICE = 300_000
 _NO_ID = f"must be 1 to {MOST_ID_CHARACTERS} characters"
+_NANO_PLACES = 9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -118,6 +120,25 @@ class AccountPlan:
 def rfc3339(micros: int) -> str:
     """A time as it stands in record keys: RFC 3339 with `Z` and six decimals."""
     return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def changes_of(before: Rate, rate: Rate) -> list[tuple[str, str]]:
+    """The fault of a rate that differs from the published one of its key, in the first field that differs."""
+    name = next(
+        each.name
+        for each in fields(Rate)
+        if each.name != "effective_to" and getattr(before, each.name) != getattr(rate, each.name)
+    )
+    was, now = (_text(name, getattr(each, name)) for each in (before, rate))
+    # A deck calls its columns without the unit.
+    column = name.removesuffix("_nanos")
+    return [(column, f"{now}, but {rate.key!r} is published with {was}; a new price needs a new effective_from")]
+
+
+def _text(name: str, value: str | int) -> str:
+    if not name.endswith("_nanos"):
+        return repr(value) if isinstance(value, str) else str(value)
+    return f"{Decimal(value).scaleb(-_NANO_PLACES).normalize():f}"
 
 
 def _faults(rate: Rate) -> list[tuple[str, str]]:

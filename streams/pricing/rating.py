@@ -3,7 +3,6 @@
 The rules are those of docs/reference/CONTRACT.md, section 3. A row that cannot be rated gets the check that it failed.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,10 +17,15 @@ from streams.pricing.checks import CHECKS, Check
 from streams.pricing.numbers import number_codes
 from streams.pricing.plans import PlanBook
 from streams.pricing.rate_book import RateBook
-from streams.pricing.rates import MAX_AMOUNT_NANOS, TIME_UNITS, AccountPlan, Rate
+from streams.pricing.rate_columns import UNITS, Number
+from streams.pricing.rate_table import RateTable
+from streams.pricing.rates import MAX_AMOUNT_NANOS, TIME_UNITS
 
 Mask = npt.NDArray[np.bool_]
 PASSED = NONE
+# By the number of the unit; the last one is that of rows without a rate.
+_IS_TIME = np.array([*(unit in TIME_UNITS for unit in UNITS), False])
+_UNIT_NAMES = pl.Series([*UNITS, ""])
 
 
 @dataclass(frozen=True)
@@ -35,28 +39,19 @@ class Limits:
 
 
 class PriceList:
-    """All rates and plans known at one moment."""
+    """All rates and plans known at one moment; it never changes. It shares the columns of `rates`, which only grow.
 
-    def __init__(self, rates: Iterable[Rate], plans: Iterable[AccountPlan], default_card: str | None) -> None:
-        self.book = RateBook(rates)
-        self.plans = PlanBook(plans, self.book.card_index, default_card)
-        rows = self.book.rates
-        # NONE is the index -1. It picks the last entry, so one more entry stands for rows without a rate.
-        self.initial_increment = np.array([*(rate.initial_increment for rate in rows), 1], dtype=np.int64)
-        self.increment = np.array([*(rate.increment for rate in rows), 1], dtype=np.int64)
-        self.unit_size = np.array([*(rate.unit_size for rate in rows), 1], dtype=np.int64)
-        self.price_nanos = np.array([*(rate.price_nanos for rate in rows), 0], dtype=np.int64)
-        self.price_units = np.array([*(rate.price_units for rate in rows), 1], dtype=np.int64)
-        self.max_units = np.array([*(rate.max_units for rate in rows), 0], dtype=np.int64)
-        self.is_time = np.array([*(rate.unit in TIME_UNITS for rate in rows), False])
-        names = pl.DataFrame(
-            [(rate.unit, rate.destination_prefix, rate.effective_from) for rate in rows],
-            schema={"unit": pl.String, "destination_prefix": pl.String, "rate_effective_from": pl.Int64},
-            orient="row",
-        )
-        self.names = pl.concat([names, pl.DataFrame({"unit": [""]})], how="diagonal")
-        self.card_names = pl.Series([*self.book.card_index, None], dtype=pl.String)
-        self.card_currencies = pl.Series([*self.book.card_currencies, None], dtype=pl.String)
+    `numbers` (the columns of `Number`) and `prefix_texts` have a row for rows without a rate, then one for each rate: NONE is
+    the index -1, so rate i is row i + 1.
+    """
+
+    def __init__(self, rates: RateTable, book: RateBook, plans: PlanBook) -> None:
+        self.book = book
+        self.plans = plans
+        self.numbers = rates.numbers_behind_none
+        self.prefix_texts = rates.prefix_texts_behind_none
+        self.card_names = pl.Series([*rates.cards, None], dtype=pl.String)
+        self.card_currencies = pl.Series([*rates.currency_names_of_cards(), None], dtype=pl.String)
 
 
 def mark(failed: Ints, mask: Mask, check: Check) -> None:
@@ -81,12 +76,15 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
     rates = prices.book.find(cards, usage_types, numbers, occurred_at)
     mark(failed, cards == NONE, Check.NO_CARD)
     mark(failed, ~is_top_up & (rates == NONE), Check.NO_RATE)
-    limit = np.where(prices.is_time[rates], limits.max_time_quantity, limits.max_count_quantity)
-    units = units_charged(quantity, prices, rates)
-    mark(failed, (quantity > limit) | (units > prices.max_units[rates]), Check.QUANTITY)
-    price, price_units = prices.price_nanos[rates], prices.price_units[rates]
+    # All numbers of a rate lie side by side in memory, so they are fetched at once.
+    priced_by = np.take(prices.numbers, rates + 1, axis=0).T
+    unit = priced_by[Number.UNIT]
+    limit = np.where(_IS_TIME[unit], limits.max_time_quantity, limits.max_count_quantity)
+    units = units_charged(quantity, priced_by)
+    mark(failed, (quantity > limit) | (units > priced_by[Number.MAX_UNITS]), Check.QUANTITY)
+    price, price_units = priced_by[Number.PRICE_NANOS], priced_by[Number.PRICE_UNITS]
     charges, too_dear = charged(units, price, price_units)
-    amounts = events["amount_nanos"].to_arrow().fill_null(0).to_numpy()
+    amounts = events["amount_nanos"].fill_null(0).to_numpy()
     card_currencies = prices.card_currencies.gather(_row_or_last(cards, prices.card_currencies))
     mark(failed, is_top_up & (events["currency"] != card_currencies).fill_null(True).to_numpy(), Check.CURRENCY)
     out_of_range = np.where(is_top_up, (amounts <= 0) | (amounts > MAX_AMOUNT_NANOS), too_dear)
@@ -94,25 +92,30 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
 
     # Rows that failed may wrap around here; nobody reads them.
     movements = np.where(is_top_up, amounts, -charges)
-    names = prices.names[_row_or_last(rates, prices.names)]
-    priced = names.with_columns(
-        pl.Series("units_charged", units),
-        pl.Series("price_nanos", price),
-        pl.Series("price_units", price_units),
-        pl.Series("credit_movement_nanos", movements),
-        card_currencies.alias("currency"),
-        prices.card_names.gather(_row_or_last(cards, prices.card_names)).alias("rate_card_id"),
-        pl.Series("is_no_number", is_no_number),
+    begins = pl.Series(priced_by[Number.EFFECTIVE_FROM])
+    priced = pl.DataFrame(
+        {
+            "unit": _UNIT_NAMES.gather(pl.Series(unit)),
+            "destination_prefix": prices.prefix_texts.gather(pl.Series(rates + 1)),
+            "rate_effective_from": begins.set(pl.Series(rates == NONE), None),
+            "units_charged": units,
+            "price_nanos": price,
+            "price_units": price_units,
+            "credit_movement_nanos": movements,
+            "currency": card_currencies,
+            "rate_card_id": prices.card_names.gather(_row_or_last(cards, prices.card_names)),
+            "is_no_number": is_no_number,
+        }
     )
     return priced, failed
 
 
-def units_charged(quantity: Ints, prices: PriceList, rates: Ints) -> Ints:
-    """Rules 3.2 and 3.3: the initial increment, then whole increments, in units. `rates` may have NONE."""
-    initial, increment = prices.initial_increment[rates], prices.increment[rates]
+def units_charged(quantity: Ints, priced_by: Ints) -> Ints:
+    """Rules 3.2 and 3.3: the initial increment, then whole increments, in units. `priced_by`: the columns of `Number`."""
+    initial, increment = priced_by[Number.INITIAL_INCREMENT], priced_by[Number.INCREMENT]
     rest = np.maximum(quantity - initial, 0)
     billed = np.where(quantity > 0, initial + -(-rest // increment) * increment, 0)
-    units: Ints = np.where(rates == NONE, 0, billed // prices.unit_size[rates])
+    units: Ints = billed // priced_by[Number.UNIT_SIZE]
     return units
 
 
@@ -130,5 +133,5 @@ def charged(units: Ints, price: Ints, price_units: Ints) -> tuple[Ints, Mask]:
     return amounts, (units > 0) & (too_dear | (amounts > MAX_AMOUNT_NANOS))
 
 
-def _row_or_last(rows: Ints, table: pl.DataFrame | pl.Series) -> pl.Series:
+def _row_or_last(rows: Ints, table: pl.Series) -> pl.Series:
     return pl.Series(np.where(rows == NONE, len(table) - 1, rows))

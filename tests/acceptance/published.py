@@ -12,7 +12,7 @@ from uuid import UUID
 from aiokafka.partitioner import murmur2
 
 from credit_movements.demo.oracle import NANO, Oracle
-from streams.pricing.deck.parsing import COLUMNS
+from streams.pricing.deck.sheet import COLUMNS
 from tests.acceptance.team import PARTITIONS, utc
 
 DAY = 86_400 * 10**6

@@ -115,6 +115,7 @@ def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp
         ".venv/bin/credit-movements dead-letters replay --dry-run": "Would be sent",
         ".venv/bin/credit-movements dead-letters replay --reason no_rate --since 2026-10-24T00:00:00Z": "Sent|No dead letters",
         ".venv/bin/credit-movements audit": "",
+        ".venv/bin/credit-movements audit --full": "",
         verify: "nothing wrong",
         ".venv/bin/python examples/export_mails.py --folder mails --once": r"\.eml",
         delete: "is deleted",

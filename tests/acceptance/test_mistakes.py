@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.pricing.deck.parsing import COLUMNS
+from streams.pricing.deck.sheet import COLUMNS
 from tests.acceptance.command import run
 
 NOWHERE = {

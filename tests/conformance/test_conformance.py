@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from credit_movements.demo.oracle import Oracle
-from streams.pricing.deck.parsing import COLUMNS, read_deck
+from streams.pricing.deck.parsing import read_deck
+from streams.pricing.deck.sheet import COLUMNS
 from streams.pricing.rates import Rate, micros_of
 from tests.conformance.cases import CONVENTIONS, FOLDER, STATES, Case, files, read_cases, table_of_differences
 from tests.unit.streams.test_outcome import classified, event, outcome_of_each

@@ -40,6 +40,7 @@ COMMANDS = {
     ".venv/bin/python examples/export_mails.py --folder mails --once": OPERATION,
     ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10": OPERATION,
     ".venv/bin/credit-movements audit": OPERATION,
+    ".venv/bin/credit-movements audit --full": OPERATION,
     ".venv/bin/credit-movements audit --every 300 --http-port 18084": LIVE_AUDIT,
     ".venv/bin/credit-movements dead-letters list": OPERATION,
     ".venv/bin/credit-movements dead-letters list --show usage-events.dlq/3@17": OPERATION,

@@ -11,7 +11,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from pydantic import SecretStr
 
-from credit_movements import clients
+from credit_movements import clickhouse
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.ports import free_port
 from credit_movements.settings import Settings
@@ -107,7 +107,7 @@ def settings_behind(kafka: Proxy, clickhouse: Proxy, dsn: str, registry: str, fo
 def world(
     settings: Settings, client: Client, kafka_proxy: Proxy, clickhouse_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    monkeypatch.setattr(clients, "_ANSWER_SECONDS", ANSWER_SECONDS)
+    monkeypatch.setattr(clickhouse, "_ANSWER_SECONDS", ANSWER_SECONDS)
     with world_behind(settings, client, kafka_proxy, clickhouse_proxy) as world:
         yield world
 

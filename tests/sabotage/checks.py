@@ -11,31 +11,42 @@ import numpy as np
 import polars as pl
 import pytest
 
+from credit_movements.publishing.prices import RefusedPricesError, publish_prices
 from exporter.file.csv_file import csv_chunks
 from exporter.request.window import Period
 from kafka_io.transactions import AbortedError
 from schemas import wire
+from schemas.topics import RATES
 from sinks.read.movements import stream_movements
 from streams import outcome
 from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.events.sorted_keys import NONE
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch
-from streams.pricing.rates import Rate
-from streams.pricing.rating import PriceList
+from streams.pricing.deck.parsing import lint
+from streams.pricing.deck.sheet import COLUMNS
+from streams.pricing.history import PriceHistory
+from streams.pricing.numbers import prefix_codes
+from streams.pricing.rate_checks import RATE_COLUMNS
 from streams.writer import MovementWriter
 from tests.faults import late_end
 from tests.faults.late_end import COMMIT, INVALID_PRODUCER_EPOCH, UNDISTURBED, LateEnd, rate_two_batches
 from tests.faults.proxy import Fault
 from tests.faults.world import World
+from tests.integration.publishing import test_prices
 from tests.integration.sink import test_loop
 from tests.integration.sink.test_movements import FROM, TO, insert, movement, wanted
 from tests.integration.stack import eventually
 from tests.limits import LIMITS
+from tests.prices import price_list
+from tests.unit.credit_movements.audit import test_rounds as test_audit_rounds
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
-from tests.unit.streams import test_one_by_one, test_rebuilt_stores, test_under_way
+from tests.unit.streams import test_one_by_one, test_price_lag, test_rebuilt_stores, test_under_way
 from tests.unit.streams.kafka_double import KafkaDouble
+from tests.unit.streams.pricing.deck import test_columns
+from tests.unit.streams.pricing.deck.line_by_line import linted
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
 Fixture = Callable[[str], Any]
@@ -48,7 +59,7 @@ def classified(
     table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
     known = np.full(len(table), known_content is not None)
     known_ids = KnownIds(known, np.full(len(table), known_content or 0, dtype=np.uint64))
-    prices = PriceList([Rate.checked(each) for each in rates], [], "default")
+    prices = price_list(rates)
     failed = check_batch(table, PARTITIONS, LIMITS)
     return outcome.classify(table, failed, id_hashes(table), content_hashes(table), known_ids, prices, LIMITS)
 
@@ -69,6 +80,22 @@ def price_is_that_of_the_events_time(_: Fixture) -> None:
 def bad_bytes_are_no_record(_: Fixture) -> None:
     values = [wire.header(OWN_ID) + body for body in mutated_datums("UsageEvent", Random(1), 3_000)]
     assert by_row(CODEC.decode(values), len(values)) == slowly(values)
+
+
+def prices_are_in_force_in_time(_: Fixture) -> None:
+    test_price_lag.test_it_is_where_a_list_takes_long()
+
+
+def changed_rates_count_alone(_: Fixture) -> None:
+    history = PriceHistory("default", least_recent=2)
+    prefixes = [str(10 + number) for number in range(8)]
+    history.put_rates(pl.DataFrame([rate(destination_prefix=each) for each in prefixes], schema=RATE_COLUMNS))
+    history.price_list()
+    ended = rate(destination_prefix="12", effective_to=NOW)
+    history.put_rates(pl.DataFrame([ended], schema=RATE_COLUMNS))
+    codes = prefix_codes(pl.Series(["12", "13"]))
+    nothing = np.zeros(2, dtype=np.int64)
+    assert history.price_list().book.find(nothing, nothing, codes, np.full(2, NOW)).tolist() == [NONE, 3]
 
 
 def first_content_stands(_: Fixture) -> None:
@@ -164,3 +191,43 @@ def export_holds_its_account_alone(fixture: Fixture) -> None:
 
 def answers_are_younger_than_questions(_: Fixture) -> None:
     test_rounds.test_every_answer_was_read_after_its_question()
+
+
+def deck_is_told_as_line_by_line(_: Fixture) -> None:
+    rows = [list(COLUMNS), *(test_columns.GOOD.replace("default", card).split(",") for card in ("gold", "go ld"))]
+    assert lint(rows).faults == linted(rows).faults
+
+
+def what_others_publish_meanwhile_is_told(fixture: Fixture) -> None:
+    stack = fixture("world").stack
+    theirs, ours = (test_prices.rate(usage_type="mms", increment=increment) for increment in (6, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        test_prices.meanwhile(patch, lambda: stack.publish_priced(RATES, theirs))
+        try:
+            publish_prices(stack.settings, RATES, test_prices.lines(ours))
+        except RefusedPricesError:
+            return
+    raise AssertionError("another client's rate stands, and nobody was told")
+
+
+def checkpoint_of_another_log_proves_nothing(fixture: Fixture) -> None:
+    folder = fixture("tmp_path")
+    test_audit_rounds.proved(folder)
+    anew = test_audit_rounds.Working(test_audit_rounds.EVENTS)
+    anew.history.log_id = "another"
+    anew.rate(5, False, "lost", 0)
+    # As many movements as before, so that no offset tells the two logs apart.
+    anew.history.move(anew.history.movement(0))
+    anew.sink(100, "")
+    assert {each.kind.value for each in anew.history.audit(folder).differences} >= {"lost"}
+
+
+def row_that_is_lost_later_is_found(fixture: Fixture) -> None:
+    folder = fixture("tmp_path")
+    working = test_audit_rounds.proved(folder)
+    working.spoil_row(0, "row lost")
+    assert not working.history.audit(folder).holds
+
+
+def difference_is_told_until_it_is_gone(fixture: Fixture) -> None:
+    test_audit_rounds.test_an_event_that_was_lost_is_told_in_every_round(fixture("tmp_path"))

@@ -14,6 +14,8 @@
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
 | a store is rebuilt from too late an offset | what comes again is charged again | `rebuilt_store_knows_what_matters` |
 | a partition is rated before its store is ready | its repeats are charged again | `partition_waits_for_its_store` |
+| a price list that lags | events are rated by prices that are out of force | `prices_are_in_force_in_time` |
+| a changed prefix in both parts of a book | a rate that has ended is charged | `changed_rates_count_alone` |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
 | numbers may be longer than they must | one record in two encodings | `bad_bytes_are_no_record` |
 | bytes behind a datum are overlooked | what was joined or torn is charged | `bad_bytes_are_no_record` |
@@ -21,9 +23,15 @@
 | a third branch of a nullable field | what no schema has is taken for null | `bad_bytes_are_no_record` |
 | an export without the account filter | another account's rows are read for the file | `export_holds_its_account_alone` |
 | the same, and no guard behind it | another account's rows are in the file | `export_holds_its_account_alone` |
+| any checkpoint is trusted, none is doubted | its losses are taken for proved | `checkpoint_of_another_log_proves_nothing` |
+| what was proved is not doubted | a row that is lost later is missed for ever | `row_that_is_lost_later_is_found` |
+| a checkpoint moves past a difference | it is told once and never again | `difference_is_told_until_it_is_gone` |
 | a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
+| cells of a deck are not looked at | a card that nobody can write is published | `deck_is_told_as_line_by_line` |
+| ours stands before what came meanwhile | what does not stand passes for published | `what_others_publish_meanwhile_is_told` |
 """
 
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -36,6 +44,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from credit_movements.audit.checkpoint.folder import Checkpoint, Owner
+from credit_movements.audit.differences import Findings
+from credit_movements.publishing import prices
 from exporter.positions.rounds import Rounds
 from exporter.threads import in_thread
 from kafka_io.transactions import AbortedError
@@ -45,13 +56,15 @@ from schemas.columnar.joined import Ints, JoinedValues
 from sinks.read import movements as reader
 from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
-from streams import outcome
+from streams import outcome, price_feed
 from streams.dedup.catch_up import LogReader
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.dedup.needed import Needed
 from streams.dedup.progress import LogEnd
 from streams.dedup.read_back import ReadBack
 from streams.pricing import rating
+from streams.pricing.deck import parsing
+from streams.pricing.rate_book import Nodes
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
@@ -153,6 +166,14 @@ def rated_before_its_store_is_ready(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ReadBack, "has_news", property(lambda reading: id(reading) not in taken))
 
 
+def let_prices_lag(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(price_feed, "MOST_LAG_SECONDS", math.inf)
+
+
+def keep_changed_prefixes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Nodes, "without", lambda nodes, _: nodes)
+
+
 def last_wins(patch: pytest.MonkeyPatch) -> None:
     def classify(events: Any, failed: Any, ids: Any, content: Any, known: outcome.KnownIds, *more: Any) -> Any:
         same = outcome.KnownIds(known.known & (known.content == content), known.content)
@@ -234,6 +255,27 @@ def join_a_round_under_way(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rounds, "_held", held)
 
 
+def any_cells(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(parsing, "are_clean", lambda texts, is_name: texts.is_not_null())
+
+
+def ours_before_what_came_meanwhile(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(prices, "deepcopy", lambda history: history)
+
+
+def trust_any_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Owner, "as_json", lambda _: {})
+    doubt_nothing(patch)
+
+
+def doubt_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Checkpoint, "discard", lambda *_: None)
+
+
+def move_past_differences(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Findings, "total", property(lambda _: 0))
+
+
 SABOTAGES = [
     Sabotage("the sink commits before it inserts", commit_before_insert, checks.sink_that_ends_early_loses_nothing),
     Sabotage("the sink reads uncommitted", read_uncommitted, checks.aborted_movements_are_not_stored),
@@ -259,6 +301,8 @@ SABOTAGES = [
         rated_before_its_store_is_ready,
         checks.partition_waits_for_its_store,
     ),
+    Sabotage("a price list that lags", let_prices_lag, checks.prices_are_in_force_in_time),
+    Sabotage("a changed prefix in both parts of a book", keep_changed_prefixes, checks.changed_rates_count_alone),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
     Sabotage("numbers may be longer than they must", long_varints, checks.bad_bytes_are_no_record),
     Sabotage("bytes behind a datum are overlooked", bytes_behind_a_datum, checks.bad_bytes_are_no_record),
@@ -267,8 +311,21 @@ SABOTAGES = [
     Sabotage("an export without the account filter", no_account_filter, checks.export_holds_its_account_alone),
     Sabotage("the same, and no guard behind it", no_account_filter_and_no_guard, checks.export_holds_its_account_alone),
     Sabotage(
+        "any checkpoint is trusted, none is doubted",
+        trust_any_checkpoint,
+        checks.checkpoint_of_another_log_proves_nothing,
+    ),
+    Sabotage("what was proved is not doubted", doubt_nothing, checks.row_that_is_lost_later_is_found),
+    Sabotage("a checkpoint moves past a difference", move_past_differences, checks.difference_is_told_until_it_is_gone),
+    Sabotage(
         "a question joins a round that is under way",
         join_a_round_under_way,
         checks.answers_are_younger_than_questions,
+    ),
+    Sabotage("cells of a deck are not looked at", any_cells, checks.deck_is_told_as_line_by_line),
+    Sabotage(
+        "ours stands before what came meanwhile",
+        ours_before_what_came_meanwhile,
+        checks.what_others_publish_meanwhile_is_told,
     ),
 ]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from credit_movements.demo.generated.destinations import DESTINATIONS
-from streams.pricing.deck.parsing import COLUMNS
+from streams.pricing.deck.sheet import COLUMNS
 
 DEFAULT_CARD: Final = "default"
 DAYS_COVERED: Final = 40

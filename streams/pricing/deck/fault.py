@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+# The column of a table that says in which line of its file a row stands.
+LINE = "line"
+
 
 class Fault(NamedTuple):
     """The line (the header is line 1), the column ('' for the whole line) and the sentence."""

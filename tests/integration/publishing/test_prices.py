@@ -1,6 +1,7 @@
 """Publishing prices, all or nothing, and one price list for all readers whenever they start."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,17 +9,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from credit_movements import clients
-from credit_movements.publishing import prices as price_publishing
-from credit_movements.publishing.prices import RefusedPricesError, publish_prices, published_prices
+from credit_movements.publishing.prices import RefusedPricesError, StoppedPublishingError, publish_prices
+from credit_movements.publishing.published import Published
 from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings
 from credit_movements.setup.topics import TopicSettingsError
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.price_feed import PriceFeed
-from streams.pricing.history import PriceHistory
+from streams.pricing.deck.fault import LINE
+from streams.pricing.rate_checks import PLAN_COLUMNS, RATE_COLUMNS
 from tests.integration.records import DAY, YESTERDAY, rate
 from tests.integration.setup.test_topics import alter, on_kafka_itself
 from tests.integration.stack import Stack, eventually
@@ -32,9 +34,10 @@ def plan(account: str, card: str, effective_from: int = 0) -> Record:
     return {"account_id": account, "rate_card_id": card, "effective_from": effective_from}
 
 
-def lines(*records: Record) -> list[tuple[int, Record]]:
+def lines(*records: Record) -> pl.DataFrame:
     """As of a file with a header."""
-    return list(enumerate(records, start=2))
+    schema = RATE_COLUMNS if "usage_type" in records[0] else PLAN_COLUMNS
+    return pl.DataFrame(records, schema=schema).with_row_index(LINE, offset=2)
 
 
 def faults(stack: Stack, topic: Topic, *records: Record) -> list[str]:
@@ -93,15 +96,44 @@ def test_nothing_is_published_to_a_topic_that_is_compacted(stack: Stack) -> None
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let somebody act between the reading of what is published and the publishing."""
-    read = published_prices
+    read_on = Published.read_on
 
-    def read_and_let_act(settings: Settings) -> PriceHistory:
-        history = read(settings)
-        monkeypatch.setattr(price_publishing, "published_prices", read)
+    def read_and_let_act(published: Published) -> None:
+        read_on(published)
+        monkeypatch.setattr(Published, "read_on", read_on)
         act()
-        return history
 
-    monkeypatch.setattr(price_publishing, "published_prices", read_and_let_act)
+    monkeypatch.setattr(Published, "read_on", read_and_let_act)
+
+
+@pytest.mark.parametrize("at", ["reading what is published", "publishing"])
+def test_of_what_is_stopped_before_its_end_nothing_is_published(stack: Stack, at: str) -> None:
+    publish_prices(stack.settings, RATES, lines(rate()))
+    stop = threading.Event()
+    with pytest.raises(StoppedPublishingError, match=r"^stopped: nothing was published$"):
+        publish_prices(
+            stack.settings, RATES, lines(rate(usage_type="sms"), rate(usage_type="mms")), stop,
+            lambda doing, _: stop.set() if doing == at else None,
+        )  # fmt: skip
+    assert stack.records(RATES) == [rate()]
+    assert publish_prices(stack.settings, RATES, lines(rate(usage_type="sms"))).sent == 1
+
+
+def test_who_stops_behind_the_publishing_is_told_that_all_is_published(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    commit = Producer.commit_transaction
+
+    class Stopping(Producer):
+        def commit_transaction(self, *arguments: float) -> None:
+            commit(self, *arguments)
+            stop.set()
+
+    monkeypatch.setattr(clients, "Producer", Stopping)
+    with pytest.raises(StoppedPublishingError, match=r"^stopped: all is published, and was not read back$"):
+        publish_prices(stack.settings, RATES, lines(rate()), stop)
+    assert stack.records(RATES) == [rate()]
 
 
 # Tansu does not answer a producer that was overtaken.
@@ -109,12 +141,12 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
 def test_of_two_who_publish_at_once_the_later_one_stands_and_the_other_has_published_nothing(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deck = lines(rate(increment=1), rate(usage_type="sms"))
+    deck = [rate(increment=1), rate(usage_type="sms")]
     meanwhile(monkeypatch, lambda: publish_prices(stack.settings, RATES, lines(rate(increment=6))))
     with pytest.raises(NotDeliveredError, match="somebody else began to publish prices, and nothing was published"):
-        publish_prices(stack.settings, RATES, deck)
+        publish_prices(stack.settings, RATES, lines(*deck))
     assert stack.records(RATES) == [rate(increment=6)]
-    assert len(faults(stack, RATES, *(record for _, record in deck))) == 1
+    assert len(faults(stack, RATES, *deck)) == 1
 
 
 def test_what_another_client_publishes_in_the_same_moment_is_told(
@@ -124,7 +156,9 @@ def test_what_another_client_publishes_in_the_same_moment_is_told(
     with pytest.raises(RefusedPricesError) as refused:
         publish_prices(stack.settings, RATES, lines(rate(usage_type="sms"), rate(increment=1)))
     assert [fault.line for fault in refused.value.faults] == [3]
-    assert published_prices(stack.settings).rates[key(rate())].increment == 6
+    published = Published(stack.settings)
+    published.read_on()
+    assert published.history.rates.filter(usage_type=rate()["usage_type"])["increment"].to_list() == [6]
 
 
 # On Tansu an open transaction holds nobody up.
@@ -151,18 +185,6 @@ def test_whether_it_stands_is_told_when_all_that_was_written_before_it_has_ended
         ending.join()
 
 
-def key(record: Record) -> str:
-    (found,) = history_of(record).rates
-    return found
-
-
-def history_of(*rates: Record) -> PriceHistory:
-    history = PriceHistory("default")
-    for each in rates:
-        history.put_rate(each)
-    return history
-
-
 ACCOUNTS = ["acme", "other", "third", "nobody"]
 TIMES = [0, YESTERDAY, YESTERDAY + DAY]
 # What one publisher after the other sends, rules or no rules.
@@ -179,19 +201,21 @@ HISTORY: list[tuple[Topic, list[Record]]] = [
 @contextmanager
 def feeds(settings: Settings) -> Iterator[Callable[[], PriceFeed]]:
     """Makes price feeds as raters have them, each having read to the end."""
-    consumers = []
+    consumers: list[Consumer] = []
+    started_feeds: list[PriceFeed] = []
 
     def started() -> PriceFeed:
         consumers.append(clients.reading_consumer(settings, "price"))
-        feed = PriceFeed(
-            consumers[-1], clients.codec(settings, RATES), clients.codec(settings, ACCOUNT_PLANS), "default"
-        )
-        feed.read_to_end(threading.Event())
-        return feed
+        codecs = (clients.codec(settings, topic) for topic in (RATES, ACCOUNT_PLANS))
+        started_feeds.append(PriceFeed(consumers[-1], *codecs, "default", time.monotonic))
+        started_feeds[-1].read_to_end(threading.Event())
+        return started_feeds[-1]
 
     try:
         yield started
     finally:
+        for feed in started_feeds:
+            feed.close()
         for each in consumers:
             each.close()
 
@@ -200,9 +224,9 @@ def price_list(feed: PriceFeed) -> tuple[object, ...]:
     """Everything that a rater looks up, and what it would dead-letter."""
     accounts = pl.Series([account for account in ACCOUNTS for _ in TIMES])
     cards = feed.prices.plans.cards(accounts, np.array(TIMES * len(ACCOUNTS), dtype=np.int64))
-    names = list(feed.prices.book.card_index)
-    on = [names[card] if card >= 0 else None for card in cards.tolist()]
-    return feed.prices.book.rates, feed.prices.book.card_currencies, on
+    on = [feed.prices.card_names[card] if card >= 0 else None for card in cards.tolist()]
+    currencies = dict(zip(feed.prices.card_names, feed.prices.card_currencies, strict=True))
+    return feed._reader._history.rates.to_dicts(), currencies, on
 
 
 def test_raters_that_start_at_different_moments_have_one_price_list(stack: Stack) -> None:
@@ -217,8 +241,8 @@ def test_raters_that_start_at_different_moments_have_one_price_list(stack: Stack
         lists = [price_list(rater) for rater in raters]
         assert lists[1:] == lists[:-1]
         rates, currencies, cards = lists[-1]
-        assert [each.increment for each in rates if each.rate_card_id == "default"] == [60, 6]  # type: ignore[attr-defined]
-        assert currencies == ["EUR", "USD", "USD"]
+        assert [each["increment"] for each in rates if each["rate_card_id"] == "default"] == [60, 6]  # type: ignore[attr-defined]
+        assert currencies == {"default": "EUR", "dollar": "USD", "late": "USD", None: None}
         assert cards == [*["dollar"] * 3, *["default"] * 3, *["default"] * 3, *["default"] * 3]
         refused = {price.position for price in raters[-1].refused}
         assert all({price.position for price in rater.refused} <= refused for rater in raters)
@@ -229,6 +253,11 @@ def clients_end(stack: Stack, topic: Topic) -> int:
 
 
 def has_read(feed: PriceFeed, topic: Topic, end: int) -> bool:
+    """And made a list of it that is in force."""
     feed.refresh()
-    (position,) = feed._consumer.position([TopicPartition(topic.name, 0)])
-    return position.offset >= end
+    (position,) = feed._reader._consumer.position([TopicPartition(topic.name, 0)])
+    if position.offset < end:
+        return False
+    read_at = time.monotonic()
+    eventually(lambda: feed.refresh() or feed.level_at_seconds > read_at)
+    return True

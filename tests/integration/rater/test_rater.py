@@ -32,6 +32,23 @@ def test_every_event_ends_as_a_movement_a_duplicate_or_a_dead_letter(stack: Stac
     assert counted == {"events_consumed": 552, "movements": 500, "duplicates": 50}
 
 
+def test_a_rate_that_is_published_under_load_is_in_force_for_events_published_3_seconds_later(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate())
+    with stack.rating():
+        stack.publish(USAGE_EVENTS, event(0))
+        eventually(lambda: stack.lag() == 0)
+        stack.publish_priced(RATES, rate(effective_from=1, price_nanos=7))
+        published_at, number = time.monotonic(), 1
+        while time.monotonic() < published_at + 3:
+            stack.publish(USAGE_EVENTS, *(event(number + each) for each in range(100)))
+            number += 100
+        stack.publish(USAGE_EVENTS, event(number))
+        eventually(lambda: stack.lag() == 0)
+    prices = {line["movement_id"]: line["price_nanos"] for line in stack.records(CREDIT_MOVEMENTS)}
+    assert len(prices) == number + 1
+    assert (prices[event(0)["event_id"]], prices[event(number)["event_id"]]) == (1000, 7)
+
+
 def test_numbers_are_rated_as_they_were_meant_and_kept_as_they_came_and_what_is_none_is_counted(stack: Stack) -> None:
     sent = [
         "+49151",

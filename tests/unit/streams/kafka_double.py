@@ -26,19 +26,19 @@ from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from streams.dedup.catch_up import LogReader
 from streams.metrics import RaterMetrics
 from streams.options import RaterOptions
-from streams.pricing.rates import Rate
-from streams.pricing.rating import Limits, PriceList
+from streams.pricing.rating import Limits
 from streams.rater import Rater
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from tests.limits import LIMITS
+from tests.prices import price_list
 from tests.unit.schemas.test_codec import RegisteredSchemas
 from tests.unit.streams.log_double import LogConsumer
 from tests.unit.streams.test_outcome import rate
 
 SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
 CODECS = {topic.name: RecordCodec(topic, cast(Any, RegisteredSchemas())) for topic in (*SOURCES, CREDIT_MOVEMENTS)}
-PRICES = PriceList([Rate.checked(rate(effective_from=0))], [], "default")
+PRICES = price_list([rate(effective_from=0)])
 
 
 _LONGEST_WAIT_SECONDS = 30.0
@@ -282,3 +282,6 @@ class _Feed:
 
     def refresh(self) -> None:
         """Nothing is published."""
+
+    def forget_refused(self, _: Mapping[TopicPartition, int]) -> None:
+        """Nothing is refused."""

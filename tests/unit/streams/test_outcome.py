@@ -15,9 +15,8 @@ from credit_movements.demo.oracle import Oracle
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS
 from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
-from streams.pricing.rates import AccountPlan, Rate
-from streams.pricing.rating import PriceList
 from tests.limits import LIMITS
+from tests.prices import history_of, price_list
 
 NOW = 1_760_000_000_000_000
 DAY = 86_400 * 10**6
@@ -58,7 +57,7 @@ def classified(
     default: str | None = "default",
 ) -> Outcomes:
     table = pl.DataFrame([{**each, "row": row} for row, each in enumerate(events)], schema=EVENT_COLUMNS)
-    prices = PriceList([Rate.checked(each) for each in rates], [AccountPlan.checked(each) for each in plans], default)
+    prices = price_list(rates, plans, default)
     nothing = KnownIds(np.zeros(len(table), dtype=bool), np.zeros(len(table), dtype=np.uint64))
     failed = check_batch(table, PARTITIONS, LIMITS)
     return classify(table, failed, id_hashes(table), content_hashes(table), nothing, prices, LIMITS)
@@ -294,5 +293,5 @@ some_plans = st.lists(
 def test_a_batch_ends_as_the_oracle_says_event_by_event(
     events: list[dict[str, Any]], rates: list[dict[str, Any]], plans: list[dict[str, Any]]
 ) -> None:
-    oracle = Oracle(rates, plans)
+    oracle = Oracle(rates, history_of(rates, plans).standing_plans().to_dicts())
     assert outcome_of_each(classified(events, rates, plans), len(events)) == [oracle.outcome(each) for each in events]

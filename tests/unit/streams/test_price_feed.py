@@ -12,6 +12,7 @@ from schemas.registry import RegistryUnavailableError
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from streams.price_feed import PriceFeed
 from tests.unit.schemas.test_codec import RegisteredSchemas
+from tests.unit.streams.at_once import AtOnce
 from tests.unit.streams.test_outcome import rate
 
 AT_END = [
@@ -46,28 +47,28 @@ class _Consumer:
         return next(self._batches, [])
 
 
-def _message(topic: Topic, offset: int, record: dict[str, Any]) -> Message:
+def encoded(topic: Topic, offset: int, record: dict[str, Any]) -> Message:
     value = RecordCodec(topic, cast(Any, RegisteredSchemas())).encode_one(record)
     return Message(topic=topic.name, partition=0, offset=offset, value=value)
 
 
 def _feed(*batches: list[Message]) -> PriceFeed:
     rates, plans = (RecordCodec(topic, cast(Any, _Registry())) for topic in (RATES, ACCOUNT_PLANS))
-    return PriceFeed(cast(Any, _Consumer(*batches)), rates, plans, "default")
+    return PriceFeed(cast(Any, _Consumer(*batches)), rates, plans, "default", lambda: 0.0, AtOnce())
 
 
 def test_a_price_that_comes_while_the_registry_is_away_is_in_force_when_it_is_back() -> None:
-    feed = _feed(AT_END, [_message(RATES, 0, rate(effective_from=0))])
+    feed = _feed(AT_END, [encoded(RATES, 0, rate(effective_from=0))])
     feed.read_to_end(threading.Event())
     with pytest.raises(RegistryUnavailableError):
         feed.refresh()
     feed.refresh()
-    assert len(feed.prices.book.rates) == 1
+    assert len(feed.prices.numbers) == 2
 
 
 def test_a_bad_price_is_refused_once_though_the_registry_was_away_at_the_start() -> None:
-    bad = _message(RATES, 0, rate(effective_from=0) | {"price_units": 0})
-    feed = _feed([bad], [_message(ACCOUNT_PLANS, 0, PLAN)], AT_END)
+    bad = encoded(RATES, 0, rate(effective_from=0) | {"price_units": 0})
+    feed = _feed([bad], [encoded(ACCOUNT_PLANS, 0, PLAN)], AT_END)
     for _ in range(2):
         with pytest.raises(RegistryUnavailableError):
             feed.read_to_end(threading.Event())

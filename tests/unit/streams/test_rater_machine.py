@@ -21,14 +21,13 @@ from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.dedup.store import DedupStore
 from streams.events.table import EVENT_COLUMNS, events_of_movements
 from streams.outcome import KnownIds, check_batch, classify, refusals_of
-from streams.pricing.rates import Rate
-from streams.pricing.rating import PriceList
 from tests.limits import LIMITS
+from tests.prices import price_list
 from tests.unit.streams.test_outcome import event, rate, top_up
 
 PARTITION = event(0)["partition"]
 RATES = [rate(), rate(usage_type="sms", unit="fragments")]
-PRICES = PriceList([Rate.checked(each) for each in RATES], [], "default")
+PRICES = price_list(RATES)
 some_events = st.one_of(
     st.builds(
         lambda number, fields: event(number, **fields),

@@ -11,7 +11,8 @@ from credit_movements.audit.accounts import SourceAudit, SourceCount
 from credit_movements.audit.differences import Findings
 from credit_movements.audit.letters import LetterAudit
 from credit_movements.audit.log_partition import LogAudit
-from credit_movements.audit.rate_history import RateHistory
+from credit_movements.audit.rating.rate_history import RateHistory
+from credit_movements.audit.records import Records
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
@@ -19,9 +20,8 @@ from schemas.topics import CREDIT_MOVEMENTS, RATES, USAGE_EVENTS
 from streams.batch import decode_batch, records_of
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.outcome import KnownIds, check_batch, classify, refusals_of
-from streams.pricing.rates import Rate
-from streams.pricing.rating import PriceList
 from tests.limits import LIMITS
+from tests.prices import price_list
 from tests.unit.schemas.test_codec import RegisteredSchemas
 
 NOW_MILLIS = 1_760_000_000_000
@@ -61,7 +61,7 @@ def rated(values: list[bytes | None], rates: list[dict[str, Any]]) -> Outcome:
     events, limits = batch.events, LIMITS
     ids, content = id_hashes(events), content_hashes(events)
     known = KnownIds(np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64))
-    prices = PriceList([Rate.checked(each) for each in rates], [], "default")
+    prices = price_list(rates)
     outcomes = classify(events, check_batch(events, 1, limits), ids, content, known, prices, limits)
     refused = [refusal.row for refusal in batch.refusals] + [row for row, _, _ in refusals_of(outcomes)]
     return Outcome(rates, values, outcomes.movements.to_dicts(), [(row, values[row]) for row in sorted(refused)])
@@ -78,7 +78,7 @@ def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
     log_audit = LogAudit(0, codec, history, findings)
     for start in range(0, len(values), 7):
         batch = [record(CREDIT_MOVEMENTS.name, n, values[n]) for n in range(start, min(start + 7, len(values)))]
-        log_audit.take(batch, len(values))
+        log_audit.take(Records.of(batch))
     log = log_audit.finish(outcome.movements.__getitem__)
     letter_audit = LetterAudit(topic_partition, findings)
     for number, (offset, value) in enumerate(outcome.letters):
@@ -88,5 +88,9 @@ def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
     end = len(outcome.source)
     for start in range(outcome.first_offset, end, 5):
         numbers = range(start, min(start + 5, end))
-        source.take([record(USAGE_EVENTS.name, n, outcome.source[n]) for n in numbers if outcome.source[n] is not GAP])
+        source.take(
+            Records.of(
+                [record(USAGE_EVENTS.name, n, outcome.source[n]) for n in numbers if outcome.source[n] is not GAP]
+            )
+        )
     return source.finish(outcome.first_offset, end, outcome.movements.__getitem__), findings

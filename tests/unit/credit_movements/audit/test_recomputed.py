@@ -9,9 +9,9 @@ from confluent_kafka import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_movements.audit.called_numbers import digits_of
-from credit_movements.audit.rate_history import RateHistory
-from credit_movements.audit.recomputed import detail, faults
+from credit_movements.audit.rating.called_numbers import digits_of
+from credit_movements.audit.rating.rate_history import RateHistory
+from credit_movements.audit.rating.recomputed import detail, faults
 from credit_movements.demo.oracle_numbers import read_number
 from schemas.topics import RATES
 from streams.pricing import written_numbers

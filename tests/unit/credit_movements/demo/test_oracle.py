@@ -22,9 +22,8 @@ from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS, events_table
 from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
 from streams.pricing.deck.parsing import lint
-from streams.pricing.rates import AccountPlan
-from streams.pricing.rating import PriceList
 from tests.limits import LIMITS
+from tests.prices import price_list
 
 NOW = 1_763_884_800_123_456  # 2025-11-23T08:00:00.123456Z
 HOUR = 3600 * 10**6
@@ -126,8 +125,8 @@ def _classified(made: Company) -> Outcomes:
             USAGE_EVENTS.name: _with_positions(made.usage_events, len(made.top_up_events)),
         }
     )
-    plans = [AccountPlan.checked(plan) for plan in made.plans.to_dicts()]
-    prices = PriceList(lint(csv.reader(io.StringIO(deck(NOW)))).rates, plans, "default")
+    rates = lint(csv.reader(io.StringIO(deck(NOW)))).rates
+    prices = price_list([vars(each) for each in rates], made.plans.to_dicts())
     ids, content = id_hashes(events), content_hashes(events)
     nothing = KnownIds(np.zeros(len(events), np.bool_), np.zeros(len(events), np.uint64))
     return classify(events, check_batch(events, PARTITIONS, LIMITS), ids, content, nothing, prices, LIMITS)

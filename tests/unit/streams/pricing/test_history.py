@@ -1,15 +1,18 @@
 """Which rates and plans stand depends on the order within each topic alone, not on how the two interleave."""
 
-from contextlib import suppress
-from itertools import count
 from typing import Any
 
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.pricing.history import PriceHistory
+from streams.pricing.plan_table import TakenPlans
+from streams.pricing.rate_checks import PLAN_COLUMNS, RATE_COLUMNS
+from streams.pricing.rate_table import TakenRates
 from streams.pricing.rates import BadRateError
+from tests.unit.streams.pricing.plain_history import PlainHistory
 from tests.unit.streams.test_outcome import rate
 
 JANUARY, MARCH = 1_767_225_600_000_000, 1_772_323_200_000_000
@@ -26,23 +29,33 @@ def plan(account: str, card: str, effective_from: int = JANUARY) -> Record:
     return {"account_id": account, "rate_card_id": card, "effective_from": effective_from}
 
 
+def put_rates(made: PriceHistory, *rates: Record) -> TakenRates:
+    return made.put_rates(pl.DataFrame(rates, schema=RATE_COLUMNS))
+
+
+def put_plans(made: PriceHistory, *plans: Record) -> TakenPlans:
+    return made.put_plans(pl.DataFrame(plans, schema=PLAN_COLUMNS))
+
+
 def history(rates: list[Record], plans: list[Record], default: str | None = "default") -> PriceHistory:
     made = PriceHistory(default)
     for each in rates:
-        made.put_rate(each)
+        put_rates(made, each)
     for each in plans:
-        made.put_plan(each)
+        put_plans(made, each)
     return made
 
 
 def refusals(made: PriceHistory) -> dict[int, str]:
-    return {number: str(error) for number, error in made.decided_plans().refused.items()}
+    made.decide_plans()
+    return {number: str(made.why_refused(number)) for number in made.refused_plans().tolist()}
 
 
 def cards(made: PriceHistory, account: str) -> list[str]:
     """Of an account, in the order of time."""
-    plans = [plan for plan in made.decided_plans().standing if plan.account_id == account]
-    return [plan.rate_card_id for plan in sorted(plans, key=lambda each: each.effective_from)]
+    made.decide_plans()
+    of_account = made.standing_plans().filter(account_id=account).sort("effective_from")
+    return of_account["rate_card_id"].to_list()
 
 
 PRICED = [on_card("default"), on_card("gold"), on_card("dollar")]
@@ -50,9 +63,9 @@ PRICED = [on_card("default"), on_card("gold"), on_card("dollar")]
 
 def test_of_a_key_the_first_price_stands_and_its_end_may_change() -> None:
     made = history([on_card("default")], [])
-    assert made.put_rate(on_card("default")) is False
-    assert made.put_rate(on_card("default", effective_to=MARCH)) is True
-    assert [each.effective_to for each in made.rates.values()] == [MARCH]
+    taken = put_rates(made, on_card("default"), on_card("default", effective_to=MARCH))
+    assert (taken.is_new.tolist(), taken.is_first.tolist()) == ([False, True], [False, False])
+    assert made.rates["effective_to"].to_list() == [MARCH]
 
 
 @pytest.mark.parametrize(
@@ -64,17 +77,16 @@ def test_of_a_key_the_first_price_stands_and_its_end_may_change() -> None:
 )
 def test_another_price_under_a_published_key_names_what_differs(fields: Record, says: str) -> None:
     made = history([on_card("default")], [])
-    with pytest.raises(BadRateError) as refused:
-        made.put_rate(on_card("default", **fields))
-    assert str(refused.value).startswith(says)
-    assert str(refused.value).endswith("a new price needs a new effective_from")
-    assert list(made.rates.values()) == list(history([on_card("default")], []).rates.values())
+    (refused,) = put_rates(made, on_card("default", **fields)).refused.values()
+    assert str(refused).startswith(says)
+    assert str(refused).endswith("a new price needs a new effective_from")
+    assert made.rates.equals(history([on_card("default")], []).rates)
 
 
 def test_of_a_card_the_first_currency_stands() -> None:
     made = history([on_card("default")], [])
-    with pytest.raises(BadRateError, match="currency: USD, but card 'default' is in EUR"):
-        made.put_rate(on_card("default", usage_type="sms", currency="USD"))
+    (refused,) = put_rates(made, on_card("default", usage_type="sms", currency="USD")).refused.values()
+    assert str(refused) == "currency: USD, but card 'default' is in EUR"
 
 
 def test_a_plan_on_a_card_in_another_currency_is_refused_and_the_one_before_stands() -> None:
@@ -104,7 +116,7 @@ def test_an_account_that_was_on_the_default_card_keeps_its_currency() -> None:
         " an account has one balance (if it never was, let its plan begin at 2026-01-01T00:00:00.000000Z, when that card"
         " begins)"
     }
-    made.put_plan(plan("acme", "dollar", JANUARY))
+    put_plans(made, plan("acme", "dollar", JANUARY))
     assert cards(made, "acme") == ["dollar"]
 
 
@@ -122,47 +134,99 @@ def test_a_card_that_gets_its_rates_later_can_put_a_plan_out_for_all_readers_ali
     plans = [plan("acme", "gold"), plan("acme", "unpriced", MARCH)]
     made = history(PRICED, plans)
     assert refusals(made) == {}
-    made.put_rate(on_card("unpriced"))
+    put_rates(made, on_card("unpriced"))
     assert refusals(made) == refusals(history([*PRICED, on_card("unpriced")], plans))
     assert list(refusals(made)) == [1]
 
 
+def test_an_earlier_rate_of_the_default_card_can_put_a_plan_out_for_all_readers_alike() -> None:
+    begun_in_march = [on_card("default", effective_from=MARCH), on_card("dollar")]
+    plans = [plan("acme", "dollar", MARCH)]
+    made = history(begun_in_march, plans)
+    assert refusals(made) == {}
+    put_rates(made, on_card("default"))
+    assert refusals(made) == refusals(history([*begun_in_march, on_card("default")], plans))
+    assert list(refusals(made)) == [0]
+
+
 some_rates = st.builds(
-    lambda card, prefix, begin, currency, price: rate(
-        rate_card_id=card, destination_prefix=prefix, effective_from=begin, currency=currency, increment=price
+    lambda card, prefix, begin, end, currency, price: rate(
+        rate_card_id=card,
+        destination_prefix=prefix,
+        effective_from=begin,
+        effective_to=end,
+        currency=currency,
+        increment=price,
+        destination_name=str(price // 2),
     ),
     st.sampled_from(sorted(CARDS)),
     st.sampled_from(["", "49"]),
     st.integers(0, 2),
+    # Some of them end before they begin.
+    st.none() | st.integers(1, 4),
     st.sampled_from(["EUR", "USD"]),
-    st.integers(1, 2),
+    st.integers(0, 3),
 )
-some_plans = st.builds(plan, st.sampled_from(["a", "b"]), st.sampled_from(sorted(CARDS)), st.integers(0, 3))
+some_plans = st.builds(plan, st.sampled_from(["a", "b", ""]), st.sampled_from(sorted(CARDS)), st.integers(0, 3))
 
 
-@given(st.lists(some_rates, max_size=12), st.lists(some_plans, max_size=8), st.data())
+class Plain:
+    """The plain history, with what it said of each record."""
+
+    def __init__(self, default: str | None) -> None:
+        self.history = PlainHistory(default)
+        self.said: dict[str, list[str | bool]] = {"rates": [], "plans": []}
+
+    def put(self, topic: str, record: Record) -> None:
+        try:
+            is_new = self.history.put_rate(record) if topic == "rates" else self.history.put_plan(record) >= 0
+            self.said[topic].append(is_new)
+        except BadRateError as error:
+            self.said[topic].append(str(error))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(some_rates, max_size=16),
+    st.lists(some_plans, max_size=12),
+    st.sampled_from(["default", "unpriced", None]),
+    st.data(),
+)
 def test_every_reader_comes_to_the_same_in_whatever_order_the_two_topics_come(
-    rates: list[Record], plans: list[Record], data: st.DataObject
+    rates: list[Record], plans: list[Record], default: str | None, data: st.DataObject
 ) -> None:
-    def put(made: PriceHistory, record: Record) -> None:
-        with suppress(BadRateError):
-            made.put_rate(record) if "currency" in record else made.put_plan(record)
-
-    one, other = PriceHistory("default"), PriceHistory("default")
-    for each in [*rates, *plans]:
-        put(one, each)
-    left = {"rates": iter(rates), "plans": iter(plans)}
-    order = data.draw(st.permutations(["rates"] * len(rates) + ["plans"] * len(plans)))
-    for topic, number in zip(order, count(), strict=False):
-        put(other, next(left[topic]))
-        if number % 3 == 0:
-            # A running reader makes price lists in between.
-            other.decided_plans()
-    assert list(one.rates.values()) == list(other.rates.values())
-    assert one.decided_plans().standing == other.decided_plans().standing
-    assert refusals(one) == refusals(other)
+    plain, made = Plain(default), PriceHistory(default, least_recent=2)
+    said: dict[str, list[str | bool]] = {"rates": [], "plans": []}
+    newly_refused: list[int] = []
+    records = {"rates": rates, "plans": plans}
+    while any(len(said[topic]) < len(records[topic]) for topic in records):
+        topic = data.draw(st.sampled_from([each for each in records if len(said[each]) < len(records[each])]))
+        piece = records[topic][(begin := len(said[topic])) : begin + data.draw(st.integers(1, 5))]
+        for each in piece:
+            plain.put(topic, each)
+        if topic == "rates":
+            taken = put_rates(made, *piece)
+            refused, answers = taken.refused, taken.is_new.tolist()
+        else:
+            numbers, refused = put_plans(made, *piece)
+            answers = (numbers >= 0).tolist()
+        said[topic] += [str(refused[row]) if row in refused else answer for row, answer in enumerate(answers)]
+        # A running reader makes price lists in between.
+        if data.draw(st.booleans()):
+            newly_refused += made.decide_plans().tolist()
+    newly_refused += made.decide_plans().tolist()
+    assert said == plain.said
+    assert made.rates.to_dicts() == [vars(each) for each in plain.history.rates.values()]
+    assert dict(made.currencies) == dict(plain.history.currencies)
+    decided = plain.history.decided_plans()
+    standing = [vars(each) for each in decided.standing]
+    assert sorted(made.standing_plans().to_dicts(), key=str) == sorted(standing, key=str)
+    assert refusals(made) == {number: str(error) for number, error in decided.refused.items()}
+    assert set(newly_refused) >= set(decided.refused)
+    for number in decided.refused:
+        assert made.cards_that_decide(number) == plain.history.cards_that_decide(number)
     currencies: dict[str, set[str]] = {}
-    for each in one.decided_plans().standing:
-        if each.rate_card_id in one.currencies:
-            currencies.setdefault(each.account_id, set()).add(one.currencies[each.rate_card_id])
+    for each in decided.standing:
+        if each.rate_card_id in made.currencies:
+            currencies.setdefault(each.account_id, set()).add(made.currencies[each.rate_card_id])
     assert all(len(found) == 1 for found in currencies.values())

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from credit_movements.demo.oracle_numbers import read_number
-from streams.pricing.numbers import number_codes, prefix_range
+from streams.pricing.numbers import number_codes
 from streams.pricing.rates import MAX_PREFIX_DIGITS
 from streams.pricing.written_numbers import DIGITS_OF_ALL_SCRIPTS
 
@@ -96,7 +96,7 @@ NOT_NUMBERS = [
 
 
 def code(digits: str) -> int:
-    return prefix_range(digits[:MAX_PREFIX_DIGITS])[0]
+    return sum((int(digit) + 1) * 11 ** (17 - place) for place, digit in enumerate(digits[:MAX_PREFIX_DIGITS]))
 
 
 def read(destinations: Iterable[str | None]) -> list[tuple[int, bool]]:

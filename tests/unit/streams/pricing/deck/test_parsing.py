@@ -7,7 +7,8 @@ import pytest
 from schemas.topics import RATES
 from schemas.wire import MAX_VALUE_BYTES
 from streams.pricing.deck.cells import price_nanos
-from streams.pricing.deck.parsing import COLUMNS, read_deck
+from streams.pricing.deck.parsing import read_deck
+from streams.pricing.deck.sheet import COLUMNS
 from streams.pricing.rates import (
     LATEST_MICROS,
     MAX_AMOUNT_NANOS,

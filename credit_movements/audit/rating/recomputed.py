@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from credit_movements.audit.called_numbers import digits_of
 from credit_movements.audit.differences import Kind
+from credit_movements.audit.rating.called_numbers import PLAIN, digits_of
 from schemas.topics import TOP_UP_EVENTS
 from streams.pricing.rates import TOP_UP
 
@@ -26,6 +26,7 @@ def faults(movements: pl.DataFrame, rates: pl.DataFrame, cards: pl.DataFrame) ->
         .join(cards, on="rate_card_id", how="left", maintain_order="left")
         .with_columns(_right_units().alias("right_units"))
     )
+    joined = joined.with_columns(_covers(joined).alias("covers"))
     is_top_up = pl.col("source_topic") == TOP_UP_EVENTS.name
     return joined.with_columns(kind=pl.when(is_top_up).then(_fault_of_top_up()).otherwise(_fault_of_charge())).filter(
         pl.col("kind").is_not_null()
@@ -54,7 +55,7 @@ def _fault_of_charge() -> pl.Expr:
     return (
         pl.when(pl.col("rate_unit").is_null())
         .then(pl.lit(Kind.UNKNOWN_RATE.value))
-        .when(~_covers() | ~_was_in_force())
+        .when(~pl.col("covers") | ~_was_in_force())
         .then(pl.lit(Kind.WRONG_RATE.value))
         .when(
             pl.col("units_charged").ne_missing(pl.col("right_units"))
@@ -109,9 +110,17 @@ def _right_charge() -> pl.Expr:
     return price // units + (left + left >= units).cast(pl.Int128)
 
 
-def _covers() -> pl.Expr:
-    digits = pl.col("destination").map_batches(digits_of, return_dtype=pl.String)
-    return digits.str.starts_with(pl.col("destination_prefix")).fill_null(False) | (pl.col("destination_prefix") == "")
+def _covers(movements: pl.DataFrame) -> pl.Series:
+    """Whether the digits of each destination begin with the prefix. Most numbers are plain digits behind a plus, and do so as
+    they are; only the others are read."""
+    number, prefix = pl.col("destination"), pl.col("destination_prefix")
+    plainly = number.str.contains(PLAIN) & number.str.starts_with("+" + prefix)
+    covers = movements.select((plainly | (prefix == "")).fill_null(False)).to_series()
+    others = (~covers).arg_true()
+    if len(others) == 0:
+        return covers
+    pairs = movements.select(number, prefix)[others].with_columns(digits=digits_of(movements["destination"][others]))
+    return covers.scatter(others, pairs.select(pl.col("digits").str.starts_with(prefix).fill_null(False)).to_series())
 
 
 def _was_in_force() -> pl.Expr:

@@ -2,12 +2,11 @@
 
 import re
 import unicodedata
-from functools import lru_cache
 from urllib.parse import unquote
 
 import polars as pl
 
-_PLAIN = r"^\+[0-9]+$"
+PLAIN = r"^\+[0-9]+$"
 _DROPPED_CATEGORIES = {"Zs", "Zl", "Zp", "Cf", "Pd"}
 _WHITE = "\t\n\v\f\r\x85"
 _DOTS = ".\u00b7\u06d4\u2022\u2024\u2027\u2219\u22c5\u3002\u30fb\ufe52\uff0e\uff61\uff65"
@@ -27,7 +26,7 @@ _TRUNK_ZERO = re.compile(r"[()]*(?:\+|0[()]*0)?[()]*([1-9][0-9]{0,2})[()]*\(0\)"
 
 def digits_of(destinations: pl.Series) -> pl.Series:
     """The digits of each destination (strings), '' where it is no number, null where there is none."""
-    others = destinations.filter(~destinations.str.contains(_PLAIN)).unique()
+    others = destinations.filter(~destinations.str.contains(PLAIN)).unique()
     read = pl.Series([_digits(each) for each in others], dtype=pl.String)
     return destinations.replace(others, read).str.strip_prefix("+")
 
@@ -53,13 +52,23 @@ def _number_part(text: str) -> str:
     return _plain_text(unquote(part))
 
 
+class _Characters(dict[int, str]):
+    """What each character becomes, found out once: '' if it is dropped; the ASCII digit, plus or bracket for one of any script;
+    else itself."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = plain = _plain(chr(code))
+        return plain
+
+
+_CHARACTERS = _Characters()
+
+
 def _plain_text(text: str) -> str:
-    return "".join(map(_plain, text))
+    return text.translate(_CHARACTERS)
 
 
-@lru_cache(maxsize=10_000)
 def _plain(character: str) -> str:
-    """What a character becomes: '' if it is dropped; the ASCII digit, plus or bracket for one of any script; else itself."""
     category = unicodedata.category(character)
     if category in _DROPPED_CATEGORIES or character in _DROPPED or any(ord(character) in each for each in _VARIATIONS):
         return ""
