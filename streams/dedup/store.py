@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_hexdigest
 
+from streams.dedup.bloom import BloomFilter
 from streams.dedup.fingerprints import ALGORITHM, Hashes
 from streams.dedup.runs import Run, look_up, merged
 from streams.events.sorted_keys import Ints
@@ -61,21 +62,29 @@ class DedupStore:
         self.newest_at = 0
         self.forgotten_before = NOTHING_FORGOTTEN
         self._load()
+        self._filter = BloomFilter.of(self._runs())
 
     def __len__(self) -> int:
         return sum(map(len, self._runs()))
 
     def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
         """For each id hash whether a movement has it, and the content hash of that movement."""
-        return look_up(self._runs(), ids)
+        known = np.zeros(len(ids), dtype=bool)
+        content = np.zeros(len(ids), dtype=np.uint64)
+        rows = np.flatnonzero(self._filter.may_hold(ids))
+        known[rows], content[rows] = look_up(self._runs(), ids[rows])
+        return known, content
 
     def add(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:
         """Add movements that are committed to the log. The store then knows all below `reached_offset`."""
         self.reached_offset = reached_offset
         if len(ids) == 0:
             return
-        self._memory.append(Run.of(ids, content, occurred_at))
-        self._memory = self._levelled(self._memory)
+        run = Run.of(ids, content, occurred_at)
+        self._memory = self._levelled([*self._memory, run])
+        self._filter.add(run)
+        if self._filter.is_full:
+            self._filter = BloomFilter.of(self._runs())
         if sum(map(len, self._memory)) >= self._save_at:
             self.save()
 
