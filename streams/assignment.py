@@ -64,7 +64,7 @@ class Assignment:
         self._clock = clock
         self._offsets = Offsets(consumer, options.origins, options.missing_offsets, options.rated_with)
         self._assigned: list[TopicPartition] = []
-        self.stores = DedupStores(options.dedup_folder, options.log_id, options.limits.max_age)
+        self.stores = DedupStores(options.dedup_folder, options.log_id, options.limits.max_age, options.snapshots)
         self.next_offsets: dict[TopicPartition, int] = {}
         self.newest_at: dict[TopicPartition, int] = {}
         self.is_prepared = True
@@ -164,9 +164,9 @@ class Assignment:
         try:
             return outlast_registry(patience, lambda: self._log_reader.catch_up(stores, patience.stop))
         except OffsetOutOfRangeError as error:
-            folder = self.stores.folder_of(error.topic_partition.partition)
+            places = self.stores.places_of(error.topic_partition.partition)
             raise MisplacedOffsetError(
-                f"{error}: remove {folder}, and the ids of all movements are read from the log again"
+                f"{error}: remove {places}, and the ids of all movements are read from the log again"
             ) from error
 
     def _begin(

@@ -27,3 +27,12 @@ class RaterMetrics:
             "credit_rater_batch_seconds", "Time to rate and commit a batch", registry=registry
         )
         self.remembered = Gauge("credit_remembered_ids", "Ids that a duplicate would be known by", registry=registry)
+
+
+def snapshots_failed(registry: CollectorRegistry) -> Counter:
+    """Of a rater that has snapshots."""
+    return Counter(
+        "credit_snapshots_failed",
+        "Snapshots of remembered ids that could not be uploaded, fetched or used",
+        registry=registry,
+    )

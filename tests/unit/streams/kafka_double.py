@@ -23,6 +23,7 @@ from kafka_io.transactions import AbortedError
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.dedup.snapshots import Snapshots
 from streams.dedup.store import DedupStore
 from streams.events.record_times import record_times
 from streams.events.table import events_of_movements
@@ -64,6 +65,7 @@ class KafkaDouble:
         self._running: RunningRater | None = None
         self.may_commit = threading.Event()
         self.may_commit.set()
+        self.snapshots: Snapshots | None = None
         self.first_kept = dict.fromkeys(self.records, 0)
 
     def publish(self, topic: Topic, record: dict[str, Any], told_micros: int, kind: int = 1) -> None:
@@ -101,6 +103,7 @@ class RunningRater:
             origins={topic.name: f"{topic.name} a, log" for topic in SOURCES},
             limits=limits,
             batch_size=batch_size,
+            snapshots=kafka.snapshots,
         )
         self._consumer = consumer = _Consumer(kafka)
         metrics = RaterMetrics(CollectorRegistry())
