@@ -34,7 +34,7 @@ from tests.limits import LIMITS
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
-from tests.unit.streams import test_under_way
+from tests.unit.streams import test_rater_snapshots, test_under_way
 from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
@@ -76,6 +76,16 @@ def first_content_stands(_: Fixture) -> None:
     assert len(classified([event(0)], [rate()], content).duplicates) == 1
     conflict = classified([event(0, quantity=7)], [rate()], content)
     assert (len(conflict.movements), len(conflict.refused)) == (0, 1)
+
+
+def new_machine_charges_nobody_twice(fixture: Fixture) -> None:
+    """Its snapshot lacks a run first, and then is that of another log."""
+    test_rater_snapshots.test_a_rater_that_finds_its_snapshot_torn_charges_nobody_twice(
+        KafkaDouble(fixture("tmp_path") / "torn", NOW)
+    )
+    test_rater_snapshots.test_a_rater_that_finds_the_snapshot_of_another_log_charges_nobody_twice(
+        KafkaDouble(fixture("tmp_path") / "foreign", NOW)
+    )
 
 
 def repeat_of_a_batch_under_way_is_none(fixture: Fixture) -> None:

@@ -12,6 +12,8 @@
 | partitions go with a batch under way | the next rater reads what is being committed | `partitions_go_when_all_is_done` |
 | a producer goes on after no answer | a late end tears the next batch | `late_end_changes_nothing` (on Apache Kafka) |
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
+| a snapshot of another log is taken | what this log has is charged again | `new_machine_charges_nobody_twice` |
+| a snapshot is taken without a run that is gone | what the run knew is charged again | `new_machine_charges_nobody_twice` |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
 | numbers may be longer than they must | one record in two encodings | `bad_bytes_are_no_record` |
 | bytes behind a datum are overlooked | what was joined or torn is charged | `bad_bytes_are_no_record` |
@@ -22,10 +24,12 @@
 | a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
 """
 
+import json
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +47,9 @@ from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from streams import outcome
 from streams.dedup.catch_up import LogReader
+from streams.dedup.files import Manifest, write_manifest
 from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.dedup.snapshots import Snapshot
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
@@ -124,6 +130,25 @@ def leave_with_a_batch_under_way(patch: pytest.MonkeyPatch) -> None:
 
 def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LogReader, "_add", lambda *_: None)
+
+
+def snapshot_of_any_log(patch: pytest.MonkeyPatch) -> None:
+    def parsed(text: bytes, log_id: str, keep_micros: int) -> Manifest:
+        return honest(text, json.loads(text)["log_id"], keep_micros)._replace(log_id=log_id)
+
+    honest = Manifest.parsed
+    patch.setattr(Manifest, "parsed", parsed)
+
+
+def snapshot_without_a_run(patch: pytest.MonkeyPatch) -> None:
+    def fetched(snapshot: Any, folder: Path, _: int) -> bool:
+        text = snapshot._objects.manifest()
+        manifest = Manifest.parsed(text, snapshot._log_id, snapshot._keep_micros)
+        there = tuple(name for name in manifest.runs if snapshot._objects.fetch_runs([name], folder))
+        write_manifest(folder, manifest._replace(runs=there).text())
+        return True
+
+    patch.setattr(Snapshot, "_fetched", fetched)
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
@@ -224,6 +249,12 @@ SABOTAGES = [
         checks.late_end_changes_nothing,
     ),
     Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
+    Sabotage("a snapshot of another log is taken", snapshot_of_any_log, checks.new_machine_charges_nobody_twice),
+    Sabotage(
+        "a snapshot is taken without a run that is gone",
+        snapshot_without_a_run,
+        checks.new_machine_charges_nobody_twice,
+    ),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
     Sabotage("numbers may be longer than they must", long_varints, checks.bad_bytes_are_no_record),
     Sabotage("bytes behind a datum are overlooked", bytes_behind_a_datum, checks.bad_bytes_are_no_record),
