@@ -1,13 +1,14 @@
 """The deduplication store of one partition as the ids that it remembers grow: adding, reopening, looking up, memory.
 
-`python -m benchmarks.growth.stores [--quick] [--folder FOLDER]`: 12,000, 5 million and 50 million ids (1.2 GB of disk, a minute
-and a half), or a tenth of that. Looked up are new ids, as nearly all are, and among them a few that are there.
+`python -m benchmarks.growth.stores [--quick] [--folder FOLDER]`: 12,000, 5 million and 50 million ids (4 GB of disk, two
+minutes), or a tenth of that. Looked up are new ids, as nearly all are, and among them a few that are there.
 """
 
 import argparse
 import mmap
 import multiprocessing
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,14 +19,18 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from obstore.store import LocalStore
 
 from benchmarks.growth import Growth
 from benchmarks.proc import resident_without_files
+from streams.dedup.files import Manifest
+from streams.dedup.snapshots import Snapshots
 from streams.dedup.store import DedupStore
 
 SIZES = (12_000, 5_000_000, 50_000_000)
 _QUICK_SIZES = (12_000, 500_000, 5_000_000)
 _BATCH = 20_000
+_KEEP = timedelta(days=35)
 _SMALL_BATCH = 500
 # One of so many ids that are looked up is there already.
 _ONE_KNOWN_IN = 100
@@ -52,6 +57,7 @@ class Costs(NamedTuple):
     of_known: float
     cold: float
     memory: float
+    beginning_seconds: float
 
 
 def measured(quick: bool = False, folder: Path | None = None) -> list[Growth]:
@@ -83,6 +89,7 @@ def measured(quick: bool = False, folder: Path | None = None) -> list[Growth]:
         Growth(f"looking up {_BATCH:,}, files not in memory", told, small.cold, large.cold, "us an id"),
         Growth("adding", told, small.adding, large.adding, "us an id"),
         Growth("reopening", told, small.reopening_seconds, large.reopening_seconds, "s"),
+        Growth("beginning with a snapshot", told, small.beginning_seconds, large.beginning_seconds, "s"),
         Growth("memory beyond the files", told, small.memory, large.memory, "bytes an id"),
     ]
 
@@ -105,12 +112,13 @@ def _of_store(folder: Path, ids: int) -> Costs:
         of_small_batches=_looking_up(store, _mostly_new(numbers, known, _SMALL_BATCH)),
         of_known=_looking_up(store, lambda: numbers.choice(known, _BATCH)),
         memory=_in_a_process_of_its_own(_memory, folder) / ids,
+        beginning_seconds=_beginning(folder, store),
         cold=_cold(folder, store, _mostly_new(numbers, known, _BATCH)),
     )
 
 
 def _store(folder: Path) -> DedupStore:
-    return DedupStore(folder, "log", timedelta(days=35))
+    return DedupStore(folder, "log", _KEEP)
 
 
 def _filled(folder: Path, ids: int, numbers: np.random.Generator) -> float:
@@ -157,6 +165,23 @@ def _looking_up(store: DedupStore, some: Callable[[], Ids]) -> float:
 def _in_a_process_of_its_own(measure: Callable[[Path], float], folder: Path) -> float:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(measure, folder).result()
+
+
+def _beginning(folder: Path, store: DedupStore) -> float:
+    """What a machine without a store takes until it has one, seconds."""
+    snapshots = Snapshots(LocalStore(folder / "storage", mkdir=True), time.monotonic)
+    snapshot = snapshots.of("log", 0, _KEEP)
+    names = tuple(name for name, _ in store._files)
+    manifest = Manifest("log", store.reached_offset, store.newest_at, store.forgotten_before, names)
+    snapshot.upload(manifest, [run for _, run in store._files])
+    began_at = time.perf_counter()
+    other = DedupStore(folder / "other machine", "log", _KEEP, snapshot=snapshot)
+    other.begin_from_snapshot()
+    seconds = time.perf_counter() - began_at
+    assert len(other) == len(store)
+    for name in ("storage", "other machine"):
+        shutil.rmtree(folder / name)
+    return seconds
 
 
 def _memory(folder: Path) -> float:

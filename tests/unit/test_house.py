@@ -38,6 +38,8 @@ ARROWS = {
         "sinks.read.slice",
         "sinks.write.columns",
         "sinks.write.insert",
+        "streams.dedup.files",
+        "streams.dedup.snapshots",
         "streams.dedup.store",
     },
     # What another team would write: to be copied, so it knows none of us.
