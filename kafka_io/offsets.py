@@ -114,6 +114,34 @@ def reported_ends(
     return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in answers}
 
 
+def first_written_since(
+    consumer: Consumer, times: Mapping[TopicPartition, int], answer_seconds: float = ANSWER_SECONDS
+) -> dict[TopicPartition, int]:
+    """The first offset of each partition whose record was written at this time (milliseconds) or later, and its end where
+    there is none. All records before it were written earlier, even where the times of a partition do not rise.
+
+    With `read_committed` neither looks beyond the first open transaction. Tansu answers 0 whatever the time. Raises
+    KafkaException.
+    """
+    # Asked for first: what is written meanwhile then lies behind it.
+    ends = reported_ends(consumer, times, answer_seconds)
+    asked = [PartitionOffset(*partition, max(at, 0)) for partition, at in times.items()]
+    answers = consumer.offsets_for_times(asked, answer_seconds)
+    _raise_first_error(answers)
+    found = {TopicPartition(each.topic, each.partition): each.offset for each in answers}
+    return {each: offset if offset >= 0 else ends[each] for each, offset in found.items()}
+
+
+def read_more(consumer: Consumer, partition: TopicPartition, offset: int) -> None:
+    """Read this partition too. For a consumer that is in no group."""
+    consumer.incremental_assign([PartitionOffset(*partition, offset)])
+
+
+def read_no_more(consumer: Consumer, partition: TopicPartition) -> None:
+    """Read the other partitions alone. For a consumer that is in no group."""
+    consumer.incremental_unassign([PartitionOffset(*partition)])
+
+
 def last_known_end(consumer: Consumer, partition: TopicPartition) -> int:
     """The end of a partition by the last answer to a fetch, open transactions included; negative before the first answer."""
     return int(consumer.get_watermark_offsets(PartitionOffset(*partition), cached=True)[1])

@@ -27,6 +27,17 @@ class RaterMetrics:
             "credit_rater_batch_seconds", "Time to rate and commit a batch", registry=registry
         )
         self.remembered = Gauge("credit_remembered_ids", "Ids that a duplicate would be known by", registry=registry)
+        self.partitions_assigned = Gauge("credit_partitions_assigned", "Partitions of this rater", registry=registry)
+        self.partitions_rated = Gauge(
+            "credit_partitions_rated",
+            "Partitions of this rater that it rates, since their stores are ready",
+            registry=registry,
+        )
+        self.to_read_back = Gauge(
+            "credit_movements_to_read_back",
+            "Movements that its stores still have to read from the log",
+            registry=registry,
+        )
 
 
 def snapshots_failed(registry: CollectorRegistry) -> Counter:

@@ -1,8 +1,9 @@
 """Where a rater goes on in each partition: at the offset that its group committed, or where the operator has chosen.
 
 An offset is committed with a note. The note names the source topic and the log that has the movements of all earlier records,
-the time of the newest earlier record, and the settings with which all of them were rated. Where Kafka keeps the note, the rater
-notices a topic that was deleted and made anew, measures the age of events after a restart as before, and notices that another
+the time of the newest earlier record, how far the log's times lie behind those of its events at most (see `dedup.needed`), and
+the settings with which all of them were rated. Where Kafka keeps the note, the rater notices a topic that was deleted and made
+anew, measures the age of events after a restart as before, reads back only what it needs of the log, and notices that another
 rater has other settings.
 """
 
@@ -37,22 +38,32 @@ class KafkaSilentError(Outage):
 
 @dataclass(frozen=True)
 class _Note:
-    """The text that is committed beside an offset. `newest_at`: microseconds, None where it is not known."""
+    """The text that is committed beside an offset. `newest_at` and `log_behind`: microseconds, None where not known."""
 
     origin: str
     newest_at: int | None
+    log_behind: int | None
     rated_with: str
 
     def __str__(self) -> str:
-        newest_at = "" if self.newest_at is None else self.newest_at
-        return "; ".join((self.origin, f"newest record {newest_at}", f"rated with {self.rated_with}"))
+        times = (f"newest record {_written(self.newest_at)}", f"log behind {_written(self.log_behind)}")
+        return "; ".join((self.origin, *times, f"rated with {self.rated_with}"))
 
     @classmethod
     def read(cls, text: str | None) -> "_Note":
         """Read a note. One of an earlier version, or none at all, leaves fields empty."""
         origin, _, rest = (text or "").partition("; newest record ")
-        newest_at, _, rated_with = rest.partition("; rated with ")
-        return cls(origin, int(newest_at) if newest_at.isdigit() else None, rated_with)
+        times, _, rated_with = rest.partition("; rated with ")
+        newest_at, _, log_behind = times.partition("; log behind ")
+        return cls(origin, _read(newest_at), _read(log_behind), rated_with)
+
+
+def _written(micros: int | None) -> str:
+    return "" if micros is None else str(micros)
+
+
+def _read(micros: str) -> int | None:
+    return int(micros) if micros.isdigit() else None
 
 
 class Offsets:
@@ -71,27 +82,43 @@ class Offsets:
         self._missing = missing
 
     def to_commit(
-        self, offsets: Mapping[TopicPartition, int], newest_at: Mapping[TopicPartition, int]
+        self,
+        offsets: Mapping[TopicPartition, int],
+        newest_at: Mapping[TopicPartition, int],
+        log_behind: Mapping[int, int],
     ) -> dict[TopicPartition, OffsetAndNote]:
-        """These offsets with their notes. `newest_at`: the time of each partition's newest record, where it is known."""
+        """These offsets with their notes. `newest_at`: the time of each partition's newest record, where it is known.
+        `log_behind`: partition number → how far the log's times lie behind its events, where that is known."""
         return {
-            partition: OffsetAndNote(offset, str(self._note(partition, newest_at.get(partition))))
-            for partition, offset in offsets.items()
+            each: OffsetAndNote(offset, str(self._note(each, newest_at.get(each), log_behind.get(each.partition))))
+            for each, offset in offsets.items()
         }
 
-    def _note(self, partition: TopicPartition, newest_at: int | None) -> "_Note | str":
+    def _note(self, partition: TopicPartition, newest_at: int | None, log_behind: int | None) -> "_Note | str":
         """Only source topics have an origin, and so a note."""
         origin = self._origins.get(partition.topic)
-        return "" if origin is None else _Note(origin, newest_at, self._rated_with)
+        return "" if origin is None else _Note(origin, newest_at, log_behind, self._rated_with)
 
     def newest_at(self, committed: Committed) -> dict[TopicPartition, int]:
         """The time of the newest record of each source partition, by its note. Only notes about this topic count."""
+        noted = self._notes(committed)
+        return {partition: note.newest_at for partition, note in noted.items() if note.newest_at is not None}
+
+    def log_behind(self, committed: Committed) -> dict[int, int]:
+        """Partition number → how far the log's times lie behind those of its events at most. Only where the notes of both
+        source topics say it: one that does not may be of a rater that did not measure it."""
+        noted = self._notes(committed)
+        found = {}
+        for number in {partition.partition for partition in committed}:
+            notes = [noted.get(TopicPartition(topic, number)) for topic in self._origins]
+            said = [note.log_behind for note in notes if note is not None and note.log_behind is not None]
+            if len(said) == len(notes):
+                found[number] = max(said)
+        return found
+
+    def _notes(self, committed: Committed) -> dict[TopicPartition, _Note]:
         noted = {partition: _Note.read(answer.note) for partition, answer in self._of_sources(committed) if answer}
-        return {
-            partition: note.newest_at
-            for partition, note in noted.items()
-            if note.newest_at is not None and note.origin == self._origins[partition.topic]
-        }
+        return {partition: note for partition, note in noted.items() if note.origin == self._origins[partition.topic]}
 
     def log_other_settings(self, committed: Committed) -> None:
         """Log where earlier events were rated with other settings: another rater has them, or the operator changed them."""

@@ -18,6 +18,8 @@ class RaterOptions:
 
     `origins`: source topic → a text that identifies it and the log. `rated_with`: the settings that decide how an event ends,
     in words. Both are committed in the notes of offsets.
+
+    `stamps_the_log`: whether the times of the log are those of the raters that write it (CreateTime), and not a broker's.
     """
 
     partitions: int
@@ -29,4 +31,5 @@ class RaterOptions:
     rated_with: str = ""
     missing_offsets: MissingOffsets = MissingOffsets.STOP
     snapshots: Snapshots | None = None
+    stamps_the_log: bool = True
     wait_seconds: float = 0.2

@@ -98,14 +98,25 @@ class Rater:
         self._counts = OutcomeCounts(metrics, numbers)
         self._monotonic_seconds = monotonic_seconds
         self._complaints = Complaints(monotonic_seconds)
-        self._assignment = Assignment(consumer, writer, log_reader, options, clock, self._finish_before_leaving)
+        self._assignment = Assignment(
+            consumer, writer, log_reader, options, clock, self._finish_before_leaving, monotonic_seconds
+        )
+        metrics.partitions_assigned.set_function(lambda: self._assignment.readiness.assigned or 0)
+        metrics.partitions_rated.set_function(lambda: self._assignment.readiness.rated)
+        metrics.to_read_back.set_function(lambda: self._assignment.readiness.left)
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._under_way: UnderWay | None = None
 
     @property
-    def is_ready(self) -> bool:
-        """Whether it has read all rates and plans, and rates; or would rate if it had partitions."""
-        return self._feed.is_complete and self._assignment.is_prepared
+    def state(self) -> str:
+        """How far it is, in words. Any thread may ask."""
+        return str(self._assignment.readiness) if self._feed.is_complete else "rates and plans are being read"
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why it is not ready, None if it is: it has read all rates and plans, the group has assigned partitions, and it rates
+        those whose stores are ready. Any thread may ask."""
+        return None if self._feed.is_complete and self._assignment.readiness.is_ready else self.state
 
     def run(self, stop: threading.Event) -> None:
         """Rate until `stop` is set.
@@ -128,12 +139,15 @@ class Rater:
             # After an error a batch may still be under way. Its end changes nothing here: the log shows it at the next start.
             self._under_way = None
             self._committer.shutdown()
-            self._assignment.stores.save()
+            self._assignment.close()
             self._consumer.close()
 
     def _turn(self, patience: Patience) -> None:
         """Consume once, then rate the batch, or prepare partitions that a rebalance has brought."""
         try:
+            if self._assignment.has_ready:
+                self._finish()
+                self._assignment.begin_ready()
             records = self._consumed()
             if self._assignment.is_prepared:
                 self._rate(records, patience)
@@ -178,6 +192,7 @@ class Rater:
         if not next_offsets:
             return
         # 3. Write, and commit beside steps 1 and 2 of the next batch.
+        self._assignment.before_writing(outcomes.movements)
         self._write(batch, outcomes, refused_prices)
         offsets = self._assignment.offsets_to_commit(next_offsets, batch.newest_at)
         commit = self._committer.submit(self._writer.begin_commit(offsets, self._consumer))

@@ -16,9 +16,15 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def health_page(
-    host: str, port: int, setting: str, metrics: CollectorRegistry, not_ready: Callable[[], str | None]
+    host: str,
+    port: int,
+    setting: str,
+    metrics: CollectorRegistry,
+    not_ready: Callable[[], str | None],
+    does: Callable[[], str] = lambda: "ready",
 ) -> Iterator[int]:
-    """Serve the page for the length of a `with` block; gives the port. `not_ready` gives the reason why not, or None.
+    """Serve the page for the length of a `with` block; gives the port. `not_ready` gives the reason why not, or None; `does`
+    says what the worker does if it is ready.
 
     Raises OccupiedError, which names the `setting` for another port, where the port cannot be had.
     """
@@ -29,7 +35,7 @@ def health_page(
                 self._answer(200, b"ok\n")
             elif self.path == "/readyz":
                 reason = not_ready()
-                self._answer(503 if reason else 200, f"{reason or 'ready'}\n".encode())
+                self._answer(503 if reason else 200, f"{reason or does()}\n".encode())
             elif self.path == "/metrics":
                 self._answer(200, generate_latest(metrics), CONTENT_TYPE_LATEST)
             else:

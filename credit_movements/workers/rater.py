@@ -69,7 +69,8 @@ def run_rater(settings: Settings, stop: threading.Event, missing_offsets: Missin
             settings.rater_http_port,
             variable("rater_http_port"),
             metrics,
-            lambda: None if rater.is_ready else "rates and plans are being read, or partitions prepared",
+            lambda: rater.not_ready,
+            lambda: rater.state,
         ):
             rater.run(stop)
 
@@ -151,6 +152,8 @@ def _options(settings: Settings, topics: Mapping[str, TopicOnKafka], missing_off
         missing_offsets=missing_offsets,
         limits=limits_of(settings),
         batch_size=settings.rater_batch_size,
+        # Where the settings may not be read: as `setup` makes it.
+        stamps_the_log=log.settings.get("message.timestamp.type", "CreateTime") == "CreateTime",
     )
 
 

@@ -16,7 +16,12 @@ from streams.events.sorted_keys import Ints
 
 class DedupStores:
     """Partition number → store. `folder` holds a folder for each; `log_id` identifies the log that they are a projection of.
-    `snapshots`: where there are any, a store begins with its own."""
+
+    `snapshots`: where there are any, a store begins with its own, when its thread asks for it.
+
+    A store that `hold` has opened is behind the log until `make_ready`. Until then only the thread that reads the log back for
+    it may use it, and nothing is looked up in it.
+    """
 
     def __init__(self, folder: Path, log_id: str, keep: timedelta, snapshots: Snapshots | None = None) -> None:
         self._snapshots = snapshots
@@ -24,29 +29,46 @@ class DedupStores:
         self._log_id = log_id
         self._keep = keep
         self._stores: dict[int, DedupStore] = {}
+        self._ready: dict[int, DedupStore] = {}
 
     def __len__(self) -> int:
-        """How many ids they hold."""
-        return sum(map(len, self._stores.values()))
+        """How many ids the ready ones hold."""
+        return sum(map(len, self._ready.values()))
 
     def __getitem__(self, number: int) -> DedupStore:
         return self._stores[number]
 
-    def hold(self, numbers: Iterable[int]) -> dict[int, DedupStore]:
-        """The stores of exactly these partitions: opens the missing ones, saves and closes all others."""
+    def hold(self, numbers: Iterable[int], newest_at: Mapping[int, int]) -> dict[int, DedupStore]:
+        """The stores of exactly these partitions, none of them ready: opens the missing ones, saves and closes all others.
+
+        `newest_at` as in `note_newest`. Call it only while nobody reads the log back.
+        """
         wanted = list(numbers)
+        self._ready = {}
         for number in self._stores.keys() - set(wanted):
             self._stores.pop(number).save()
         for number in wanted:
             if number not in self._stores:
                 snapshot = self._snapshot_of(number)
                 self._stores[number] = DedupStore(self.folder_of(number), self._log_id, self._keep, snapshot=snapshot)
-            self._stores[number].begin_from_snapshot()
-        return {number: self._stores[number] for number in wanted}
+        held = {number: self._stores[number] for number in wanted}
+        # Before the log is read: the stores then need not keep ids that they may forget at once.
+        _note_newest(held, newest_at)
+        return held
+
+    def make_ready(self, numbers: Iterable[int]) -> None:
+        """These stores know all movements up to the end of the log."""
+        self._ready |= {number: self._stores[number] for number in numbers}
+
+    @property
+    def ready(self) -> list[int]:
+        """The partitions whose stores are ready, in order."""
+        return sorted(self._ready)
 
     def throw_away(self, number: int) -> None:
         """Delete the store of a partition, on disk too. It is then rebuilt from the log."""
         self._stores.pop(number, None)
+        self._ready.pop(number, None)
         shutil.rmtree(self.folder_of(number), ignore_errors=True)
         if (snapshot := self._snapshot_of(number)) is not None:
             snapshot.give_up()
@@ -63,13 +85,13 @@ class DedupStores:
         return f"{self.folder_of(number)}{'' if snapshot is None else f' and {snapshot}'}"
 
     def save(self) -> None:
+        """Save all, also those that are behind: call it only while nobody reads the log back."""
         for store in self._stores.values():
             store.save()
 
     def note_newest(self, newest_at: Mapping[int, int]) -> None:
-        """`newest_at`: partition number → the time of its newest record. It decides what a store may forget."""
-        for number, store in self._stores.items():
-            store.newest_at = max(store.newest_at, newest_at[number])
+        """`newest_at`: partition number → the time of its newest record. It decides what a ready store may forget."""
+        _note_newest(self._ready, newest_at)
 
     def look_up(self, partitions: Ints, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes, Ints]:
         """For each id in its partition: whether a movement has it, the content hash of that movement, and the time before which
@@ -77,7 +99,7 @@ class DedupStores:
         known = np.zeros(len(ids), dtype=bool)
         content = np.zeros(len(ids), dtype=np.uint64)
         forgotten_before = np.full(len(ids), NOTHING_FORGOTTEN, dtype=np.int64)
-        for number, store in self._stores.items():
+        for number, store in self._ready.items():
             rows = np.flatnonzero(partitions == number)
             if len(rows):
                 known[rows], content[rows] = store.look_up(ids[rows])
@@ -93,4 +115,9 @@ class DedupStores:
         """
         for number, reached_offset in reached.items():
             rows = np.flatnonzero(partitions == number)
-            self._stores[number].add(ids[rows], content[rows], occurred_at[rows], reached_offset)
+            self._ready[number].add(ids[rows], content[rows], occurred_at[rows], reached_offset)
+
+
+def _note_newest(stores: Mapping[int, DedupStore], newest_at: Mapping[int, int]) -> None:
+    for number, store in stores.items():
+        store.newest_at = max(store.newest_at, newest_at[number])

@@ -34,7 +34,7 @@ from tests.limits import LIMITS
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
-from tests.unit.streams import test_rater_snapshots, test_under_way
+from tests.unit.streams import test_one_by_one, test_rater_snapshots, test_rebuilt_stores, test_under_way
 from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.test_outcome import DAY, NOW, PARTITIONS, event, rate
 
@@ -99,6 +99,16 @@ def batch_after_an_aborted_one_is_dropped(fixture: Fixture) -> None:
 
 def partitions_go_when_all_is_done(fixture: Fixture) -> None:
     test_under_way.test_partitions_go_only_when_nothing_is_under_way(KafkaDouble(fixture("tmp_path"), NOW))
+
+
+def rebuilt_store_knows_what_matters(fixture: Fixture) -> None:
+    knows = test_rebuilt_stores.test_an_id_that_can_still_matter_is_known_to_a_rebuilt_store
+    knows(KafkaDouble(fixture("tmp_path"), NOW))
+
+
+def partition_waits_for_its_store(fixture: Fixture) -> None:
+    half_readable = test_one_by_one.half_readable(fixture("tmp_path"))
+    test_one_by_one.test_a_partition_is_rated_while_another_one_is_read_back(half_readable)
 
 
 def aborted_batch_is_rated_again(fixture: Fixture) -> None:

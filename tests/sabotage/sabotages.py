@@ -14,6 +14,8 @@
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
 | a snapshot of another log is taken | what this log has is charged again | `new_machine_charges_nobody_twice` |
 | a snapshot is taken without a run that is gone | what the run knew is charged again | `new_machine_charges_nobody_twice` |
+| a store is rebuilt from too late an offset | what comes again is charged again | `rebuilt_store_knows_what_matters` |
+| a partition is rated before its store is ready | its repeats are charged again | `partition_waits_for_its_store` |
 | of a conflict the last one wins | an id with other content is charged again | `first_content_stands` |
 | numbers may be longer than they must | one record in two encodings | `bad_bytes_are_no_record` |
 | bytes behind a datum are overlooked | what was joined or torn is charged | `bad_bytes_are_no_record` |
@@ -24,12 +26,12 @@
 | a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
 """
 
-import json
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,13 +49,15 @@ from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from streams import outcome
 from streams.dedup.catch_up import LogReader
-from streams.dedup.files import Manifest, write_manifest
 from streams.dedup.fingerprints import content_hashes, id_hashes
-from streams.dedup.snapshots import Snapshot
+from streams.dedup.needed import Needed
+from streams.dedup.progress import LogEnd
+from streams.dedup.read_back import ReadBack
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
+from tests.sabotage.snapshots import snapshot_of_any_log, snapshot_without_a_run
 
 Check = Callable[[Callable[[str], Any]], None]
 
@@ -132,23 +136,24 @@ def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LogReader, "_add", lambda *_: None)
 
 
-def snapshot_of_any_log(patch: pytest.MonkeyPatch) -> None:
-    def parsed(text: bytes, log_id: str, keep_micros: int) -> Manifest:
-        return honest(text, json.loads(text)["log_id"], keep_micros)._replace(log_id=log_id)
+def rebuilt_from_too_late(patch: pytest.MonkeyPatch) -> None:
+    def needed(*given: Any) -> Needed:
+        right = honest(*given)
+        return replace(right, written_since=right.written_since + timedelta(days=20) // timedelta(microseconds=1))
 
-    honest = Manifest.parsed
-    patch.setattr(Manifest, "parsed", parsed)
+    honest = Needed.of
+    patch.setattr(Needed, "of", needed)
 
 
-def snapshot_without_a_run(patch: pytest.MonkeyPatch) -> None:
-    def fetched(snapshot: Any, folder: Path, _: int) -> bool:
-        text = snapshot._objects.manifest()
-        manifest = Manifest.parsed(text, snapshot._log_id, snapshot._keep_micros)
-        there = tuple(name for name in manifest.runs if snapshot._objects.fetch_runs([name], folder))
-        write_manifest(folder, manifest._replace(runs=there).text())
-        return True
+def rated_before_its_store_is_ready(patch: pytest.MonkeyPatch) -> None:
+    def take_ready(reading: Any) -> dict[int, LogEnd]:
+        unready = reading._stores.keys() - taken.setdefault(id(reading), set())
+        taken[id(reading)] |= unready
+        return dict.fromkeys(unready, LogEnd(0, 0))
 
-    patch.setattr(Snapshot, "_fetched", fetched)
+    taken: dict[int, set[int]] = {}
+    patch.setattr(ReadBack, "take_ready", take_ready)
+    patch.setattr(ReadBack, "has_news", property(lambda reading: id(reading) not in taken))
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
@@ -254,6 +259,14 @@ SABOTAGES = [
         "a snapshot is taken without a run that is gone",
         snapshot_without_a_run,
         checks.new_machine_charges_nobody_twice,
+    ),
+    Sabotage(
+        "a store is rebuilt from too late an offset", rebuilt_from_too_late, checks.rebuilt_store_knows_what_matters
+    ),
+    Sabotage(
+        "a partition is rated before its store is ready",
+        rated_before_its_store_is_ready,
+        checks.partition_waits_for_its_store,
     ),
     Sabotage("of a conflict the last one wins", last_wins, checks.first_content_stands),
     Sabotage("numbers may be longer than they must", long_varints, checks.bad_bytes_are_no_record),

@@ -31,7 +31,7 @@ class RaterProcess(Child):
             if interruption is None
             else ("tests.integration.rater.rater_process", *interruption)
         )
-        own = {"rater_id": name, "rater_http_port": 0, "data_dir": settings.data_dir / (folder or name)}
+        own = {"rater_id": name, "data_dir": settings.data_dir / (folder or name)}
         given = settings.model_copy(update=own)
         environment: dict[str, str | None] = {each: None for each in os.environ if each.startswith("CREDIT_")}
         environment |= {variable(field): str(getattr(given, field)) for field in given.model_fields_set}

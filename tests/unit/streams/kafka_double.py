@@ -1,4 +1,4 @@
-"""A Kafka of lists around the real rater, for tests that need thousands of histories: one partition of each topic.
+"""A Kafka of lists around the real rater, for tests that need thousands of histories, with one partition of each topic or more.
 
 What is committed changes together, as in a transaction. It has a clock of its own for each reader, and may keep the notes of
 offsets or lose them, as brokers do.
@@ -21,12 +21,10 @@ from kafka_io.outages import Complaints, Patience
 from kafka_io.positions import TopicPartition, position_of
 from kafka_io.transactions import AbortedError
 from schemas.codec import RecordCodec
+from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
-from streams.dedup.fingerprints import content_hashes, id_hashes
+from streams.dedup.catch_up import LogReader
 from streams.dedup.snapshots import Snapshots
-from streams.dedup.store import DedupStore
-from streams.events.record_times import record_times
-from streams.events.table import events_of_movements
 from streams.metrics import RaterMetrics
 from streams.options import RaterOptions
 from streams.pricing.rates import Rate
@@ -36,6 +34,7 @@ from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from tests.limits import LIMITS
 from tests.unit.schemas.test_codec import RegisteredSchemas
+from tests.unit.streams.log_double import LogConsumer
 from tests.unit.streams.test_outcome import rate
 
 SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
@@ -51,15 +50,23 @@ class CrashedError(BaseException):
 
 
 class KafkaDouble:
-    """`letters`: (topic partition, offset) → (reason, detail). `keeps_notes`: whether it keeps the notes of offsets."""
+    """`letters`: (topic partition, offset) → (reason, detail). `keeps_notes`: whether it keeps the notes of offsets.
 
-    def __init__(self, folder: Path, now_micros: int, keeps_notes: bool = True) -> None:
+    `is_readable`: partition number → whether its log may be read back by now. With `waits_for_the_log` a turn of a rater ends
+    only when all is read back, so that nothing depends on how quick a thread is.
+    """
+
+    def __init__(self, folder: Path, now_micros: int, keeps_notes: bool = True, partitions: int = 1) -> None:
         self.folder = folder
         self.now_micros = now_micros
         self.keeps_notes = keeps_notes
-        self.records: dict[TopicPartition, list[Message]] = {TopicPartition(topic.name, 0): [] for topic in SOURCES}
+        self.partitions = partitions
+        self.records: dict[TopicPartition, list[Message]] = {
+            TopicPartition(topic.name, number): [] for topic in SOURCES for number in range(partitions)
+        }
         self.committed: dict[TopicPartition, PartitionOffset] = {}
         self.log: list[dict[str, Any]] = []
+        self._log_records: dict[int, list[Message]] = {number: [] for number in range(partitions)}
         self.letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
         self.next_commit: str = "commit"
         self._running: RunningRater | None = None
@@ -67,16 +74,40 @@ class KafkaDouble:
         self.may_commit.set()
         self.snapshots: Snapshots | None = None
         self.first_kept = dict.fromkeys(self.records, 0)
+        self.is_readable = {number: threading.Event() for number in range(partitions)}
+        for each in self.is_readable.values():
+            each.set()
+        self.waits_for_the_log = True
+        self.stamps_the_log = True
+
+    def read(self, partition: TopicPartition) -> list[Message]:
+        """The records of a partition of a source topic or of the log."""
+        of_log = partition.topic == CREDIT_MOVEMENTS.name
+        return self._log_records[partition.partition] if of_log else self.records.get(partition, [])
+
+    def write_log(self, movements: pl.DataFrame) -> dict[int, int]:
+        """Add movements with the time that the rater's machine has. Returns where the partitions written to end."""
+        self.log += movements.to_dicts()
+        stamp, ends = (1, self.now_micros // 1000), {}
+        values = CODECS[CREDIT_MOVEMENTS.name].encode(movements) if len(movements) else []
+        for number, value in zip(movements["source_partition"].to_list(), values, strict=True):
+            log = self._log_records[number]
+            log.append(
+                Message(topic=CREDIT_MOVEMENTS.name, partition=number, offset=len(log), value=value, timestamp=stamp)
+            )
+            ends[number] = len(log)
+        return ends
 
     def publish(self, topic: Topic, record: dict[str, Any], told_micros: int, kind: int = 1) -> None:
         """`kind`: 1 where the publisher stamps (CreateTime), 2 where the broker does."""
-        topic_partition = TopicPartition(topic.name, 0)
+        number = account_partition(record["account_id"], self.partitions)
+        topic_partition = TopicPartition(topic.name, number)
         codec = CODECS[topic.name]
         value = codec.encode_one({name: record[name] for name in codec.dtypes})
         stamp = (kind, told_micros // 1000)
         offset = len(self.records[topic_partition])
         self.records[topic_partition].append(
-            Message(topic=topic.name, partition=0, offset=offset, value=value, key=b"k", timestamp=stamp)
+            Message(topic=topic.name, partition=number, offset=offset, value=value, key=b"k", timestamp=stamp)
         )
 
     def delete_rated_records(self) -> None:
@@ -97,13 +128,14 @@ class RunningRater:
 
     def __init__(self, kafka: KafkaDouble, batch_size: int, limits: Limits, behind: Callable[[], Any]) -> None:
         options = RaterOptions(
-            partitions=1,
+            partitions=kafka.partitions,
             dedup_folder=kafka.folder,
             log_id="log",
             origins={topic.name: f"{topic.name} a, log" for topic in SOURCES},
             limits=limits,
             batch_size=batch_size,
             snapshots=kafka.snapshots,
+            stamps_the_log=kafka.stamps_the_log,
         )
         self._consumer = consumer = _Consumer(kafka)
         metrics = RaterMetrics(CollectorRegistry())
@@ -112,7 +144,7 @@ class RunningRater:
             cast(Any, consumer),
             cast(Any, _Writer(kafka)),
             cast(Any, _Feed()),
-            cast(Any, _LogReader(kafka)),
+            LogReader(cast(Any, LogConsumer(kafka)), CODECS[CREDIT_MOVEMENTS.name]),
             {topic.name: CODECS[topic.name] for topic in SOURCES},
             options,
             metrics,
@@ -125,11 +157,23 @@ class RunningRater:
         self.come_back()
 
     def turn(self, *, pauses: bool = True) -> None:
-        self.rater._turn(self._patience)
+        self._turn()
         if pauses:
-            self._consumer.is_quiet = True
-            self.rater._turn(self._patience)
-            self._consumer.is_quiet = False
+            self._quietly(self._turn)
+
+    def _turn(self) -> None:
+        self.rater._turn(self._patience)
+        reading = self.rater._assignment._reading
+        if reading is not None and self._kafka.waits_for_the_log:
+            reading.wait()
+            if self.rater._assignment.has_ready:
+                # As if the thread had been as quick as that.
+                self._quietly(lambda: self.rater._turn(self._patience))
+
+    def _quietly(self, turn: Callable[[], None]) -> None:
+        self._consumer.is_quiet, before = True, self._consumer.is_quiet
+        turn()
+        self._consumer.is_quiet = before
 
     def come_back(self) -> None:
         """A rebalance brings all partitions."""
@@ -183,12 +227,12 @@ class _Consumer:
         none = -1001
         return [
             self._kafka.committed.get(TopicPartition(each.topic, each.partition))
-            or PartitionOffset(each.topic, 0, none)
+            or PartitionOffset(each.topic, each.partition, none)
             for each in partitions
         ]
 
     def get_watermark_offsets(self, partition: PartitionOffset, _: float) -> tuple[int, int]:
-        return 0, len(self._kafka.records.get(TopicPartition(partition.topic, partition.partition), []))
+        return 0, len(self._kafka.read(TopicPartition(partition.topic, partition.partition)))
 
 
 class _Writer:
@@ -197,11 +241,11 @@ class _Writer:
 
     def begin(self) -> None:
         self._what, self._kafka.next_commit = self._kafka.next_commit, "commit"
-        self._movements: list[dict[str, Any]] = []
+        self._movements: list[pl.DataFrame] = []
         self._letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
 
     def append(self, movements: pl.DataFrame) -> None:
-        self._movements += movements.to_dicts()
+        self._movements.append(movements)
 
     def write_dead_letter(self, message: Message, reason: Any, detail: str) -> None:
         self._letters[position_of(message)] = (reason.value, detail)
@@ -216,14 +260,16 @@ class _Writer:
             raise CrashedError
         if what == "abort":
             raise AbortedError("for a test")
-        self._kafka.log += self._movements
+        ends: dict[int, int] = {}
+        for movements in self._movements:
+            ends |= self._kafka.write_log(movements)
         self._kafka.letters |= self._letters
         for topic_partition, (offset, note) in offsets.items():
             kept = note if self._kafka.keeps_notes else ""
-            self._kafka.committed[topic_partition] = PartitionOffset(topic_partition.topic, 0, offset, kept)
+            self._kafka.committed[topic_partition] = PartitionOffset(*topic_partition, offset, kept)
         if what == "crash after":
             raise CrashedError
-        return {0: len(self._kafka.log)} if self._movements else {}
+        return ends
 
 
 class _Feed:
@@ -233,36 +279,3 @@ class _Feed:
 
     def refresh(self) -> None:
         """Nothing is published."""
-
-
-class _LogReader:
-    def __init__(self, kafka: KafkaDouble) -> None:
-        self._kafka = kafka
-
-    def catch_up(self, stores: Mapping[int, DedupStore], _: threading.Event) -> dict[int, int]:
-        for store in stores.values():
-            missing = self._kafka.log[store.reached_offset :]
-            if missing:
-                schema: Any = CODECS[CREDIT_MOVEMENTS.name].dtypes
-                events = events_of_movements(pl.DataFrame(missing, schema=schema))
-                times = events["occurred_at"].to_numpy()
-                store.add(id_hashes(events), content_hashes(events), times, len(self._kafka.log))
-        return dict.fromkeys(stores, len(self._kafka.log))
-
-    def newest_before(
-        self, offsets: Mapping[TopicPartition, int], now_micros: int, _: threading.Event
-    ) -> dict[TopicPartition, int]:
-        return {
-            topic_partition: int(
-                record_times(
-                    [
-                        record.timestamp()
-                        for record in self._kafka.records[topic_partition][
-                            self._kafka.first_kept[topic_partition] : offset
-                        ]
-                    ],
-                    now_micros,
-                ).recorded_at.max(initial=0)
-            )
-            for topic_partition, offset in offsets.items()
-        }

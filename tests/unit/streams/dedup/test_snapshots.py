@@ -129,18 +129,25 @@ def test_a_run_that_is_deleted_under_the_eyes_of_a_reader_makes_it_begin_again(
     assert world.failures == 0
 
 
+def held(stores: DedupStores) -> DedupStore:
+    """The store of partition 0, as it begins."""
+    (store,) = stores.hold([0], {0: 0}).values()
+    store.begin_from_snapshot()
+    return store
+
+
 def test_a_store_that_was_thrown_away_is_filled_from_the_log(world: World) -> None:
     stores = DedupStores(world.folder / "first", "log", KEEP, world.snapshots)
-    add(stores.hold([0])[0], range(10), 10)
-    stores.hold([])
+    add(held(stores), range(10), 10)
+    stores.hold([], {})
     world.uploaded()
     stores = DedupStores(world.folder / "second", "log", KEEP, world.snapshots)
-    assert stores.hold([0])[0].reached_offset == 10
+    assert held(stores).reached_offset == 10
     stores.throw_away(0)
-    assert stores.hold([0])[0].reached_offset == 0
+    assert held(stores).reached_offset == 0
     world.begin()
     stores = DedupStores(world.folder / "third", "log", KEEP, world.snapshots)
-    assert stores.hold([0])[0].reached_offset == 0
+    assert held(stores).reached_offset == 0
     assert stores.places_of(0) == f"{world.folder / 'third' / '0'} and {world.snapshots.of('log', 0, KEEP)}"
 
 
