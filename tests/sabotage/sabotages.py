@@ -24,12 +24,10 @@
 | a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
 """
 
-import json
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,13 +45,12 @@ from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from streams import outcome
 from streams.dedup.catch_up import LogReader
-from streams.dedup.files import Manifest, write_manifest
 from streams.dedup.fingerprints import content_hashes, id_hashes
-from streams.dedup.snapshots import Snapshot
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
+from tests.sabotage.snapshots import snapshot_of_any_log, snapshot_without_a_run
 
 Check = Callable[[Callable[[str], Any]], None]
 
@@ -130,25 +127,6 @@ def leave_with_a_batch_under_way(patch: pytest.MonkeyPatch) -> None:
 
 def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LogReader, "_add", lambda *_: None)
-
-
-def snapshot_of_any_log(patch: pytest.MonkeyPatch) -> None:
-    def parsed(text: bytes, log_id: str, keep_micros: int) -> Manifest:
-        return honest(text, json.loads(text)["log_id"], keep_micros)._replace(log_id=log_id)
-
-    honest = Manifest.parsed
-    patch.setattr(Manifest, "parsed", parsed)
-
-
-def snapshot_without_a_run(patch: pytest.MonkeyPatch) -> None:
-    def fetched(snapshot: Any, folder: Path, _: int) -> bool:
-        text = snapshot._objects.manifest()
-        manifest = Manifest.parsed(text, snapshot._log_id, snapshot._keep_micros)
-        there = tuple(name for name in manifest.runs if snapshot._objects.fetch_runs([name], folder))
-        write_manifest(folder, manifest._replace(runs=there).text())
-        return True
-
-    patch.setattr(Snapshot, "_fetched", fetched)
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
