@@ -30,6 +30,7 @@ from streams.dedup.needed import Needed
 from streams.dedup.progress import Progress
 from streams.dedup.store import DedupStore
 from streams.events.record_times import record_times
+from streams.events.sorted_keys import Ints
 from streams.events.table import events_of_movements
 
 logger = logging.getLogger(__name__)
@@ -147,13 +148,19 @@ class LogReader:
             raise UndecodableError(decoded.refusals[0])
         events = events_of_movements(decoded.rows)
         ids, content, occurred_at = id_hashes(events), content_hashes(events), events["occurred_at"].to_numpy()
-        written_at = np.array([message.timestamp()[1] for message in messages], dtype=np.int64) * _MICROS_PER_MILLI
         partitions = np.array([message.partition() for message in messages], dtype=np.int64)
         for number in stores.keys() & set(np.unique(partitions).tolist()):
             rows = np.flatnonzero(partitions == number)
             reached_offset = position_of(messages[rows[-1]]).next_offset
             stores[number].add(ids[rows], content[rows], occurred_at[rows], reached_offset)
-            progress.read_to(number, reached_offset, len(rows), int((occurred_at[rows] - written_at[rows]).max()))
+            log_behind = _log_behind(messages, rows, occurred_at) if progress.is_whole(number) else 0
+            progress.read_to(number, reached_offset, len(rows), log_behind)
+
+
+def _log_behind(messages: list[Message], rows: Ints, occurred_at: Ints) -> int:
+    """How far the times of these rows' messages lie behind those of their events at most, in microseconds."""
+    written_at = np.array([messages[row].timestamp()[1] for row in rows.tolist()], dtype=np.int64) * _MICROS_PER_MILLI
+    return int((occurred_at[rows] - written_at).max())
 
 
 def _partition(number: int) -> TopicPartition:

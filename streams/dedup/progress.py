@@ -71,18 +71,21 @@ class Progress:
             self._ends[number] = end
 
     def read_to(self, number: int, offset: int, count: int, log_behind: int) -> None:
-        """Its next `count` records are read, and end before `offset`."""
+        """Its next `count` records are read, and end before `offset`. `log_behind`: of these; only where it `is_whole`."""
         with self._lock:
             self._positions[number] = offset
             self._read += count
             self._log_behind[number] = max(self._log_behind.get(number, 0), log_behind)
 
+    def is_whole(self, number: int) -> bool:
+        """Whether it is read from the log's beginning, so that what is measured on it is measured on all."""
+        return self._begins[number] == 0
+
     def reach_end(self, number: int, offset: int) -> None:
         """Its store knows all up to the log's end: who takes it from here may use the store."""
         with self._lock:
-            is_whole = self._begins[number] == 0
             self._ended.add(number)
-            self._at_end[number] = LogEnd(offset, self._log_behind.get(number, 0) if is_whole else None)
+            self._at_end[number] = LogEnd(offset, self._log_behind.get(number, 0) if self.is_whole(number) else None)
             for each in (self._begins, self._positions, self._ends):
                 del each[number]
 

@@ -118,7 +118,7 @@ class KafkaDouble:
         self, batch_size: int = 50, limits: Limits | None = None, behind: Callable[[], Any] = lambda: None
     ) -> "RunningRater":
         if self._running is not None:
-            self._running.wait_until_committed()
+            self._running.die()
         self._running = RunningRater(self, batch_size, limits or LIMITS, behind)
         return self._running
 
@@ -178,6 +178,12 @@ class RunningRater:
     def come_back(self) -> None:
         """A rebalance brings all partitions."""
         self.rater._assignment.on_assign(cast(Any, self._consumer), list(self._kafka.records))
+
+    def die(self) -> None:
+        """All that its process does ends, sooner or later: what is being committed, and the reading of the log."""
+        self.wait_until_committed()
+        if (reading := self.rater._assignment._reading) is not None:
+            reading.stop()
 
     def wait_until_committed(self) -> None:
         """Or until that has failed: the rater itself learns of it at its next turn."""
