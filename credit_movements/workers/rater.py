@@ -47,8 +47,9 @@ _DECIDE_HOW_EVENTS_END = (
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
 # A rater that is asked to stop ends within 15 s.
 _SECONDS_OF_LAST_UPLOADS = 5.0
-# A store that waits for its snapshot is not rated from, and the log has all that a snapshot has.
-_RETRIES_OF_SNAPSHOTS = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
+# A store that waits for its snapshot is not rated from, and the log has all that a snapshot has. One request carries 8 MiB.
+_SNAPSHOT_REQUEST_TIMEOUT = timedelta(seconds=10)
+_SNAPSHOT_RETRIES = {"max_retries": 2, "retry_timeout": _SNAPSHOT_REQUEST_TIMEOUT}
 _PRICES = (RATES, ACCOUNT_PLANS)
 # The rater uses these topics too. At its start they may still be missing.
 _ALSO_USED = (*_PRICES, *(dead_letter_topic(topic) for topic in (*SOURCES, *_PRICES)))
@@ -90,7 +91,9 @@ def _snapshots(settings: Settings, metrics: CollectorRegistry) -> Iterator[Snaps
         yield None
         return
     try:
-        storage = object_store(settings.dedup_snapshot_url, retry_config=_RETRIES_OF_SNAPSHOTS)
+        storage = object_store(
+            settings.dedup_snapshot_url, request_timeout=_SNAPSHOT_REQUEST_TIMEOUT, retry_config=_SNAPSHOT_RETRIES
+        )
     except StorageUrlError as error:
         raise SettingsError(f"{variable('dedup_snapshot_url')}: {error}") from error
     snapshots = Snapshots(storage, time.monotonic, snapshots_failed(metrics).inc)

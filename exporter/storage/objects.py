@@ -66,7 +66,7 @@ class StoredObject:
     modified_at_micros: int
 
 
-def object_store(url: str, **cloud_options: Any) -> ObjectStore:
+def object_store(url: str, request_timeout: timedelta = _REQUEST_TIMEOUT, **cloud_options: Any) -> ObjectStore:
     """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError."""
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
@@ -80,7 +80,7 @@ def object_store(url: str, **cloud_options: Any) -> ObjectStore:
         options = {"mkdir": True}
     elif scheme in _CLOUDS:
         # These options replace AWS_ALLOW_HTTP and the like, so they must allow an endpoint with http:// themselves.
-        options = {"client_options": {"timeout": _REQUEST_TIMEOUT, "allow_http": True}, **cloud_options}
+        options = {"client_options": {"timeout": request_timeout, "allow_http": True}, **cloud_options}
     try:
         return from_url(url, **options)
     except (BaseError, OSError, ValueError) as error:

@@ -4,7 +4,7 @@ Methods raise obstore's BaseError and OSError where the storage or the disk fail
 what was written.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -21,12 +21,16 @@ from streams.dedup.runs import Run
 
 # What a manifest does not name may be named by the next one of another rater that uploads it just now.
 KEPT_UNNAMED: Final = timedelta(days=1)
-_PIECE_BYTES = 16 * 1024 * 1024
+_PIECE_BYTES = 8 * 1024 * 1024
 _PIECES_AT_ONCE = 4
 _BYTES_AN_ENTRY = 24
 # The first bytes of a run's file say its shape. A manifest has some 30 names.
 _MOST_BYTES_OF_HEADER = 4096
 _MOST_BYTES_OF_MANIFEST = 1024 * 1024
+
+
+class StoppedError(Exception):
+    """Nobody waits for the snapshot any more."""
 
 
 class _Piece(NamedTuple):
@@ -63,14 +67,17 @@ class SnapshotObjects:
             raise ValueError("its manifest is not what was written")
         return text
 
-    def fetch_runs(self, names: Sequence[str], folder: Path) -> bool:
-        """Put these runs into the folder, those that are there already excepted. False where the storage lacks one."""
+    def fetch_runs(self, names: Sequence[str], folder: Path, is_stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Put these runs into the folder, those that are there already excepted. False where the storage lacks one.
+
+        Raises StoppedError if `is_stopped` says so on the way.
+        """
         missing = [name for name in names if not (folder / name).exists()]
         folder.mkdir(parents=True, exist_ok=True)
         try:
             pieces = [piece for name in missing for piece in self._pieces(name, new_file(folder, name))]
             with ThreadPoolExecutor(_PIECES_AT_ONCE, thread_name_prefix="snapshot") as pool:
-                list(pool.map(self._fetch, pieces))
+                list(pool.map(lambda piece: self._fetch(piece, is_stopped), pieces))
             for name in missing:
                 checked_run(new_file(folder, name), name)
             for name in missing:
@@ -112,7 +119,9 @@ class SnapshotObjects:
             for begin in range(0, size, _PIECE_BYTES)
         ]
 
-    def _fetch(self, piece: _Piece) -> None:
+    def _fetch(self, piece: _Piece, is_stopped: Callable[[], bool]) -> None:
+        if is_stopped():
+            raise StoppedError
         fetched = obstore.get_range(self._storage, piece.key, start=piece.begin, end=piece.end)
         with piece.file.open("r+b") as file:
             file.seek(piece.begin)

@@ -27,7 +27,7 @@ from obstore.store import ObjectStore
 from kafka_io.outages import SECONDS_BETWEEN_COMPLAINTS, Complaints, MonotonicSeconds
 from streams.dedup.files import Manifest, write_manifest
 from streams.dedup.runs import Run
-from streams.dedup.snapshot_objects import SnapshotObjects
+from streams.dedup.snapshot_objects import SnapshotObjects, StoppedError
 
 logger = logging.getLogger(__name__)
 
@@ -139,13 +139,15 @@ class Snapshot:
         """The store has written this manifest, which names these runs: have it uploaded. Returns at once."""
         self._all.offer(self, manifest, runs)
 
-    def fetch(self, folder: Path, reached_offset: int) -> bool:
-        """Put the snapshot into the folder of a store that has come to `reached_offset`. False where it is not worth it, or
-        fails: then the folder is as it was."""
+    def fetch(self, folder: Path, reached_offset: int, is_stopped: Callable[[], bool]) -> bool:
+        """Put the snapshot into the folder of a store that has come to `reached_offset`. False where it is not worth it, fails,
+        or `is_stopped` says so on the way: then the folder is as it was."""
         if self._is_given_up or not self._all.is_reachable:
             return False
         try:
-            return self._fetched(folder, reached_offset)
+            return self._fetched(folder, reached_offset, is_stopped)
+        except StoppedError:
+            return False
         except ValueError as error:
             self._all.failed()
             logger.warning("%s is refused, and the log is read instead: %s", self, error)
@@ -175,7 +177,7 @@ class Snapshot:
             self._all.failed()
             logger.warning("%s is given up, and cannot be deleted: %s", self, _first_line(error))
 
-    def _fetched(self, folder: Path, reached_offset: int) -> bool:
+    def _fetched(self, folder: Path, reached_offset: int, is_stopped: Callable[[], bool]) -> bool:
         for _ in range(_ATTEMPTS):
             text = self._objects.manifest()
             if text is None:
@@ -184,7 +186,7 @@ class Snapshot:
             # A store that begins takes whatever there is.
             if manifest.reached_offset <= reached_offset + (_WORTH_FETCHING if reached_offset else 0):
                 return False
-            if self._objects.fetch_runs(manifest.runs, folder):
+            if self._objects.fetch_runs(manifest.runs, folder, is_stopped):
                 write_manifest(folder, text)
                 return True
         raise ValueError("a run that it names is not there")

@@ -14,6 +14,7 @@ pauses. The pauses are counted in entries, since nothing here knows a clock.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,10 +74,13 @@ class DedupStore:
     def __len__(self) -> int:
         return sum(map(len, self._runs()))
 
-    def begin_from_snapshot(self) -> None:
-        """Take the store's snapshot from object storage, if that saves much reading of the log. Asks once."""
-        asked, self._has_asked = self._has_asked, True
-        if self._snapshot is not None and not asked and self._snapshot.fetch(self._folder, self.reached_offset):
+    def begin_from_snapshot(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Take the store's snapshot from object storage, if that saves much reading of the log, and unless `is_stopped` says so
+        on the way. Asks once."""
+        if self._snapshot is None or self._has_asked:
+            return
+        self._has_asked = True
+        if self._snapshot.fetch(self._folder, self.reached_offset, is_stopped):
             self._load()
             self._filter = BloomFilter.of(self._runs())
             logger.info(

@@ -19,7 +19,7 @@ def snapshot_of_any_log(patch: pytest.MonkeyPatch) -> None:
 
 
 def snapshot_without_a_run(patch: pytest.MonkeyPatch) -> None:
-    def fetched(snapshot: Any, folder: Path, _: int) -> bool:
+    def fetched(snapshot: Any, folder: Path, *_: Any) -> bool:
         text = snapshot._objects.manifest()
         manifest = Manifest.parsed(text, snapshot._log_id, snapshot._keep_micros)
         there = tuple(name for name in manifest.runs if snapshot._objects.fetch_runs([name], folder))

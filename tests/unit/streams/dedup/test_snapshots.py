@@ -151,6 +151,19 @@ def test_a_store_that_was_thrown_away_is_filled_from_the_log(world: World) -> No
     assert stores.places_of(0) == f"{world.folder / 'third' / '0'} and {world.snapshots.of('log', 0, KEEP)}"
 
 
+def test_a_fetch_that_nobody_waits_for_any_more_ends_in_the_middle(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_objects, "_PIECE_BYTES", 1000)
+    fill(world)
+    asked = iter([False, False, False])
+    store = DedupStore(world.folder / "second", "log", KEEP, snapshot=world.snapshot())
+    store.begin_from_snapshot(lambda: next(asked, True))
+    assert store.reached_offset == 0
+    assert not list((world.folder / "second").iterdir())
+    assert world.failures == 0
+
+
 def test_runs_that_an_older_version_wrote_are_uploaded_as_they_are(world: World) -> None:
     data = np.asfortranarray(np.stack([np.arange(500, dtype=np.uint64) * np.uint64(each) for each in (1, 3, 0)]))
     folder = world.folder / "first"
