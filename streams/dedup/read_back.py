@@ -70,7 +70,7 @@ class ReadBack:
     def _read(self) -> None:
         for store in self._stores.values():
             if not self._stop.is_set():
-                store.begin_from_snapshot()
+                store.begin_from_snapshot(self._stop.is_set)
         self._patience.outlast("Kafka", lambda: self._reader.skip(self._stores, self._needed))
         self._patience.outlast("Kafka", lambda: outlast_registry(self._patience, self._read_on))
 

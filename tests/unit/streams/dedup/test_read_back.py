@@ -30,7 +30,7 @@ class Reader:
 
 
 class Store:
-    def begin_from_snapshot(self) -> None:
+    def begin_from_snapshot(self, _: Callable[[], bool]) -> None:
         """There is none."""
 
 
