@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from kafka_io.positions import TopicPartition
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+from streams.dedup import catch_up
 from streams.watches.clock import ClockBehindError
 from tests.limits import LIMITS
 from tests.unit.streams.kafka_double import CrashedError, KafkaDouble
@@ -171,8 +172,11 @@ class ClockMachine(RuleBasedStateMachine):
     """Any timestamps of publishers and brokers, any clock of the machine that rates, any order of crashes, restarts and lost
     stores: no id is ever charged twice, and each event ends as exactly one thing."""
 
-    @initialize(keeps_notes=st.booleans())
-    def begin(self, keeps_notes: bool) -> None:
+    @initialize(keeps_notes=st.booleans(), tail=st.sampled_from([1, 2, catch_up.TAIL]))
+    def begin(self, keeps_notes: bool, tail: int) -> None:
+        self.patch = pytest.MonkeyPatch()
+        # So short that the newest record is often not among them.
+        self.patch.setattr(catch_up, "TAIL", tail)
         self.folder = Path(tempfile.mkdtemp())
         self.kafka = KafkaDouble(self.folder / "seen", NOW, keeps_notes)
         self.published: dict[TopicPartition, list[dict[str, Any]]] = {
@@ -183,6 +187,12 @@ class ClockMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "kafka"):
             return
+        try:
+            self.all_is_well_in_the_end()
+        finally:
+            self.patch.undo()
+
+    def all_is_well_in_the_end(self) -> None:
         self.kafka.next_commit = "commit"
         try:
             self.running.catch_up()
