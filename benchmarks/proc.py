@@ -9,6 +9,11 @@ def memory(process: int | str = "self") -> float:
     return _of_status(process, "VmRSS")
 
 
+def resident_without_files(process: int | str = "self") -> float:
+    """What is a process's own: without what the system keeps in memory of files, and can drop."""
+    return _of_status(process, "RssAnon")
+
+
 def peak(process: int | str = "self") -> float:
     """The most since its start, or since `reset_peak`."""
     return _of_status(process, "VmHWM")

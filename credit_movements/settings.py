@@ -101,6 +101,10 @@ class Settings(BaseSettings):
     max_count_quantity: int = Field(10_000, ge=1, description="most fragments or messages that one event may have")
     rater_id: Text = Field(None, description="transactional id of a rater, its own for each; default: host and random")
     rater_batch_size: int = Field(50_000, ge=1, le=1_000_000, description="most events that a rater takes at once")
+    dedup_snapshot_url: Text = Field(
+        None,
+        description="where raters keep snapshots of remembered ids: s3:// and so on, as for CSV files; none: nowhere",
+    )
     # The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
     sink_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="most movements that a sink takes at once")
 

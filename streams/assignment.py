@@ -76,7 +76,7 @@ class Assignment:
         self._reading: ReadBack | None = None
         # Partition number → how far the log's times lie behind those of its events at most, where that is known.
         self._log_behind: dict[int, int] = {}
-        self.stores = DedupStores(options.dedup_folder, options.log_id, options.limits.max_age)
+        self.stores = DedupStores(options.dedup_folder, options.log_id, options.limits.max_age, options.snapshots)
         self.next_offsets: dict[TopicPartition, int] = {}
         self.newest_at: dict[TopicPartition, int] = {}
         self.is_prepared = False
@@ -251,9 +251,9 @@ class Assignment:
         try:
             return self._reading.take_ready()
         except OffsetOutOfRangeError as error:
-            folder = self.stores.folder_of(error.topic_partition.partition)
+            places = self.stores.places_of(error.topic_partition.partition)
             raise MisplacedOffsetError(
-                f"{error}: remove {folder}, and the ids of all movements are read from the log again"
+                f"{error}: remove {places}, and the ids of all movements are read from the log again"
             ) from error
 
     def _stop_reading(self) -> None:

@@ -38,3 +38,12 @@ class RaterMetrics:
             "Movements that its stores still have to read from the log",
             registry=registry,
         )
+
+
+def snapshots_failed(registry: CollectorRegistry) -> Counter:
+    """Of a rater that has snapshots."""
+    return Counter(
+        "credit_snapshots_failed",
+        "Snapshots of remembered ids that could not be uploaded, fetched or used",
+        registry=registry,
+    )

@@ -3,24 +3,29 @@
 import gc
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
 from credit_movements.clock import now_micros
-from credit_movements.settings import Settings, variable
+from credit_movements.settings import Settings, SettingsError, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import TopicOnKafka
 from credit_movements.supervision.occupancy import rater_folder_claimed
 from credit_movements.workers.health import health_page
+from exporter.storage.objects import StorageUrlError, object_store
 from kafka_io.transaction_watch import TransactionWatch
 from kafka_io.transactions import MakeProducer
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, dead_letter_topic
 from streams.dedup.catch_up import LogReader
+from streams.dedup.snapshots import Snapshots
 from streams.events.table import SOURCES
-from streams.metrics import RaterMetrics
+from streams.metrics import RaterMetrics, snapshots_failed
 from streams.missing_offsets import MissingOffsets
 from streams.options import RaterOptions
 from streams.price_feed import PriceFeed
@@ -40,6 +45,11 @@ _DECIDE_HOW_EVENTS_END = (
     "max_count_quantity",
 )
 _OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
+# A rater that is asked to stop ends within 15 s.
+_SECONDS_OF_LAST_UPLOADS = 5.0
+# A store that waits for its snapshot is not rated from, and the log has all that a snapshot has. One request carries 8 MiB.
+_SNAPSHOT_REQUEST_TIMEOUT = timedelta(seconds=10)
+_SNAPSHOT_RETRIES = {"max_retries": 2, "retry_timeout": _SNAPSHOT_REQUEST_TIMEOUT}
 _PRICES = (RATES, ACCOUNT_PLANS)
 # The rater uses these topics too. At its start they may still be missing.
 _ALSO_USED = (*_PRICES, *(dead_letter_topic(topic) for topic in (*SOURCES, *_PRICES)))
@@ -52,8 +62,8 @@ def run_rater(settings: Settings, stop: threading.Event, missing_offsets: Missin
     MisplacedOffsetError and ClockBehindError where it cannot go on.
     """
     metrics = CollectorRegistry()
-    with rater_folder_claimed(settings.data_dir, variable("data_dir")):
-        rater = make_rater(settings, metrics, missing_offsets)
+    with rater_folder_claimed(settings.data_dir, variable("data_dir")), _snapshots(settings, metrics) as snapshots:
+        rater = make_rater(settings, metrics, missing_offsets, snapshots)
         _spare_the_garbage_collector()
         with health_page(
             settings.http_host,
@@ -74,8 +84,30 @@ def _spare_the_garbage_collector() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
+@contextmanager
+def _snapshots(settings: Settings, metrics: CollectorRegistry) -> Iterator[Snapshots | None]:
+    """Those of the stores, for as long as the rater runs; at its end the last ones are uploaded. Raises SettingsError."""
+    if settings.dedup_snapshot_url is None:
+        yield None
+        return
+    try:
+        storage = object_store(
+            settings.dedup_snapshot_url, request_timeout=_SNAPSHOT_REQUEST_TIMEOUT, retry_config=_SNAPSHOT_RETRIES
+        )
+    except StorageUrlError as error:
+        raise SettingsError(f"{variable('dedup_snapshot_url')}: {error}") from error
+    snapshots = Snapshots(storage, time.monotonic, snapshots_failed(metrics).inc)
+    try:
+        yield snapshots
+    finally:
+        snapshots.close(_SECONDS_OF_LAST_UPLOADS)
+
+
 def make_rater(
-    settings: Settings, metrics: CollectorRegistry, missing_offsets: MissingOffsets = MissingOffsets.STOP
+    settings: Settings,
+    metrics: CollectorRegistry,
+    missing_offsets: MissingOffsets = MissingOffsets.STOP,
+    snapshots: Snapshots | None = None,
 ) -> Rater:
     topics = kafka_topics.checked(settings, [*SOURCES, CREDIT_MOVEMENTS], _ALSO_USED)
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
@@ -86,7 +118,7 @@ def make_rater(
         feed=_price_feed(settings),
         log_reader=LogReader(clients.reading_consumer(settings, "log"), movements),
         codecs={topic.name: clients.codec(settings, topic) for topic in SOURCES},
-        options=_options(settings, topics, missing_offsets),
+        options=replace(_options(settings, topics, missing_offsets), snapshots=snapshots),
         metrics=counts,
         numbers=NumberWatch(counts.not_numbers, time.monotonic),
         clock=ClockWatch(

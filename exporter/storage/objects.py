@@ -66,6 +66,27 @@ class StoredObject:
     modified_at_micros: int
 
 
+def object_store(url: str, request_timeout: timedelta = _REQUEST_TIMEOUT, **cloud_options: Any) -> ObjectStore:
+    """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
+        raise StorageUrlError(
+            f"{url}: not a storage; file:///folder, s3://bucket, gs://bucket or az://container would be"
+        )
+    if rest.split("/")[0].endswith(_UNORDERED_BUCKET):
+        raise StorageUrlError(f"{url}: a directory bucket lists names in no order; a general purpose bucket would do")
+    options: dict[str, Any] = {}
+    if scheme == "file":
+        options = {"mkdir": True}
+    elif scheme in _CLOUDS:
+        # These options replace AWS_ALLOW_HTTP and the like, so they must allow an endpoint with http:// themselves.
+        options = {"client_options": {"timeout": request_timeout, "allow_http": True}, **cloud_options}
+    try:
+        return from_url(url, **options)
+    except (BaseError, OSError, ValueError) as error:
+        raise StorageUrlError(f"{url}: {_first_line(error)}") from error
+
+
 class ExportStorage:
     """All methods raise StorageUnavailableError; those that are not `async` block."""
 
@@ -81,34 +102,14 @@ class ExportStorage:
 
         `public_endpoint` is the address of an S3 storage for customers, where it differs from ours: presigned URLs name it.
         """
-        scheme, _, rest = url.partition("://")
-        if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
-            raise StorageUrlError(
-                f"{url}: not a storage; file:///folder, s3://bucket, gs://bucket or az://container would be"
-            )
-        if rest.split("/")[0].endswith(_UNORDERED_BUCKET):
-            raise StorageUrlError(
-                f"{url}: a directory bucket lists names in no order; a general purpose bucket would do"
-            )
-        if public_endpoint not in (None, NO_PUBLIC_ENDPOINT) and scheme != "s3":
+        if public_endpoint in (None, NO_PUBLIC_ENDPOINT):
+            store = object_store(url)
+            return cls(store, None if public_endpoint else store)
+        if not url.startswith("s3://"):
             raise StorageUrlError(f"{url}: a public endpoint can only be given for s3://")
-        if public_endpoint not in (None, NO_PUBLIC_ENDPOINT) and not public_endpoint.startswith(
-            ("http://", "https://")
-        ):
+        if not public_endpoint.startswith(("http://", "https://")):
             raise StorageUrlError(f"{public_endpoint}: not a public endpoint; https://storage.example.com would be one")
-        options: dict[str, Any] = {}
-        if scheme == "file":
-            options = {"mkdir": True}
-        elif scheme != "memory":
-            # These options replace AWS_ALLOW_HTTP and the like, so they must allow an endpoint with http:// themselves.
-            options = {"client_options": {"timeout": _REQUEST_TIMEOUT, "allow_http": True}}
-        try:
-            store = from_url(url, **options)
-            if scheme not in _CLOUDS or public_endpoint == NO_PUBLIC_ENDPOINT:
-                return cls(store)
-            return cls(store, from_url(url, endpoint=public_endpoint, **options) if public_endpoint else store)
-        except (BaseError, OSError, ValueError) as error:
-            raise StorageUrlError(f"{url}: {_first_line(error)}") from error
+        return cls(object_store(url), object_store(url, endpoint=public_endpoint))
 
     def put_stream(self, key: str, chunks: Iterable[bytes], headers: dict[str, str] | None = None) -> StoredFile:
         """Write an object of any length in flat memory. It appears whole or, if `chunks` raises, not at all.

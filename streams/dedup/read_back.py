@@ -68,6 +68,9 @@ class ReadBack:
         self.wait()
 
     def _read(self) -> None:
+        for store in self._stores.values():
+            if not self._stop.is_set():
+                store.begin_from_snapshot(self._stop.is_set)
         self._patience.outlast("Kafka", lambda: self._reader.skip(self._stores, self._needed))
         self._patience.outlast("Kafka", lambda: outlast_registry(self._patience, self._read_on))
 

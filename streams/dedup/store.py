@@ -13,25 +13,24 @@ A disk that cannot be written does not stop the rater: the entries stay in memor
 pauses. The pauses are counted in entries, since nothing here knows a clock.
 """
 
-import json
 import logging
-import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from xxhash import xxh3_64_hexdigest
 
-from streams.dedup.fingerprints import ALGORITHM, Hashes
+from streams.dedup.bloom import BloomFilter
+from streams.dedup.files import MANIFEST, Manifest, clear, read_run, write_manifest, write_run
+from streams.dedup.fingerprints import Hashes
 from streams.dedup.runs import Run, look_up, merged
+from streams.dedup.snapshots import Snapshot
 from streams.events.sorted_keys import Ints
 
 logger = logging.getLogger(__name__)
 
 _RUNS_TO_MERGE = 8
-_MANIFEST = "manifest.json"
 MAX_ENTRIES_IN_MEMORY = 250_000
 # Before every time that can be stored.
 NOTHING_FORGOTTEN = -(2**62)
@@ -46,8 +45,17 @@ class DedupStore:
     `forgotten_before`. `newest_at` is the time of the partition's newest record. Both times are in microseconds.
     """
 
-    def __init__(self, folder: Path, log_id: str, keep: timedelta, max_in_memory: int = MAX_ENTRIES_IN_MEMORY) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log_id: str,
+        keep: timedelta,
+        max_in_memory: int = MAX_ENTRIES_IN_MEMORY,
+        snapshot: Snapshot | None = None,
+    ) -> None:
         self._folder = folder
+        self._snapshot = snapshot
+        self._has_asked = False
         self._log_id = log_id
         self._keep_micros = keep // timedelta(microseconds=1)
         self._max_in_memory = max_in_memory
@@ -61,21 +69,42 @@ class DedupStore:
         self.newest_at = 0
         self.forgotten_before = NOTHING_FORGOTTEN
         self._load()
+        self._filter = BloomFilter.of(self._runs())
 
     def __len__(self) -> int:
         return sum(map(len, self._runs()))
 
+    def begin_from_snapshot(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Take the store's snapshot from object storage, if that saves much reading of the log, and unless `is_stopped` says so
+        on the way. Asks once."""
+        if self._snapshot is None or self._has_asked:
+            return
+        self._has_asked = True
+        if self._snapshot.fetch(self._folder, self.reached_offset, is_stopped):
+            self._load()
+            self._filter = BloomFilter.of(self._runs())
+            logger.info(
+                "%s begins with %s: %d ids, offset %d", self._folder, self._snapshot, len(self), self.reached_offset
+            )
+
     def look_up(self, ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
         """For each id hash whether a movement has it, and the content hash of that movement."""
-        return look_up(self._runs(), ids)
+        known = np.zeros(len(ids), dtype=bool)
+        content = np.zeros(len(ids), dtype=np.uint64)
+        rows = np.flatnonzero(self._filter.may_hold(ids))
+        known[rows], content[rows] = look_up(self._runs(), ids[rows])
+        return known, content
 
     def add(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:
         """Add movements that are committed to the log. The store then knows all below `reached_offset`."""
         self.reached_offset = reached_offset
         if len(ids) == 0:
             return
-        self._memory.append(Run.of(ids, content, occurred_at))
-        self._memory = self._levelled(self._memory)
+        run = Run.of(ids, content, occurred_at)
+        self._memory = self._levelled([*self._memory, run])
+        self._filter.add(run)
+        if self._filter.is_full:
+            self._filter = BloomFilter.of(self._runs())
         if sum(map(len, self._memory)) >= self._save_at:
             self.save()
 
@@ -94,13 +123,13 @@ class DedupStore:
 
     def _save(self) -> None:
         if self._memory:
-            self._files.append(self._written(self._merged(self._memory)))
+            self._files.append(write_run(self._folder, self._merged(self._memory)))
             self._memory = []
         if self.reached_offset == self._saved_offset:
             return
         while len(self._files) >= _RUNS_TO_MERGE and self._last_are_alike(self._files):
             last = self._files[-_RUNS_TO_MERGE:]
-            self._files[-_RUNS_TO_MERGE:] = [self._written(self._merged([run for _, run in last]))]
+            self._files[-_RUNS_TO_MERGE:] = [write_run(self._folder, self._merged([run for _, run in last]))]
             self._obsolete += [name for name, _ in last]
         self._write_manifest()
         # If all entries of the other parts were forgotten, a merged run equals one of its parts, and has the same name.
@@ -129,79 +158,39 @@ class DedupStore:
     def _last_are_alike(files: list[tuple[str, Run]]) -> bool:
         return len(files[-_RUNS_TO_MERGE][1]) < _RUNS_TO_MERGE * max(1, len(files[-1][1]))
 
-    def _written(self, run: Run) -> tuple[str, Run]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"{_checksum(run)}-{len(run)}.npy"
-        new = self._folder / f"{name}.new"
-        try:
-            with new.open("wb") as file:
-                np.save(file, run.data)
-                _to_disk(file.fileno())
-        except OSError:
-            # The next attempt uses another name, so a torn file would only take room on a full disk.
-            new.unlink(missing_ok=True)
-            raise
-        os.replace(new, self._folder / name)
-        return name, self._mapped(name)
-
-    def _mapped(self, name: str) -> Run:
-        return Run(np.load(self._folder / name, mmap_mode="r"))
-
     def _write_manifest(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        manifest = {
-            "algorithm": ALGORITHM,
-            "log_id": self._log_id,
-            "reached_offset": self.reached_offset,
-            "newest_at": self.newest_at,
-            "forgotten_before": self.forgotten_before,
-            "runs": [name for name, _ in self._files],
-        }
-        new = self._folder / f"{_MANIFEST}.new"
-        with new.open("w") as file:
-            json.dump(manifest, file)
-            file.flush()
-            _to_disk(file.fileno())
-        os.replace(new, self._folder / _MANIFEST)
+        names = tuple(name for name, _ in self._files)
+        manifest = Manifest(self._log_id, self.reached_offset, self.newest_at, self.forgotten_before, names)
+        write_manifest(self._folder, manifest.text())
         self._saved_offset = self.reached_offset
+        if self._snapshot is not None:
+            self._snapshot.offer(manifest, [run for _, run in self._files])
 
     def _load(self) -> None:
         try:
-            manifest = json.loads((self._folder / _MANIFEST).read_text())
-            self._adopt(manifest)
+            self._adopt(Manifest.parsed((self._folder / MANIFEST).read_bytes(), self._log_id, self._keep_micros))
         except FileNotFoundError:
             self._start_over()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             logger.warning("%s is unusable and is rebuilt from the log: %s", self._folder, error)
             self._start_over()
 
-    def _adopt(self, manifest: dict[str, Any]) -> None:
-        if (manifest["algorithm"], manifest["log_id"]) != (ALGORITHM, self._log_id):
-            raise ValueError("it was made for another log or with another hash")
-        newest_at, forgotten_before = int(manifest["newest_at"]), int(manifest["forgotten_before"])
-        if forgotten_before > newest_at - self._keep_micros:
-            raise ValueError("it has forgotten ids that must be remembered now")
-        files = []
-        for name in manifest["runs"]:
-            run = self._mapped(name)
-            if run.data.dtype != np.uint64 or run.data.ndim != 2 or not name.startswith(_checksum(run)):
-                raise ValueError(f"{name} is not what was written")
-            files.append((name, run))
-        self._files = files
-        self._saved_offset = self.reached_offset = int(manifest["reached_offset"])
-        self.newest_at, self.forgotten_before = newest_at, forgotten_before
+    def _adopt(self, manifest: Manifest) -> None:
+        self._files = [(name, read_run(self._folder, name)) for name in manifest.runs]
+        self._memory, self._obsolete = [], []
+        self._saved_offset = self.reached_offset = manifest.reached_offset
+        self.newest_at = max(self.newest_at, manifest.newest_at)
+        self.forgotten_before = manifest.forgotten_before
+        self._clear(manifest)
 
     def _start_over(self) -> None:
+        self._files, self._memory, self._obsolete = [], [], []
+        self._saved_offset = self.reached_offset = 0
+        self.forgotten_before = NOTHING_FORGOTTEN
+        self._clear(None)
+
+    def _clear(self, keep: Manifest | None) -> None:
         try:
-            for leftover in self._folder.glob("*"):
-                leftover.unlink()
+            clear(self._folder, keep)
         except OSError as error:
             logger.warning("%s cannot be cleared: %s", self._folder, error)
-
-
-def _checksum(run: Run) -> str:
-    return xxh3_64_hexdigest(np.ascontiguousarray(run.data).data)
-
-
-def _to_disk(file_number: int) -> None:
-    os.fsync(file_number)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.dedup.fingerprints import Hashes
+from streams.dedup.snapshots import Snapshot, Snapshots
 from streams.dedup.store import NOTHING_FORGOTTEN, DedupStore
 from streams.events.sorted_keys import Ints
 
@@ -16,11 +17,14 @@ from streams.events.sorted_keys import Ints
 class DedupStores:
     """Partition number → store. `folder` holds a folder for each; `log_id` identifies the log that they are a projection of.
 
+    `snapshots`: where there are any, a store begins with its own, when its thread asks for it.
+
     A store that `hold` has opened is behind the log until `make_ready`. Until then only the thread that reads the log back for
     it may use it, and nothing is looked up in it.
     """
 
-    def __init__(self, folder: Path, log_id: str, keep: timedelta) -> None:
+    def __init__(self, folder: Path, log_id: str, keep: timedelta, snapshots: Snapshots | None = None) -> None:
+        self._snapshots = snapshots
         self._folder = folder
         self._log_id = log_id
         self._keep = keep
@@ -45,7 +49,8 @@ class DedupStores:
             self._stores.pop(number).save()
         for number in wanted:
             if number not in self._stores:
-                self._stores[number] = DedupStore(self.folder_of(number), self._log_id, self._keep)
+                snapshot = self._snapshot_of(number)
+                self._stores[number] = DedupStore(self.folder_of(number), self._log_id, self._keep, snapshot=snapshot)
         held = {number: self._stores[number] for number in wanted}
         # Before the log is read: the stores then need not keep ids that they may forget at once.
         _note_newest(held, newest_at)
@@ -65,9 +70,19 @@ class DedupStores:
         self._stores.pop(number, None)
         self._ready.pop(number, None)
         shutil.rmtree(self.folder_of(number), ignore_errors=True)
+        if (snapshot := self._snapshot_of(number)) is not None:
+            snapshot.give_up()
+
+    def _snapshot_of(self, number: int) -> Snapshot | None:
+        return None if self._snapshots is None else self._snapshots.of(self._log_id, number, self._keep)
 
     def folder_of(self, number: int) -> Path:
         return self._folder / str(number)
+
+    def places_of(self, number: int) -> str:
+        """What a person has to remove, so that the store is filled from the log."""
+        snapshot = self._snapshot_of(number)
+        return f"{self.folder_of(number)}{'' if snapshot is None else f' and {snapshot}'}"
 
     def save(self) -> None:
         """Save all, also those that are behind: call it only while nobody reads the log back."""

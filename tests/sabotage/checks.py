@@ -43,7 +43,13 @@ from tests.unit.credit_movements.audit import test_rounds as test_audit_rounds
 from tests.unit.exporter.positions import test_rounds
 from tests.unit.schemas.columnar.mutations import mutated_datums
 from tests.unit.schemas.test_codec import CODEC, OWN_ID, by_row, slowly
-from tests.unit.streams import test_one_by_one, test_price_lag, test_rebuilt_stores, test_under_way
+from tests.unit.streams import (
+    test_one_by_one,
+    test_price_lag,
+    test_rater_snapshots,
+    test_rebuilt_stores,
+    test_under_way,
+)
 from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.pricing.deck import test_columns
 from tests.unit.streams.pricing.deck.line_by_line import linted
@@ -103,6 +109,16 @@ def first_content_stands(_: Fixture) -> None:
     assert len(classified([event(0)], [rate()], content).duplicates) == 1
     conflict = classified([event(0, quantity=7)], [rate()], content)
     assert (len(conflict.movements), len(conflict.refused)) == (0, 1)
+
+
+def new_machine_charges_nobody_twice(fixture: Fixture) -> None:
+    """Its snapshot lacks a run first, and then is that of another log."""
+    test_rater_snapshots.test_a_rater_that_finds_its_snapshot_torn_charges_nobody_twice(
+        KafkaDouble(fixture("tmp_path") / "torn", NOW)
+    )
+    test_rater_snapshots.test_a_rater_that_finds_the_snapshot_of_another_log_charges_nobody_twice(
+        KafkaDouble(fixture("tmp_path") / "foreign", NOW)
+    )
 
 
 def repeat_of_a_batch_under_way_is_none(fixture: Fixture) -> None:

@@ -12,6 +12,8 @@
 | partitions go with a batch under way | the next rater reads what is being committed | `partitions_go_when_all_is_done` |
 | a producer goes on after no answer | a late end tears the next batch | `late_end_changes_nothing` (on Apache Kafka) |
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
+| a snapshot of another log is taken | what this log has is charged again | `new_machine_charges_nobody_twice` |
+| a snapshot is taken without a run that is gone | what the run knew is charged again | `new_machine_charges_nobody_twice` |
 | a store is rebuilt from too late an offset | what comes again is charged again | `rebuilt_store_knows_what_matters` |
 | a partition is rated before its store is ready | its repeats are charged again | `partition_waits_for_its_store` |
 | a price list that lags | events are rated by prices that are out of force | `prices_are_in_force_in_time` |
@@ -68,6 +70,7 @@ from streams.pricing.rate_book import Nodes
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
+from tests.sabotage.snapshots import snapshot_of_any_log, snapshot_without_a_run
 
 Check = Callable[[Callable[[str], Any]], None]
 
@@ -293,6 +296,12 @@ SABOTAGES = [
         checks.late_end_changes_nothing,
     ),
     Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
+    Sabotage("a snapshot of another log is taken", snapshot_of_any_log, checks.new_machine_charges_nobody_twice),
+    Sabotage(
+        "a snapshot is taken without a run that is gone",
+        snapshot_without_a_run,
+        checks.new_machine_charges_nobody_twice,
+    ),
     Sabotage(
         "a store is rebuilt from too late an offset", rebuilt_from_too_late, checks.rebuilt_store_knows_what_matters
     ),

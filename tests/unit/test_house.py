@@ -41,6 +41,9 @@ ARROWS = {
         "sinks.read.slice",
         "sinks.write.columns",
         "sinks.write.insert",
+        "streams.dedup.files",
+        "streams.dedup.snapshots",
+        "streams.dedup.store",
         # Prices, measured without Kafka.
         "streams.events.table",
         "streams.price_feed",

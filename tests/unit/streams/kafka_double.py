@@ -24,6 +24,7 @@ from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from streams.dedup.catch_up import LogReader
+from streams.dedup.snapshots import Snapshots
 from streams.metrics import RaterMetrics
 from streams.options import RaterOptions
 from streams.pricing.rating import Limits
@@ -71,6 +72,7 @@ class KafkaDouble:
         self._running: RunningRater | None = None
         self.may_commit = threading.Event()
         self.may_commit.set()
+        self.snapshots: Snapshots | None = None
         self.first_kept = dict.fromkeys(self.records, 0)
         self.is_readable = {number: threading.Event() for number in range(partitions)}
         for each in self.is_readable.values():
@@ -132,6 +134,7 @@ class RunningRater:
             origins={topic.name: f"{topic.name} a, log" for topic in SOURCES},
             limits=limits,
             batch_size=batch_size,
+            snapshots=kafka.snapshots,
             stamps_the_log=kafka.stamps_the_log,
         )
         self._consumer = consumer = _Consumer(kafka)

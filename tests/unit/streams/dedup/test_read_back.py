@@ -29,8 +29,13 @@ class Reader:
         self._steps.pop(0)(stores, progress)
 
 
+class Store:
+    def begin_from_snapshot(self, _: Callable[[], bool]) -> None:
+        """There is none."""
+
+
 def read_back(reader: Reader, *numbers: int) -> ReadBack:
-    stores = dict.fromkeys(numbers, cast(DedupStore, None))
+    stores = dict.fromkeys(numbers, cast(DedupStore, Store()))
     return ReadBack(cast(Any, reader), stores, {}, lambda: 0.0)
 
 

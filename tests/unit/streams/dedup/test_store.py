@@ -3,9 +3,12 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streams.dedup.store import DedupStore
 
@@ -179,3 +182,33 @@ def test_a_merged_run_that_is_one_of_its_parts_again_is_not_removed(tmp_path: Pa
     again = open_store(tmp_path)
     assert (again.reached_offset, len(again)) == (80, 10)
     assert all(found(again, range(70, 80)))
+
+
+UNIFORM = st.integers(0, 2**64 - 1)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.lists(st.one_of(st.integers(0, 40), UNIFORM), max_size=60), max_size=25),
+    st.integers(0, 24),
+    st.integers(1, 70_000),
+)
+def test_a_store_knows_what_a_set_knows_reopened_or_not(
+    batches: list[list[int]], reopened_at: int, begins_with: int
+) -> None:
+    """From before its filter is full to after, and whatever is in memory and what in files."""
+    with TemporaryDirectory() as folder:
+        store = open_store(Path(folder), max_in_memory=50_000)
+        add(store, range(1000, 1000 + begins_with), 1)
+        known = set(range(1000, 1000 + begins_with))
+        for number, batch in enumerate(batches):
+            if number == reopened_at:
+                store.save()
+                store = open_store(Path(folder))
+            ids = np.array(sorted(set(batch)), dtype=np.uint64)
+            store.add(ids, ids * np.uint64(3), np.zeros(len(ids), dtype=np.int64), number + 2)
+            known |= set(batch)
+        asked = np.array([each for batch in batches for each in (*batch, *batch[:3])] + [0, 999, 1000], dtype=np.uint64)
+        found_there, content = store.look_up(asked)
+        assert found_there.tolist() == [each in known for each in asked.tolist()]
+        assert (content[found_there] == asked[found_there] * np.uint64(3)).all()
