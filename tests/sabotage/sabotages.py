@@ -33,22 +33,16 @@
 | ours stands before what came meanwhile | what does not stand passes for published | `what_others_publish_meanwhile_is_told` |
 """
 
-import math
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
 
-from credit_movements.audit.checkpoint.folder import Checkpoint, Owner
-from credit_movements.audit.differences import Findings
-from credit_movements.publishing import prices
 from exporter.positions.rounds import Rounds
 from exporter.threads import in_thread
 from kafka_io.transactions import AbortedError
@@ -58,19 +52,21 @@ from schemas.columnar.joined import Ints, JoinedValues
 from sinks.read import movements as reader
 from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
-from streams import outcome, price_feed
-from streams.dedup.catch_up import LogReader
+from streams import outcome
 from streams.dedup.fingerprints import content_hashes, id_hashes
-from streams.dedup.needed import Needed
-from streams.dedup.progress import LogEnd
-from streams.dedup.read_back import ReadBack
 from streams.pricing import rating
-from streams.pricing.deck import parsing
-from streams.pricing.rate_book import Nodes
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
 from tests.sabotage import checks
-from tests.sabotage.snapshots import snapshot_of_any_log, snapshot_without_a_run
+from tests.sabotage.audits import doubt_nothing, move_past_differences, trust_any_checkpoint
+from tests.sabotage.prices import any_cells, keep_changed_prefixes, let_prices_lag, ours_before_what_came_meanwhile
+from tests.sabotage.stores import (
+    log_not_read_back,
+    rated_before_its_store_is_ready,
+    rebuilt_from_too_late,
+    snapshot_of_any_log,
+    snapshot_without_a_run,
+)
 
 Check = Callable[[Callable[[str], Any]], None]
 
@@ -143,38 +139,6 @@ def go_on_after_an_abort(patch: pytest.MonkeyPatch) -> None:
 
 def leave_with_a_batch_under_way(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rater, "_finish_before_leaving", lambda _: None)
-
-
-def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(LogReader, "_add", lambda *_: None)
-
-
-def rebuilt_from_too_late(patch: pytest.MonkeyPatch) -> None:
-    def needed(*given: Any) -> Needed:
-        right = honest(*given)
-        return replace(right, written_since=right.written_since + timedelta(days=20) // timedelta(microseconds=1))
-
-    honest = Needed.of
-    patch.setattr(Needed, "of", needed)
-
-
-def rated_before_its_store_is_ready(patch: pytest.MonkeyPatch) -> None:
-    def take_ready(reading: Any) -> dict[int, LogEnd]:
-        unready = reading._stores.keys() - taken.setdefault(id(reading), set())
-        taken[id(reading)] |= unready
-        return dict.fromkeys(unready, LogEnd(0, 0))
-
-    taken: dict[int, set[int]] = {}
-    patch.setattr(ReadBack, "take_ready", take_ready)
-    patch.setattr(ReadBack, "has_news", property(lambda reading: id(reading) not in taken))
-
-
-def let_prices_lag(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(price_feed, "MOST_LAG_SECONDS", math.inf)
-
-
-def keep_changed_prefixes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Nodes, "without", lambda nodes, _: nodes)
 
 
 def last_wins(patch: pytest.MonkeyPatch) -> None:
@@ -256,27 +220,6 @@ def join_a_round_under_way(patch: pytest.MonkeyPatch) -> None:
             return answers
 
     patch.setattr(Rounds, "_held", held)
-
-
-def any_cells(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(parsing, "are_clean", lambda texts, is_name: texts.is_not_null())
-
-
-def ours_before_what_came_meanwhile(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(prices, "deepcopy", lambda history: history)
-
-
-def trust_any_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Owner, "as_json", lambda _: {})
-    doubt_nothing(patch)
-
-
-def doubt_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Checkpoint, "discard", lambda *_: None)
-
-
-def move_past_differences(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Findings, "total", property(lambda _: 0))
 
 
 SABOTAGES = [

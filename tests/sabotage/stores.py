@@ -1,0 +1,59 @@
+"""The sabotages of deduplication stores: they are rebuilt wrongly, or from a snapshot that must be refused."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.dedup.catch_up import LogReader
+from streams.dedup.files import Manifest, write_manifest
+from streams.dedup.needed import Needed
+from streams.dedup.progress import LogEnd
+from streams.dedup.read_back import ReadBack
+from streams.dedup.snapshots import Snapshot
+
+
+def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LogReader, "_add", lambda *_: None)
+
+
+def rebuilt_from_too_late(patch: pytest.MonkeyPatch) -> None:
+    def needed(*given: Any) -> Needed:
+        right = honest(*given)
+        return replace(right, written_since=right.written_since + timedelta(days=20) // timedelta(microseconds=1))
+
+    honest = Needed.of
+    patch.setattr(Needed, "of", needed)
+
+
+def rated_before_its_store_is_ready(patch: pytest.MonkeyPatch) -> None:
+    def take_ready(reading: Any) -> dict[int, LogEnd]:
+        unready = reading._stores.keys() - taken.setdefault(id(reading), set())
+        taken[id(reading)] |= unready
+        return dict.fromkeys(unready, LogEnd(0, 0))
+
+    taken: dict[int, set[int]] = {}
+    patch.setattr(ReadBack, "take_ready", take_ready)
+    patch.setattr(ReadBack, "has_news", property(lambda reading: id(reading) not in taken))
+
+
+def snapshot_of_any_log(patch: pytest.MonkeyPatch) -> None:
+    def parsed(text: bytes, log_id: str, keep_micros: int) -> Manifest:
+        return honest(text, json.loads(text)["log_id"], keep_micros)._replace(log_id=log_id)
+
+    honest = Manifest.parsed
+    patch.setattr(Manifest, "parsed", parsed)
+
+
+def snapshot_without_a_run(patch: pytest.MonkeyPatch) -> None:
+    def fetched(snapshot: Any, folder: Path, *_: Any) -> bool:
+        text = snapshot._objects.manifest()
+        manifest = Manifest.parsed(text, snapshot._log_id, snapshot._keep_micros)
+        there = tuple(name for name in manifest.runs if snapshot._objects.fetch_runs([name], folder))
+        write_manifest(folder, manifest._replace(runs=there).text())
+        return True
+
+    patch.setattr(Snapshot, "_fetched", fetched)
