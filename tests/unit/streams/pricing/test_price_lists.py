@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events.sorted_keys import NONE
+from streams.pricing import rate_book
 from streams.pricing.history import PriceHistory
 from streams.pricing.numbers import prefix_codes
 from streams.pricing.rate_checks import PLAN_COLUMNS, RATE_COLUMNS
@@ -77,7 +79,7 @@ def found_cards(prices: PriceList) -> list[str | None]:
     return [None if card == NONE else prices.card_names[card] for card in cards.tolist()]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(changes, max_size=8), st.sampled_from(["default", "none such", None]), st.integers(0, 6))
 def test_of_many_changes_a_list_finds_what_the_rules_say(
     history: list[tuple[list[Record], list[Record]]], default: str | None, least_recent: int
@@ -119,7 +121,11 @@ def expected_cards(plans: list[AccountPlan], default: str | None, with_rates: se
     return [card if card in with_rates else None for card in cards]
 
 
-def test_many_cards_with_long_prefixes_need_no_more_than_64_bits() -> None:
+@pytest.mark.parametrize("in_cache", [0, 10_000])
+def test_many_cards_with_long_prefixes_need_no_more_than_64_bits(
+    in_cache: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_book, "_IN_CACHE", in_cache)
     rates = [
         rate(rate_card_id=f"card {number}", destination_prefix=prefix, effective_from=number % 3)
         for number in range(40)
