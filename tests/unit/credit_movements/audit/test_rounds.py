@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.credit_movements.audit.history import LETTERS, LOG, USAGE, History
 from tests.unit.credit_movements.audit.spoiled import rated
-from tests.unit.credit_movements.audit.test_accounts import RATE, VALUES, event
+from tests.unit.credit_movements.audit.test_accounts import NOW, RATE, VALUES, event
 
 NOBODY = "ffffffff-ffff-4fff-8fff-ffffffffffff"
 
@@ -200,6 +200,59 @@ def test_an_outcome_that_comes_after_its_event_was_proved_is_one_too_many(tmp_pa
     movement = working.history.movement(0)
     working.history.move({**movement, "movement_id": NOBODY, "source_offset": 3})
     assert [(each.kind.value, each.count) for each in working.history.audit(tmp_path).differences] == [("doubled", 2)]
+
+
+DAY = 86_400 * 10**6
+
+
+def of_old(number: int, offset: int) -> dict[str, Any]:
+    """The movement of an event of three months ago."""
+    (movement,) = rated([event(number)], [RATE]).movements
+    return {**movement, "occurred_at": NOW - 90 * DAY, "source_offset": offset}
+
+
+def paid(folder: Path) -> Working:
+    """A history with a movement of three months ago, and events of both topics of yesterday, all proved in two rounds."""
+    working = Working([event(0, occurred_at=NOW - 90 * DAY), *EVENTS])
+    # A rater refuses it now. Three months ago it was new.
+    del working._refused[0]
+    working._moved[0] = of_old(0, 0)
+    top_up = {
+        "event_id": NOBODY, "account_id": "acme", "interaction_id": "paid", "amount_nanos": 10**9, "currency": "EUR",
+        "occurred_at": NOW - DAY,
+    }  # fmt: skip
+    made = {
+        "movement_id": NOBODY, "account_id": "acme", "interaction_id": "paid", "description": "top-up",
+        "occurred_at": NOW - DAY, "quantity": 0, "unit": "", "units_charged": 0, "price_nanos": 0, "price_units": 1,
+        "credit_movement_nanos": 10**9, "currency": "EUR", "user_id": None, "destination": None, "rate_card_id": "default",
+        "destination_prefix": None, "rate_effective_from": None, "source_partition": 0,
+    }  # fmt: skip
+    working.history.pay(top_up, made)
+    working.rate(6, False, "", 0)
+    working.sink(100, "")
+    assert working.history.audit(folder).holds
+    go_on(working)
+    audit = working.history.audit(folder)
+    assert (audit.holds, audit.proved_before) == (True, 7)
+    return working
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_new_row_that_occurred_when_no_new_one_can_is_found_in_time(tmp_path: Path, seed: int) -> None:
+    working = paid(tmp_path)
+    rows = working.history.rows
+    rows[10_000] = [{**rows[0][0], "movement_id": NOBODY, "occurred_at": NOW - 90 * DAY}]
+    audit = working.history.audit(tmp_path, seed)
+    assert [(each.kind.value, each.count) for each in audit.differences] == [("surplus_row", 1)]
+
+
+def test_a_movement_that_occurred_when_no_new_one_can_is_not_taken_for_one_without_a_row(tmp_path: Path) -> None:
+    working = paid(tmp_path)
+    working.history.publish(event(77, occurred_at=NOW - 90 * DAY))
+    working.history.move(of_old(77, working.history.end(USAGE) - 1))
+    working.history.committed = working.history.end(USAGE)
+    working.sink(100, "")
+    assert working.history.audit(tmp_path).differences == []
 
 
 def of_another_log(said: dict[str, Any]) -> None:
