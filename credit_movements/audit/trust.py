@@ -81,7 +81,7 @@ def counted(readers: Readers, checkpoint: Checkpoint, random: Random) -> tuple[R
         asked = {month: sums for month, sums in proved.months.items() if month >= from_month or month in months}
         if counts.below.get(number, {}) != asked:
             checkpoint.discard(number, "ClickHouse has other rows, or sums, of it than were proved")
-    if checkpoint.proved.keys() == begins.keys():
+    if checkpoint.proved.keys() == begins.keys() and not counts.has_strays:
         return counts, from_month
     begins = {number: proved.log_to for number, proved in checkpoint.proved.items()}
     return readers.counts(begins, ALL_MONTHS, []), ALL_MONTHS

@@ -101,11 +101,13 @@ Months = dict[int, dict[str, Sum]]
 @dataclass(frozen=True)
 class RowCounts:
     """Rows of this log by log partition: `below` its `begin` by months, and how many are not (`new`). `of_others`: how many
-    rows are of other logs (an embedded one that has ended). Only of the months that were asked for."""
+    rows are of other logs (an embedded one that has ended). Only of the months that were asked for. `has_strays`: some that are
+    not below `begin` occurred before the month from which on all months were asked for."""
 
     below: dict[int, Months] = field(default_factory=dict)
     new: Counter[int] = field(default_factory=Counter)
     of_others: int = 0
+    has_strays: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def count_rows(
         found = client.query(_COUNT, parameters=parameters, settings=_SETTINGS).result_rows
     below: dict[int, Months] = {}
     new: Counter[int] = Counter()
-    of_others = 0
+    of_others, has_strays = 0, False
     for number, month, currency, is_ours, is_below, count, nanos in found:
         if not is_ours:
             of_others += int(count)
@@ -139,7 +141,8 @@ def count_rows(
             below.setdefault(int(number), {}).setdefault(int(month), {})[currency] = Sum(int(count), int(nanos))
         else:
             new[int(number)] += int(count)
-    return RowCounts(below, new, of_others)
+            has_strays |= int(month) < from_month
+    return RowCounts(below, new, of_others, has_strays)
 
 
 def together(counts: Mapping[int, int], numbers: list[int]) -> Iterator[list[int]]:

@@ -3,14 +3,27 @@
 What Tansu cannot do is an expected failure, by name.
 """
 
+import threading
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Producer, TopicCollection, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from kafka_io.offsets import reported_begins
+from kafka_io.positions import TopicPartition as Partition
+from kafka_io.reading import Span, StoppedError, read_together, read_together_to_end
 from tests.contract.kafka.clients import consumer_settings, create_topic, produce, read_to_the_end
 from tests.kafka.brokers import OWN
 
@@ -94,3 +107,28 @@ def test_an_offset_that_is_not_there_is_refused(address: str, topic: str) -> Non
         assert message is not None
         assert message.error().code() == KafkaError._AUTO_OFFSET_RESET
         assert (message.partition(), message.offset()) == (0, 1000)
+
+
+def test_partitions_are_read_together_each_in_order_and_to_where_it_was_asked(
+    address: str, producer: Producer, consumer: Consumer
+) -> None:
+    names = [f"together-{uuid.uuid4()}" for _ in range(3)]
+    for name, count in zip(names, (1_200, 3, 0), strict=True):
+        create_topic(address, name)
+        produce(producer, name, *(b"%d" % number for number in range(count)))
+    many, few, none = (Partition(name, 0) for name in names)
+    stop = threading.Event()
+
+    def read(pieces: Iterator[tuple[Partition, list[Message]]]) -> dict[Partition, list[int | None]]:
+        offsets: dict[Partition, list[int | None]] = {}
+        for partition, messages in pieces:
+            offsets.setdefault(partition, []).extend(message.offset() for message in messages)
+        return offsets
+
+    spans = {many: Span(100, 1_000), few: Span(1, 2), none: Span(0, 0)}
+    assert read(read_together(consumer, spans, stop)) == {many: list(range(100, 1_000)), few: [1]}
+    assert read(read_together_to_end(consumer, spans, stop)) == {many: list(range(100, 1_200)), few: [1, 2]}
+    assert reported_begins(consumer, [many, none]) == {many: 0, none: 0}
+    stop.set()
+    with pytest.raises(StoppedError):
+        read(read_together(consumer, spans, stop))

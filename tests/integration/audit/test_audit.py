@@ -80,6 +80,26 @@ def test_what_was_rated_and_stored_adds_up_per_partition(worked: Audited) -> Non
         assert (each.log_sums, each.log_checksum) == (each.row_sums, each.row_checksum)
 
 
+@one_broker
+def test_a_second_audit_proves_what_is_new_and_finds_what_was_spoiled_since(worked: Audited) -> None:
+    first = worked.audit()
+    assert (first.proved_before, first.consumed) == (0, 71)
+    worked.stack.publish(USAGE_EVENTS, *(event(number) for number in range(45, 60)))
+    worked.work()
+    second = worked.audit()
+    assert second.holds
+    assert (second.proved_before, second.consumed) == (71, 86)
+    assert second.sampled
+    assert second.full_at == first.full_at
+    for each in second.logs:
+        assert (each.movements, each.log_sums, each.log_checksum) == (each.rows, each.row_sums, each.row_checksum)
+    worked.delete(event(0)["event_id"])
+    third = worked.audit()
+    assert {each.kind.value: each.count for each in third.differences} == {"missing_row": 1}
+    assert list(third.discarded.values()) == ["ClickHouse has other rows, or sums, of it than were proved"]
+    assert third.full_at is None
+
+
 @pytest.mark.thorough
 def test_it_holds_at_every_moment_of_a_running_system(audited: Audited) -> None:
     stack, stop = audited.stack, threading.Event()

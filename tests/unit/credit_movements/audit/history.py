@@ -1,5 +1,6 @@
 """One partition of a whole system in memory, as it grows: its topics, the rows of its ClickHouse, and an audit of it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from random import Random
@@ -29,6 +30,7 @@ from tests.unit.schemas.test_codec import RegisteredSchemas
 
 ALL_CODECS = {**CODECS, TOP_UP_EVENTS.name: RecordCodec(TOP_UP_EVENTS, RegisteredSchemas())}  # type: ignore[arg-type]
 USAGE, LOG = TopicPartition(USAGE_EVENTS.name, 0), TopicPartition(CREDIT_MOVEMENTS.name, 0)
+TOP_UPS = TopicPartition(TOP_UP_EVENTS.name, 0)
 LETTERS = TopicPartition(dead_letter_topic(USAGE_EVENTS).name, 0)
 
 
@@ -62,6 +64,11 @@ class History:
 
     def move(self, movement: dict[str, Any], gap: int = 0) -> None:
         self.append(LOG, CODECS[LOG.topic].encode_one(movement), gap=gap)
+
+    def pay(self, top_up: dict[str, Any], movement: dict[str, Any]) -> None:
+        """A top-up and its movement, rated at once."""
+        offset = self.append(TOP_UPS, ALL_CODECS[TOP_UPS.topic].encode_one(top_up))
+        self.move({**movement, "source_topic": TOP_UPS.topic, "source_offset": offset})
 
     def refuse(self, offset: int, value: bytes | None) -> None:
         self.append(LETTERS, value, dead_letter_headers(Reason.NO_RATE, "", USAGE.topic, 0, offset))
@@ -101,7 +108,7 @@ class MemoryReaders:
         return dict.fromkeys(numbers, self._history.stored)
 
     def raters_committed(self, numbers: Iterable[int]) -> dict[TopicPartition, int]:
-        return {USAGE: self._history.committed, TopicPartition(TOP_UP_EVENTS.name, 0): 0}
+        return {USAGE: self._history.committed, TOP_UPS: self._history.end(TOP_UPS)}
 
     def written_ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {each: self._history.end(each) for each in partitions}
@@ -129,13 +136,16 @@ class MemoryReaders:
 
     def counts(self, begins: Mapping[int, int], from_month: int, months: list[int]) -> RowCounts:
         table = self._table()
-        counts = RowCounts(new=RowCounts().new)
-        asked = [month >= from_month or month in months for month in map(month_of, table["occurred_at"].to_list())]
-        below = table.filter(pl.Series(asked, dtype=pl.Boolean)).filter(pl.col("log_offset") < begins.get(0, 0))
-        counts.new[0] = len(table.filter(pl.Series(asked, dtype=pl.Boolean))) - len(below)
-        if len(below):
-            counts.below[0] = months_of(below)
-        return counts
+        month = pl.Series([month_of(at) for at in table["occurred_at"].to_list()], dtype=pl.Int64)
+        asked = table.with_columns(month=month).filter((month >= from_month) | month.is_in(months))
+        is_below = pl.col("log_offset") < begins.get(0, 0)
+        below, new = asked.filter(is_below), asked.filter(~is_below)
+        return RowCounts(
+            {0: months_of(below)} if len(below) else {},
+            Counter({0: len(new)}),
+            0,
+            bool((new["month"] < from_month).any()),
+        )
 
     def rows(
         self,
