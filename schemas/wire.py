@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from schemas.columnar.joined import Ints, JoinedValues
@@ -39,7 +40,10 @@ def header(schema_id: int) -> bytes:
 def header_columns(schema: pa.Schema, schema_id: int, count: int) -> list[pa.Array]:
     """The columns of HEADER_FIELDS for `count` values; `schema` begins with these fields. Nothing ever counts with them."""
     ids = pa.py_buffer(header(schema_id)[1:] * count)
-    return [pa.array(np.zeros(count, dtype=bool)), pa.Array.from_buffers(schema.field(1).type, count, [None, ids])]
+    return [
+        pl.zeros(count, pl.Boolean, eager=True).to_arrow(),
+        pa.Array.from_buffers(schema.field(1).type, count, [None, ids]),
+    ]
 
 
 def schema_id(value: bytes | None) -> int | None:

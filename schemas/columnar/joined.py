@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+import polars as pl
 
 Ints = npt.NDArray[np.int64]
 # Readers may read ten bytes (the longest varint) from the end of the last value on, so some bytes must follow it.
@@ -17,7 +17,8 @@ class JoinedValues:
     the eight bytes from `i` on as one number, the first byte lowest. `buffer` is the same memory for Arrow."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
-        array = pa.array([*values, _PADDING], pa.large_binary())
+        # By Polars: `pyarrow.array` loads pandas first where that is installed, which takes half a second and more.
+        array = pl.Series([*values, _PADDING], dtype=pl.Binary).to_arrow()
         _, offset_buffer, self.buffer = array.buffers()
         offsets: Ints = np.frombuffer(offset_buffer, dtype=np.int64, count=len(values) + 1)
         self.starts, self.ends = offsets[:-1], offsets[1:]

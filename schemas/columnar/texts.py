@@ -30,4 +30,4 @@ def _cut(joined: JoinedValues, begins: Ints, lengths: Ints) -> pa.LargeBinaryArr
     edges = np.stack([begins, begins + lengths], axis=1).ravel()
     count = max(len(edges) - 1, 0)
     both = pa.LargeBinaryArray.from_buffers(pa.large_binary(), count, [None, pa.py_buffer(edges), joined.buffer])
-    return both.take(pa.array(np.arange(0, count, 2)))
+    return both.take(pl.arange(0, count, 2, eager=True).to_arrow())

@@ -46,8 +46,8 @@ def movement_columns(movements: pl.DataFrame, log_id: str, log_partitions: Int64
         "source_partition": _arrow(movements["source_partition"].cast(pl.Int32)),
         "source_offset": _arrow(movements["source_offset"]),
         "log_id": pa.repeat(pa.scalar(log_id, pa.large_string()), len(movements)),
-        "log_partition": pa.array(log_partitions.astype(np.int32)),
-        "log_offset": pa.array(log_offsets),
+        "log_partition": _arrow(pl.Series(log_partitions, dtype=pl.Int32)),
+        "log_offset": _arrow(pl.Series(log_offsets)),
     }
     return pa.table(columns)
 

@@ -40,3 +40,15 @@ def test_a_worker_leaves_the_others_loops_alone(worker: str, others: tuple[str, 
     script = f"import sys, {COMMON}, credit_movements.workers.{worker}; print(*sys.modules)"
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert not set(others) & set(printed.split())
+
+
+def test_decoding_loads_no_pandas() -> None:
+    """chdb brings it, so it is there on the embedded stack; `pyarrow.array` loads it, which takes a second."""
+    script = """
+import sys
+from tests.unit.schemas.test_codec import CODEC, EVENT
+CODEC.decode([CODEC.encode_one(EVENT), None])
+print(*sys.modules)
+"""
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "pandas" not in printed.split()
