@@ -18,7 +18,6 @@ from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import TopicOnKafka
 from credit_movements.supervision.occupancy import rater_folder_claimed
 from credit_movements.workers.health import health_page
-from exporter.storage.objects import StorageUrlError, object_store
 from kafka_io.transaction_watch import TransactionWatch
 from kafka_io.transactions import MakeProducer
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, dead_letter_topic
@@ -90,6 +89,9 @@ def _snapshots(settings: Settings, metrics: CollectorRegistry) -> Iterator[Snaps
     if settings.dedup_snapshot_url is None:
         yield None
         return
+    # Loaded only where it is needed.
+    from exporter.storage.objects import StorageUrlError, object_store
+
     try:
         storage = object_store(
             settings.dedup_snapshot_url, request_timeout=_SNAPSHOT_REQUEST_TIMEOUT, retry_config=_SNAPSHOT_RETRIES

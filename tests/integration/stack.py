@@ -43,10 +43,13 @@ class Stack:
         self._reader.close()
         self._group.close()
 
-    def renew_producer(self) -> None:
-        """Publish as a client that begins now: one that knew a topic before it was made anew may send to the old."""
-        self._producer.close()
+    def renew_clients(self) -> None:
+        """Go on with clients that begin now. A producer that knew a topic before it was made anew may send to the old one, and
+        a consumer that did may end the whole process (in librdkafka's metadata cache; its issue 5280)."""
+        self.__exit__()
         self._producer = self._make_producer()
+        self._reader = clients.reading_consumer(self.settings, "test")
+        self._group = clients.group_consumer(self.settings, GROUP)
 
     def _make_producer(self) -> Producer:
         refused = self._refused
@@ -118,7 +121,7 @@ class Stack:
     def is_empty(self, topic: Topic) -> bool:
         """Whether each partition of a topic answers, and never held a record."""
         partitions = [TopicPartition(topic.name, number) for number in range(self.settings.topic_partitions)]
-        # A consumer that knew the topic before it was made anew dies of this question (librdkafka, in its metadata cache).
+        # No consumer that knew the topic before it was made anew: see `renew_clients`.
         newcomer = clients.reading_consumer(self.settings, "newcomer")
         try:
             return not any(newcomer.get_watermark_offsets(each, DEADLINE_SECONDS)[1] for each in partitions)

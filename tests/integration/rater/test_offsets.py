@@ -49,12 +49,12 @@ def forget_the_group(stack: Stack) -> None:
 def make_anew(stack: Stack, topic: Topic, config: dict[str, str] | None = None) -> None:
     admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap_servers})
     delete_topics(admin, [topic.name])
+    stack.renew_clients()
     wanted = NewTopic(topic.name, stack.settings.topic_partitions, 1, config=topic.config() | (config or {}))
     admin.create_topics([wanted])[topic.name].result(10)
     # A broker may answer before it knows of the topic itself, and know of it while the log of the old one still takes records.
     eventually(lambda: topic.name in clients.topics_there(stack.settings, [topic]))
     eventually(lambda: stack.is_empty(topic))
-    stack.renew_producer()
 
 
 ONCE = Counter(range(20))

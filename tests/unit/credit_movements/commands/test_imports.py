@@ -19,7 +19,7 @@ HEAVY = {
         (COMMON, set()),
         ("credit_movements.clickhouse", {"clickhouse_connect", "pydantic"}),
         ("sinks.read.balance", {"clickhouse_connect"}),
-        ("credit_movements.workers.rater", {"confluent_kafka", "numpy", "polars", "pydantic"}),
+        ("credit_movements.workers.rater", {"confluent_kafka", "numpy", "obstore", "polars", "pydantic"}),
         ("credit_movements.workers.sink", {"clickhouse_connect", "confluent_kafka", "numpy", "polars", "pydantic"}),
         (
             "credit_movements.workers.exporter",
