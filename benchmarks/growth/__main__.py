@@ -13,7 +13,7 @@ from benchmarks.growth import Growth
 from benchmarks.growth.shown import show
 from benchmarks.results import load, save
 
-NAMES = ("prices", "deck", "stores", "readback", "audit", "ledger")
+NAMES = ("rater", "prices", "deck", "stores", "readback", "audit", "ledger")
 
 
 def main(names: list[str], quick: bool) -> None:

@@ -28,12 +28,12 @@ def measured(quick: bool) -> list[Growth]:
     with tempfile.TemporaryDirectory() as name, stack(Path(name), EMBEDDED) as servers:
         folder, environment = Path(name), {**os.environ, **servers.environment}
         _seconds(environment, "setup")
-        decks = {count: _deck(folder / f"{count}.csv", f"card-{count}", count) for count in (small, large)}
+        decks = {count: write_deck(folder / f"{count}.csv", f"card-{count}", count) for count in (small, large)}
         lint = [_seconds(environment, "rates", "lint", str(deck)) for deck in decks.values()]
         publish = [_seconds(environment, "rates", "publish", str(deck)) for deck in decks.values()]
         one_more = [_one_more(folder, environment, large)]
         for card, count in enumerate(_parts(large * 9)):
-            _seconds(environment, "rates", "publish", str(_deck(folder / "more.csv", f"more-{card}", count)))
+            _seconds(environment, "rates", "publish", str(write_deck(folder / "more.csv", f"more-{card}", count)))
         one_more.append(_one_more(folder, environment, large * 10))
     rates = f"{small:,} / {large:,} rates"
     published = f"{large:,} / {large * 10:,} published"
@@ -45,7 +45,7 @@ def measured(quick: bool) -> list[Growth]:
 
 
 def _one_more(folder: Path, environment: Mapping[str, str], published: int) -> float:
-    deck = _deck(folder / "one.csv", f"one-more-{published}", 1)
+    deck = write_deck(folder / "one.csv", f"one-more-{published}", 1)
     return _seconds(environment, "rates", "publish", str(deck))
 
 
@@ -55,7 +55,7 @@ def _parts(count: int) -> Iterator[int]:
         count -= _PUBLISHED_AT_ONCE
 
 
-def _deck(path: Path, card: str, count: int) -> Path:
+def write_deck(path: Path, card: str, count: int) -> Path:
     """Calls to `count` prefixes of six digits, with prices of a minute as price lists have them."""
     random = Random(count)
     prefixes = range(_FIRST_PREFIX, _FIRST_PREFIX + _PREFIXES, max(1, _PREFIXES // count))[:count]

@@ -42,6 +42,7 @@ ARROWS = {
         "sinks.write.columns",
         "sinks.write.insert",
         "streams.dedup.files",
+        "streams.dedup.runs",
         "streams.dedup.snapshots",
         "streams.dedup.store",
         # Prices, measured without Kafka.
