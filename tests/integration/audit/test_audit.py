@@ -96,7 +96,12 @@ def test_a_second_audit_proves_what_is_new_and_finds_what_was_spoiled_since(work
     worked.delete(event(0)["event_id"])
     third = worked.audit()
     assert {each.kind.value: each.count for each in third.differences} == {"missing_row": 1}
-    assert list(third.discarded.values()) == ["ClickHouse has other rows, or sums, of it than were proved"]
+    # The counts show it each time, and the sample where it comes upon the row first.
+    assert set(third.discarded.values()) <= {
+        "ClickHouse has other rows, or sums, of it than were proved",
+        "offsets 0 to 28 of the log are not what was proved",
+    }
+    assert len(third.discarded) == 1
     assert third.full_at is None
 
 
