@@ -68,6 +68,8 @@ def test_ten_thousand_spoiled_messages_are_each_a_movement_a_duplicate_or_a_dead
     rater = RaterProcess(world.settings, tmp_path)
     try:
         eventually(lambda: rater.exit_status is not None or world.stack.lag() == 0)
+        # A batch is counted a moment after it is committed.
+        eventually(lambda: rater.count("credit_events_consumed_total") >= USAGE + TOP_UPS)
         names = ("events_consumed", "movements", "duplicates", "dead_letters")
         consumed, movements, duplicates, dead_letters = (rater.count(f"credit_{name}_total") for name in names)
         memory_bytes = rater.most_memory_bytes()
