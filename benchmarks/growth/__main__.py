@@ -22,7 +22,7 @@ def main(names: list[str], quick: bool) -> None:
     for name in names:
         print(f"\n{name}\n", flush=True)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            measured = process.submit(_measured, name, quick)
+            measured = process.submit(import_module(f"benchmarks.growth.{name}").measured, quick)
         if error := measured.exception():
             print(f"failed: {error!r}", flush=True)
             failed.append(name)
@@ -32,11 +32,6 @@ def main(names: list[str], quick: bool) -> None:
         save("growth", {"growth": figures})
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
-
-
-def _measured(name: str, quick: bool) -> list[Growth]:
-    found: list[Growth] = import_module(f"benchmarks.growth.{name}").measured(quick)
-    return found
 
 
 if __name__ == "__main__":
