@@ -55,13 +55,13 @@ def _parts(count: int) -> Iterator[int]:
         count -= _PUBLISHED_AT_ONCE
 
 
-def write_deck(path: Path, card: str, count: int) -> Path:
+def write_deck(path: Path, card: str, count: int, begin: str = "2026-01-01T00:00:00Z") -> Path:
     """Calls to `count` prefixes of six digits, with prices of a minute as price lists have them."""
     random = Random(count)
     prefixes = range(_FIRST_PREFIX, _FIRST_PREFIX + _PREFIXES, max(1, _PREFIXES // count))[:count]
     lines = (
         f"{card},call,{prefix},Country {prefix // 1000} network {prefix % 1000},seconds,1,{random.choice((1, 30, 60))},1,"
-        f"{random.randrange(1, 5_000) / 10_000},60,EUR,2026-01-01T00:00:00Z,\n"
+        f"{random.randrange(1, 5_000) / 10_000},60,EUR,{begin},\n"
         for prefix in prefixes
     )
     path.write_text(f"{_COLUMNS}\n{''.join(lines)}", "utf-8")

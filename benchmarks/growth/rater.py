@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
+import polars as pl
 
 from benchmarks.growth import Growth
 from benchmarks.growth.deck import write_deck
@@ -58,11 +59,15 @@ def _event(events: int, grow: Callable[[Traffic], None]) -> float:
 
 
 def _add_prefixes(system: Traffic, count: int) -> None:
+    card = system.settings.default_rate_card
+    # A card may not begin earlier than it did: it would have charged accounts in another currency before their first plan.
+    own = pl.read_csv(system.deck, infer_schema=False).filter(pl.col("rate_card_id") == card)
+    begin = own["effective_from"].min()
     command(
         system.environment,
         "rates",
         "publish",
-        write_deck(system.folder / "more.csv", system.settings.default_rate_card, count),
+        write_deck(system.folder / "more.csv", card, count, begin),
     )
 
 
