@@ -40,7 +40,7 @@ def settings_page() -> str:
         "Settings",
         "Every setting is an environment variable. Durations are ISO 8601 (`P7D`, `PT10M`) or a number of seconds. A wrong or"
         " missing setting stops the start with one line that names it. What happens where two workers have a setting"
-        " differently stands in [Run it in production](../how-to/production.md).",
+        " differently stands in [Run it in production](../production/index.md).",
         _table(("variable", "default", "what it is"), rows),
     )
 
