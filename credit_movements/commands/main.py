@@ -92,7 +92,9 @@ def _if_loaded(module: str, error: str) -> tuple[type[Exception], ...]:
 def _one_line(error: Exception) -> str:
     """The error in one line; that of a service which failed is followed by the end of the service's log."""
     if isinstance(error, _if_loaded("confluent_kafka", "KafkaException")):
-        return f"Kafka: {error.args[0].str()}"
+        from kafka_io.access.refusals import told
+
+        return f"Kafka: {told(error.args[0])}"
     if isinstance(error, _if_loaded("credit_movements.supervision.processes", "ServiceFailedError")):
         return str(error)
     return (str(error).splitlines() or [type(error).__name__])[0]

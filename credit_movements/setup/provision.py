@@ -15,6 +15,7 @@ from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
+from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
 from schemas.registry import SubjectSchemas
@@ -109,7 +110,7 @@ def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> N
     except KafkaException as failure:
         # Somebody else's setup may run beside this one.
         if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise SetupError(f"topic {topic.name} cannot be created: {failure.args[0].str()}") from failure
+            raise SetupError(f"topic {topic.name} cannot be created: {told(failure.args[0])}") from failure
 
 
 def register_subjects(settings: Settings) -> None:

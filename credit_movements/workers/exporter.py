@@ -21,7 +21,7 @@ from exporter.positions.unread import UnreadRequests
 from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
-from kafka_io.security import for_python
+from kafka_io.access.security import for_python
 from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 
