@@ -1,5 +1,4 @@
-"""Apache Kafka as it stands in production: brokers that copy each other's records, TLS, passwords, and nothing allowed but by an
-ACL.
+"""Apache Kafka as it stands in production: brokers that copy each other's records, TLS, passwords, and ACLs.
 
 Listeners: SASL_SSL with SCRAM-SHA-512 for all clients and for the brokers among themselves; MUTUAL, which takes a client's
 certificate for its name; CONTROLLER with certificates both ways. The users are made when the folders are formatted.
