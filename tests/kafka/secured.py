@@ -112,6 +112,17 @@ class SecuredKafka:
             **more,
         }
 
+    def settings(self, user: str) -> dict[str, Any]:
+        """Our settings for a user: fields of Settings."""
+        return {
+            "kafka_bootstrap_servers": self.bootstrap_servers,
+            "kafka_security_protocol": "SASL_SSL",
+            "kafka_sasl_mechanism": MECHANISM,
+            "kafka_sasl_username": user,
+            "kafka_sasl_password": password_of(user),
+            "kafka_ssl_ca_file": self.ca_file,
+        }
+
     def admin(self) -> AdminClient:
         return AdminClient(self.client(ADMIN), logger=_silent)
 
