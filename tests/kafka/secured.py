@@ -1,5 +1,4 @@
-"""Apache Kafka as it stands in production: brokers that copy each other's records, TLS, passwords, and nothing allowed but by an
-ACL.
+"""Apache Kafka as it stands in production: brokers that copy each other's records, TLS, passwords, and ACLs.
 
 Listeners: SASL_SSL with SCRAM-SHA-512 for all clients and for the brokers among themselves; MUTUAL, which takes a client's
 certificate for its name; CONTROLLER with certificates both ways. The users are made when the folders are formatted.
@@ -111,6 +110,17 @@ class SecuredKafka:
             "sasl.username": user,
             "sasl.password": password_of(user),
             **more,
+        }
+
+    def settings(self, user: str) -> dict[str, Any]:
+        """Our settings for a user: fields of Settings."""
+        return {
+            "kafka_bootstrap_servers": self.bootstrap_servers,
+            "kafka_security_protocol": "SASL_SSL",
+            "kafka_sasl_mechanism": MECHANISM,
+            "kafka_sasl_username": user,
+            "kafka_sasl_password": password_of(user),
+            "kafka_ssl_ca_file": self.ca_file,
         }
 
     def admin(self) -> AdminClient:
