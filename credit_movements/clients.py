@@ -16,14 +16,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, TopicDescription
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from credit_movements.refusals import Refusals, lacking, why_no_answer
+from credit_movements.refusals import Refusals, RefusedError, lacking, why_no_answer
 from credit_movements.settings import Settings, SettingsError, required, variable
 from credit_movements.unreachable import UnreachableError
 from kafka_io import client_properties
 from kafka_io.access import security
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
-from schemas.registry import RegistryUnavailableError, SubjectSchemas
+from schemas.registry import RegistryRefusesError, RegistryUnavailableError, SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, Topic
 
 kafka_log = logging.getLogger("kafka")
@@ -174,6 +174,16 @@ def registry(settings: Settings) -> SchemaRegistryClient:
 def _registry(url: str, ca_file: Path | None) -> SchemaRegistryClient:
     vouched = {} if ca_file is None else {security.CA_FILE: str(ca_file)}
     return SchemaRegistryClient({"url": url, "timeout": _REACH_SECONDS, "max.retries": 1, **vouched})
+
+
+def check_registry(settings: Settings) -> None:
+    """Raises RefusedError where the registry refuses us. One that is away is not waited for."""
+    try:
+        SubjectSchemas(registry(settings)).versions(CREDIT_MOVEMENTS.subject)
+    except RegistryRefusesError as error:
+        raise RefusedError(str(error)) from error
+    except RegistryUnavailableError:
+        return
 
 
 def behind_registry(settings: Settings, now_micros: Callable[[], int]) -> timedelta | None:

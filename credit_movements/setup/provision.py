@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
+from httpx2 import HTTPError
 
 from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, required
@@ -18,7 +19,7 @@ from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_awa
 from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
-from schemas.registry import SubjectSchemas
+from schemas.registry import SubjectSchemas, refusal_of
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
 from sinks.write.migrations import apply_migrations
 
@@ -129,7 +130,6 @@ def register_subjects(settings: Settings) -> None:
                 registry.register_schema(topic.subject, Schema(text, "AVRO"))
                 registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
                 logger.info("version %d of subject %s registered", version, topic.subject)
-            except SchemaRegistryError as error:
-                raise SetupError(
-                    f"version {version} of subject {topic.subject} cannot be registered: {error}"
-                ) from error
+            except (SchemaRegistryError, HTTPError) as error:
+                why = refusal_of(error) or error
+                raise SetupError(f"version {version} of subject {topic.subject} cannot be registered: {why}") from error
