@@ -3,6 +3,7 @@
 import logging
 import socket
 import ssl
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,9 @@ _silent.disabled = True
 T = TypeVar("T")
 
 _REACH_SECONDS = 5.0
+# How long one attempt may take, after which the errors are looked at: a connection goes on meanwhile.
+_REFUSED_SECONDS = 0.5
+_PAUSE_SECONDS = 0.05
 # Prices are published in one transaction, however many, and over however slow a network. Kafka grants no more than its own
 # `transaction.max.timeout.ms`, which is this by default.
 _SLOWEST_RECORDS_A_MILLISECOND = 10
@@ -100,12 +104,25 @@ def asked(settings: Settings, question: Callable[[AdminClient], T], what: str = 
     # The client must outlive its answers.
     kafka = _checked_admin(kafka_common(settings) | {"error_cb": refusals.note})
     try:
+        _reach(kafka, refusals)
         return question(kafka)
     except KafkaException as failure:
-        # A client of this kind hands its errors out here alone.
-        while kafka.poll(0):
-            pass
         raise why_no_answer(settings, failure.args[0], refusals, what) from failure
+
+
+def _reach(kafka: AdminClient, refusals: Refusals) -> None:
+    """Raises KafkaException where Kafka does not answer, at once where it refuses."""
+    give_up_at = time.monotonic() + _REACH_SECONDS
+    while True:
+        try:
+            kafka.list_topics(timeout=_REFUSED_SECONDS)
+            return
+        except KafkaException:
+            # A client of this kind hands its errors out here alone.
+            kafka.poll(0)
+            if refusals.last is not None or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _checked_admin(properties: dict[str, Any]) -> AdminClient:
@@ -117,7 +134,7 @@ def _checked_admin(properties: dict[str, Any]) -> AdminClient:
 
 def check_kafka(settings: Settings) -> None:
     """Raises UnreachableError unless Kafka answers, RefusedError where it refuses us."""
-    asked(settings, lambda kafka: kafka.list_topics(timeout=_REACH_SECONDS))
+    asked(settings, lambda _: None)
 
 
 def log_identity(settings: Settings) -> str:
