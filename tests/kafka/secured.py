@@ -127,11 +127,12 @@ class SecuredKafka:
         return AdminClient(self.client(ADMIN), logger=_silent)
 
     def start(self, *ids: int) -> None:
-        """Start those brokers, or all, and wait until as many as run answer."""
-        for node in self.nodes:
-            if node.id in (ids or {each.id for each in self.nodes}):
-                self._running[node.id] = Child(self._service(node), self._log_dir)
-        for child in self._running.values():
+        """Start those brokers, or all, and wait until they answer."""
+        started = {
+            node.id: Child(self._service(node), self._log_dir) for node in self.nodes if not ids or node.id in ids
+        }
+        self._running |= started
+        for child in started.values():
             child.wait_until_ready()
 
     def kill(self, id_: int) -> None:
