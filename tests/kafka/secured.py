@@ -100,6 +100,11 @@ class SecuredKafka:
         """Where a client is known by its certificate: its common name is the user."""
         return ",".join(f"127.0.0.1:{node.mutual_port}" for node in self.nodes)
 
+    @property
+    def process_ids(self) -> dict[int, int]:
+        """Of the brokers that run."""
+        return {id_: child.process_id for id_, child in self._running.items()}
+
     def client(self, user: str, **more: Any) -> dict[str, Any]:
         """librdkafka's properties for a user."""
         return {

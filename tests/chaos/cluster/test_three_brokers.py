@@ -15,7 +15,6 @@ import pytest
 
 from credit_movements.settings import Settings
 from tests.chaos import load
-from tests.chaos.cluster.follower import Follower
 from tests.chaos.cluster.secured_world import SecuredWorld
 from tests.chaos.exports import assert_each_export_ended_once
 from tests.chaos.load import Load
@@ -26,6 +25,7 @@ from tests.conftest import free_port
 from tests.integration.stack import eventually
 from tests.jars import NoJarsError
 from tests.kafka.brokers import without_apache_kafka
+from tests.kafka.follower import Follower
 from tests.kafka.secured import SecuredKafka, secured_kafka
 
 EVENTS_PER_SECOND = 200

@@ -46,7 +46,8 @@ class Follower:
         )
 
     def longest_pause(self, since: float) -> float:
-        """The longest time without a movement of a partition, of all partitions, that ended after `since`; in seconds."""
+        """The longest time without a movement of a partition, of all partitions, of those that ended after `since`; in
+        seconds."""
         pauses = [
             after - before for times in self._came_at.values() for before, after in pairwise(times) if after > since
         ]
