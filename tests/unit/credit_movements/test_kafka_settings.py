@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from credit_movements.settings import Settings, SettingsError, settings_of
+from credit_movements.embedded.ports import Ports
+from credit_movements.settings import Settings, SettingsError, load_settings, required, settings_of
+from credit_movements.stack.servers import stack_environment
 from tests.kafka.certificates import Authority
 
 SECRET = "a-secret-of-this-test"
@@ -129,3 +131,17 @@ def test_code_that_gives_wrong_settings_shows_no_secret_either() -> None:
 def test_the_raw_properties_may_say_it_all() -> None:
     raw = '{"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.config": "x"}'
     assert of({"KAFKA_CONFIG": raw}).kafka_properties()["sasl.mechanisms"] == "OAUTHBEARER"
+
+
+def test_the_servers_of_an_up_want_no_password_whatever_its_shell_has_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in SCRAM.items():
+        monkeypatch.setenv(f"CREDIT_{name}", text)
+    monkeypatch.setenv("CREDIT_CLICKHOUSE_DSN_FILE", "/no/such/file")
+    environment = stack_environment(tmp_path, Ports.any_free())
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+    settings = load_settings(tmp_path)
+    assert settings.kafka_properties() == {}
+    assert required(settings, "clickhouse_dsn") == environment["CREDIT_CLICKHOUSE_DSN"]
