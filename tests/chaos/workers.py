@@ -37,7 +37,8 @@ class Worker:
         self._name = name or command
         self._child: Child | None = None
         self._is_over = False
-        self.gave_up = 0
+        # The lines with which it ended.
+        self.gave_up: list[str] = []
 
     def start(self, program: Sequence[str] = ("credit_movements",)) -> None:
         """`program`: a module and its first arguments, before the command."""
@@ -66,7 +67,7 @@ class Worker:
         """As whatever keeps it running would. It may give up on Kafka, in one line, but never crash."""
         if self._child is not None and not self._is_over and self._child.exit_status is not None:
             assert "credit-movements: Kafka: " in self._child.last_lines(1)[0], self.log()
-            self.gave_up += 1
+            self.gave_up += self.child.last_lines(1)
             self.start()
 
     def see_killed(self, seconds: float) -> None:

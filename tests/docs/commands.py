@@ -10,6 +10,7 @@ LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_promet
 MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
 TOOLS = "tests/unit/test_docs.py::test_a_tool_of_the_loop_of_a_change_is_installed"
 COMPOSE = "tests/unit/test_compose.py::test_the_command_exists"
+ACLS = "tests/integration/setup/test_acls.py::test_the_command_grants_and_lists"
 
 COMMANDS = {
     "make demo": "tests/acceptance/test_demo.py::test_the_demo_ends_by_itself_and_all_its_figures_hold",
@@ -23,6 +24,8 @@ COMMANDS = {
     "make reference": "tests/unit/test_docs.py::test_a_page_that_is_made_from_the_code_is_current",
     ".venv/bin/ruff format .": TOOLS,
     ".venv/bin/python -m pytest tests/unit/streams": TOOLS,
+    "credit-movements setup --acls": ACLS,
+    "credit-movements setup --list-acls": ACLS,
     # Needs Docker: the file is held against the code piece by piece.
     "cp .env.example .env": "tests/unit/test_compose.py::test_no_secret_is_written_down",
     "docker compose up --build": COMPOSE,

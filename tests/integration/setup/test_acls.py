@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     NewTopic,
@@ -22,6 +23,7 @@ from credit_movements.setup.acls import USERS, permissions, principals
 from credit_movements.setup.granting import Granted, GrantError, grant
 from schemas.topics import ALL_TOPICS
 from tests.integration.stack import eventually
+from tests.kafka.brokers import delete_topics
 from tests.kafka.secured import ADMIN, STRANGER, SecuredKafka
 
 # The broker is shared, and what lies in topics of others is theirs.
@@ -65,8 +67,19 @@ def granted(secured_broker: SecuredKafka) -> Iterator[Granted]:
     for answer in admin.create_topics([NewTopic(real(topic.name), 1) for topic in ALL_TOPICS]).values():
         answer.result(30)
     yield grant_all(secured_broker)
-    for answer in admin.delete_topics([real(topic.name) for topic in ALL_TOPICS]).values():
-        answer.result(30)
+    # As it was: it may be asked for again.
+    delete_topics(admin, [real(topic.name) for topic in ALL_TOPICS])
+    for deleted in admin.delete_acls([*map(_whoever_may, _named())]).values():
+        deleted.result(30)
+
+
+def _named() -> set[tuple[ResourceType, str]]:
+    return {(ResourceType[each.resource.name], each.name) for each in permissions(real)}
+
+
+def _whoever_may(named: tuple[ResourceType, str]) -> AclBindingFilter:
+    kind, name = named
+    return AclBindingFilter(kind, name, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)
 
 
 def allowed(table: dict[str, set[str]], user: str) -> set[str]:
@@ -120,20 +133,47 @@ def test_each_user_reads_what_the_contract_says_and_nothing_else(
     assert allowed(READ_BY, user) <= set(shown)
 
 
+def test_a_user_may_be_known_by_a_certificate(secured_broker: SecuredKafka, granted: Granted) -> None:
+    pair = secured_broker.authority.issue("mailer")
+    settings = Settings(
+        kafka_bootstrap_servers=secured_broker.mutual_servers,
+        kafka_security_protocol="SSL",
+        kafka_ssl_ca_file=secured_broker.ca_file,
+        kafka_ssl_certificate_file=pair.certificate_file,
+        kafka_ssl_key_file=pair.key_file,
+    )
+    shown = clients.admin(settings).list_topics(timeout=30).topics
+    assert [name for name in shown if name.startswith(PREFIX)] == [real("export-notifications")]
+
+
 def test_a_second_time_nothing_is_new_and_what_a_user_has_besides_is_named(
     secured_broker: SecuredKafka, granted: Granted
 ) -> None:
     assert granted == Granted(len(permissions()), [])
     also = AclBinding(
-        ResourceType.TOPIC, real("rates"), ResourcePatternType.LITERAL, "User:mailer", "*", AclOperation.READ,
+        ResourceType.TOPIC,
+        real("rates"),
+        ResourcePatternType.LITERAL,
+        "User:mailer",
+        "*",
+        AclOperation.READ,
         AclPermissionType.ALLOW,
-    )  # fmt: skip
+    )
     # The client must outlive its answers.
     admin = secured_broker.admin()
     for answer in admin.create_acls([also]).values():
         answer.result(30)
     again = grant_all(secured_broker)
     assert again == Granted(0, ["User:mailer from host *: ALLOW READ of TOPIC acls.rates"])
+
+
+def test_what_is_taken_away_is_new_again(secured_broker: SecuredKafka, granted: Granted) -> None:
+    admin = secured_broker.admin()
+    taken = next(each for each in permissions(real) if each.user == "mailer")
+    for deleted in admin.delete_acls([_whoever_may((ResourceType.TOPIC, taken.name))]).values():
+        deleted.result(30)
+    there = sum((each.resource, each.name) == (taken.resource, taken.name) for each in permissions(real))
+    assert grant_all(secured_broker).new == there
 
 
 def test_who_may_not_alter_the_cluster_is_told_so(secured_broker: SecuredKafka, granted: Granted) -> None:
