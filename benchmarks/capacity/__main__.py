@@ -29,8 +29,8 @@ def shown(load: Load, given: Assumptions) -> str:
         "",
         *(f"{need.number:>6,}  {need.what}: {need.decided_by}" for need in found),
         "",
-        f"Kafka keeps {kafka_bytes(load, points) / 1e12:,.1f} TB, ClickHouse {clickhouse_bytes(load, points) / 1e12:,.1f} TB,"
-        f" one copy of each.",
+        f"Kafka keeps {kafka_bytes(load, points) / 1e12:,.1f} TB ({kafka_bytes(load, points, zstd=True) / 1e12:,.1f} where"
+        f" producers compress), ClickHouse {clickhouse_bytes(load, points) / 1e12:,.1f} TB, one copy of each.",
         f"Each rater: {rater_disk_gigabytes(load, points, raters):,.0f} GB of disk,"
         f" {rater_memory_mebibytes(load, points, raters):,.0f} MiB of memory and what the system keeps of its files.",
         f"One account: at most {most_events_of_one_account(points):,.0f} events/s, since it is in one partition.",

@@ -141,9 +141,11 @@ def _most(what: str, demands: dict[str, float]) -> Need:
     return Need(what, max(1, math.ceil(ordered[0][1])), told)
 
 
-def kafka_bytes(load: Load, points: Points) -> float:
+def kafka_bytes(load: Load, points: Points, zstd: bool = False) -> float:
     """One copy: the events of the days that they are kept, and all movements, which are kept for ever."""
     kept = min(load.days, EVENTS_KEPT_DAYS) * load.events_a_day
+    if zstd:
+        return kept * points.event_bytes_zstd + load.rows * points.movement_bytes_zstd
     return kept * points.event_bytes + load.rows * points.movement_bytes
 
 
