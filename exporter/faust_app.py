@@ -28,7 +28,7 @@ from faust.web.drivers.aiohttp import Web
 from mode import Service, ServiceT
 
 from exporter.settings import ExporterSettings
-from kafka_io.security import PythonSecurity
+from kafka_io.access.security import PythonSecurity
 from schemas.topics import EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
