@@ -1,6 +1,7 @@
-"""Is the worker in this container alive, or ready? The image's health check: `python probe.py healthz|readyz`, status 0 or 1.
+"""Is the worker in this container alive, or ready? The image's health check: `python probe.py healthz|readyz [PORT]`.
 
-One container has one worker, which has one of three ports. Of the standard library alone: it runs every few seconds.
+Status 0 or 1. One container has one worker, which has one of three ports; the audit's is an option, so it is named. Of the
+standard library alone: it runs every few seconds.
 """
 
 import http.client
@@ -24,9 +25,9 @@ def answers(port: int, page: str) -> bool | None:
         asked.close()
 
 
-def main(page: str) -> int:
-    for name, port in PORTS.items():
-        answer = answers(int(os.environ.get(name) or port), page)
+def main(page: str, *ports: str) -> int:
+    for port in ports or [os.environ.get(name) or str(port) for name, port in PORTS.items()]:
+        answer = answers(int(port), page)
         if answer is not None:
             return not answer
     print("no worker listens here", file=sys.stderr)
@@ -34,4 +35,4 @@ def main(page: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -17,8 +17,8 @@ COMMANDS = [
 ]
 ONCE = ["bucket", "setup"]
 WORKERS = ["rater", "sink", "exporter"]
-MAILER = "mailer"
-SERVERS = [name for name in SERVICES if name not in [*ONCE, *WORKERS, MAILER]]
+AUDIT, MAILER = "audit", "mailer"
+SERVERS = [name for name in SERVICES if name not in [*ONCE, *WORKERS, AUDIT, MAILER]]
 SECRETS = Path("/run/secrets")
 PROBE = "/opt/credit-movements/probe.py"
 VARIABLE = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")

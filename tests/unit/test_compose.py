@@ -21,6 +21,7 @@ from credit_movements.settings import described_settings, load_settings, require
 from deploy.probe import PORTS
 from exporter.storage.objects import ExportStorage
 from tests.deployment.compose import (
+    AUDIT,
     COMMANDS,
     COMPOSE,
     MAILER,
@@ -38,13 +39,14 @@ from tests.deployment.compose import (
     seen_by,
 )
 
-PROFILES = {"observe": {"prometheus", "grafana"}, "mail": {"mailpit", MAILER}, "ui": {"kafka-ui"}}
+PROFILES = {"observe": {AUDIT, "prometheus", "grafana"}, "mail": {"mailpit", MAILER}, "ui": {"kafka-ui"}}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What the command cannot do without: see `required` in credit_movements.
 NEEDED = {
     "setup": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
     "rater": ["kafka_bootstrap_servers", "schema_registry_url", "rater_id"],
     "sink": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
+    "audit": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
     "exporter": [
         *["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
         *["export_storage_url", "export_link_secret", "public_url"],
@@ -74,7 +76,7 @@ def test_every_image_is_pinned_to_an_exact_version(service: str) -> None:
         assert image == f"{PROJECT['project']['name']}:{PROJECT['project']['version']}"
 
 
-@pytest.mark.parametrize("service", [*SERVERS, *WORKERS])
+@pytest.mark.parametrize("service", [*SERVERS, *WORKERS, AUDIT])
 def test_what_keeps_running_has_a_health_check_and_is_started_again(service: str) -> None:
     health = SERVICES[service]["healthcheck"]
     assert SERVICES[MAILER]["healthcheck"] == SERVICES["setup"]["healthcheck"] == {"disable": True}
@@ -163,9 +165,17 @@ def test_how_many_partitions_there_are_is_told_to_setup_alone() -> None:
 
 @pytest.mark.parametrize("service", COMMANDS)
 def test_the_command_exists(service: str) -> None:
-    (command,) = SERVICES[service]["command"]
+    command, *options = SERVICES[service]["command"]
     group = typer.main.get_command(app)
-    assert command in getattr(group, "commands")  # noqa: B009 - mypy does not know that it is a group
+    commands = getattr(group, "commands")  # noqa: B009 - mypy does not know that it is a group
+    assert commands[command].make_context(command, list(options)).command.name == command
+
+
+def test_the_audit_is_asked_at_the_port_that_it_is_given() -> None:
+    *_, option, port = SERVICES[AUDIT]["command"]
+    assert option == "--http-port"
+    assert published(AUDIT) == {port: port}
+    assert SERVICES[AUDIT]["healthcheck"]["test"] == ["CMD", "python", PROBE, "healthz", port]
 
 
 @pytest.mark.parametrize("worker", WORKERS)

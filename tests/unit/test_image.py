@@ -96,8 +96,8 @@ def test_nothing_that_builds_is_in_the_last_stage() -> None:
     assert not re.search(r"apt|curl|pip install|COPY constraints", last)
 
 
-def probe(page: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "deploy" / "probe.py", page]
+def probe(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "deploy" / "probe.py", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
 
 
@@ -128,6 +128,11 @@ def test_the_probe_asks_the_worker_that_is_there(port_of: str, reason: str | Non
     with health_page("127.0.0.1", 0, "SETTING", CollectorRegistry(), lambda: reason) as port:
         nobody = dict.fromkeys(PORTS, "1")
         assert probe(page, **{**nobody, port_of: str(port)}).returncode == status
+
+
+def test_the_probe_asks_at_a_port_that_it_is_given() -> None:
+    with health_page("127.0.0.1", 0, "SETTING", CollectorRegistry(), lambda: None) as port:
+        assert probe("healthz", str(port)).returncode == 0
 
 
 def test_where_no_worker_listens_the_probe_says_no() -> None:

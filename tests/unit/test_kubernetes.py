@@ -14,6 +14,7 @@ import yaml
 
 from credit_movements.commands.main import app
 from credit_movements.settings import load_settings, required
+from credit_movements.setup.acls import USERS, Resource, permissions
 from deploy.probe import PORTS
 from tests.deployment.compose import ROOT, SERVICES
 from tests.kafka.certificates import Authority
@@ -22,9 +23,13 @@ from tests.unit.test_compose import NEEDED
 FOLDER = ROOT / "deploy" / "kubernetes"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VERSION = PROJECT["project"]["version"]
-# What the cluster of the tests has, and what the documentation grants to.
-KAFKA_USERS = {"setup", "rater", "sink", "exporter"}
-CLICKHOUSE_USERS = {"setup": "credit_setup", "sink": "credit_sink", "exporter": "credit_reader"}
+KAFKA_USER = {"setup": "setup", "rater": "rater", "sink": "sink", "exporter": "exporter", "audit": "commands"}
+CLICKHOUSE_USERS = {
+    "setup": "credit_setup",
+    "sink": "credit_sink",
+    "exporter": "credit_reader",
+    "audit": "credit_reader",
+}
 
 Object = dict[str, Any]
 
@@ -40,7 +45,7 @@ WORKLOADS = {
     for each in ALL
     if "template" in each.get("spec", {})
 }
-LONG = [name for name in WORKLOADS if name != "setup"]
+LONG = ["rater", "sink", "exporter"]
 SECRETS = {each["metadata"]["name"]: each["stringData"] for each in ALL if each["kind"] == "Secret"}
 CONFIG = {each["metadata"]["name"]: each["data"] for each in ALL if each["kind"] == "ConfigMap"}
 
@@ -81,6 +86,7 @@ def test_setup_rater_sink_and_exporter_are_what_they_have_to_be() -> None:
         "rater": "StatefulSet",
         "sink": "Deployment",
         "exporter": "Deployment",
+        "audit": "StatefulSet",
     }
 
 
@@ -102,8 +108,8 @@ def test_the_settings_are_settings_that_the_command_accepts(
 @pytest.mark.parametrize("worker", WORKLOADS)
 def test_each_worker_is_the_user_that_its_rights_are_granted_to(worker: str) -> None:
     users = {each["name"]: each.get("value") for each in container(worker)["env"]}
-    assert users["CREDIT_KAFKA_SASL_USERNAME"] == worker
-    assert worker in KAFKA_USERS
+    assert users["CREDIT_KAFKA_SASL_USERNAME"] == KAFKA_USER[worker]
+    assert KAFKA_USER[worker] in USERS
     dsn = SECRETS[worker].get("clickhouse-dsn")
     assert (dsn is None) == (worker not in CLICKHOUSE_USERS)
     assert dsn is None or dsn.startswith(f"https://{CLICKHOUSE_USERS[worker]}:")
@@ -130,9 +136,10 @@ def test_no_secret_is_written_down() -> None:
 @pytest.mark.parametrize("worker", WORKLOADS)
 def test_the_image_is_ours_of_this_version_and_its_command_exists(worker: str) -> None:
     assert container(worker)["image"] == f"{PROJECT['project']['name']}:{VERSION}"
-    (command,) = container(worker)["args"]
-    assert command in getattr(typer.main.get_command(app), "commands")  # noqa: B009 - mypy does not know that it is a group
-    assert SERVICES[worker]["command"] == [command]
+    command, *options = container(worker)["args"]
+    commands = getattr(typer.main.get_command(app), "commands")  # noqa: B009 - mypy does not know that it is a group
+    assert commands[command].make_context(command, list(options)).command.name == command
+    assert SERVICES[worker]["command"] == [command, *options]
 
 
 def test_a_new_version_has_a_new_job_and_the_right_image() -> None:
@@ -206,14 +213,27 @@ def test_what_selects_pods_selects_those_of_the_worker(worker: str) -> None:
     assert all(each["matchLabels"].items() <= labels.items() for each in selectors)
 
 
-def test_a_rater_keeps_its_id_and_its_volume() -> None:
-    spec = WORKLOADS["rater"]["spec"]
+@pytest.mark.parametrize("worker", ["rater", "audit"])
+def test_rater_and_audit_keep_what_they_know_on_their_volume(worker: str) -> None:
+    spec = WORKLOADS[worker]["spec"]
     assert spec["serviceName"] in of_kind("Service")
     (claim,) = spec["volumeClaimTemplates"]
-    mounts = {mount["name"]: mount["mountPath"] for mount in container("rater")["volumeMounts"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container(worker)["volumeMounts"]}
     assert f"CREDIT_DATA_DIR={mounts[claim['metadata']['name']]} " in (ROOT / "Dockerfile").read_text()
+
+
+def test_there_is_one_audit_and_it_is_asked_at_its_port() -> None:
+    assert WORKLOADS["audit"]["spec"]["replicas"] == 1
+    (port,) = container("audit")["ports"]
+    assert container("audit")["args"][-2:] == ["--http-port", str(port["containerPort"])]
+    assert container("audit")["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
+
+
+def test_a_rater_keeps_its_id() -> None:
     (rater_id,) = [each for each in container("rater")["env"] if each["name"] == "CREDIT_RATER_ID"]
     assert rater_id["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    (granted,) = [each for each in permissions() if (each.user, each.resource) == ("rater", Resource.TRANSACTIONAL_ID)]
+    assert f"{WORKLOADS['rater']['metadata']['name']}-0".startswith(granted.name)
 
 
 def test_the_network_lets_in_what_the_pages_need_and_out_what_the_settings_name() -> None:
@@ -223,7 +243,7 @@ def test_the_network_lets_in_what_the_pages_need_and_out_what_the_settings_name(
         for rule in each["spec"]["ingress"]
         for port in rule["ports"]
     }
-    assert into == set(PORTS.values())
+    assert into == {*PORTS.values(), container("audit")["ports"][0]["containerPort"]}
     out = {port["port"] for rule in of_kind("NetworkPolicy")["workers"]["spec"]["egress"] for port in rule["ports"]}
     kafka = {
         int(each.rpartition(":")[2]) for each in CONFIG["credit-movements"]["CREDIT_KAFKA_BOOTSTRAP_SERVERS"].split(",")

@@ -50,7 +50,9 @@ def test_an_expression_names_metrics_and_labels_that_are_there(expression: str) 
 
 def test_each_worker_is_asked_at_its_port() -> None:
     asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in CONFIG["scrape_configs"]}
-    assert asked == {name: [f"{name}:{port}"] for name in ("rater", "sink", "exporter") for port in published(name)}
+    assert asked == {
+        name: [f"{name}:{port}"] for name in ("rater", "sink", "exporter", "audit") for port in published(name)
+    }
 
 
 def test_what_the_operators_page_says_to_watch_is_an_alert() -> None:
@@ -86,6 +88,6 @@ def test_prometheus_takes_it_and_each_alert_fires_when_it_must_and_is_silent_els
 
 
 def test_each_alert_has_a_trial_of_its_own() -> None:
-    (trouble, _) = yaml.safe_load((PROMETHEUS / "alerts.test.yml").read_text())["tests"]
+    (trouble, *_) = yaml.safe_load((PROMETHEUS / "alerts.test.yml").read_text())["tests"]
     tried = [re.findall(r'alertname="(\w+)"', each["expr"])[0] for each in trouble["promql_expr_test"]]
     assert tried == [rule["alert"] for rule in ALERTS]
