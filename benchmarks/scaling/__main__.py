@@ -31,8 +31,8 @@ _MOST_SINKS = 2
 _EVENTS_PER_SECOND = 500
 _STEADY_SECONDS = 4.0
 _GO_ON_WITHIN_SECONDS = 180.0
-# While they are stopped nobody may give them up.
-_STOPPED = {variable("kafka_session_timeout_ms"): "300000"}
+# While they are stopped nobody may give them up. They learn of a newcomer by a heartbeat, four in that time.
+_STOPPED = {variable("kafka_session_timeout_ms"): "60000"}
 _BY_DEFAULT = {variable("kafka_session_timeout_ms"): "30000"}
 
 

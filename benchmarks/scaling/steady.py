@@ -3,36 +3,33 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 _EVERY_SECONDS = 0.1
 
 
 class Steady:
-    """Calls `publish` with the number of events that are due, from a thread, for the length of a `with` block."""
+    """Calls `publish` with the number of events that are due, from a thread, for the length of a `with` block. What it raises
+    comes at the block's end."""
 
     def __init__(self, publish: Callable[[int], None], per_second: int) -> None:
         self._publish = publish
         self._per_second = per_second
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="steady")
-        self._error: BaseException | None = None
+        self._pool = ThreadPoolExecutor(1, "steady")
 
     def __enter__(self) -> "Steady":
-        self._thread.start()
+        self._running = self._pool.submit(self._run)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
+        self._pool.shutdown()
+        self._running.result()
 
     def _run(self) -> None:
         began, published = time.monotonic(), 0
-        try:
-            while not self._stop.wait(_EVERY_SECONDS):
-                due = int((time.monotonic() - began) * self._per_second)
-                self._publish(due - published)
-                published = due
-        except Exception as error:
-            self._error = error
+        while not self._stop.wait(_EVERY_SECONDS):
+            due = int((time.monotonic() - began) * self._per_second)
+            self._publish(due - published)
+            published = due

@@ -54,12 +54,6 @@ class Permission:
     name: str
     is_prefix: bool = False
 
-    def __str__(self) -> str:
-        which = (
-            f"all {self.resource}s that begin with {self.name}" if self.is_prefix else f"{self.resource} {self.name}"
-        )
-        return f"{self.user}: {self.operation} of {which}"
-
 
 SETUP, RATER, SINK, EXPORTER = "setup", "rater", "sink", "exporter"
 COMMANDS, PUBLISHER, DASHBOARD, MAILER = "commands", "publisher", "dashboard", "mailer"

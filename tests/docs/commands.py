@@ -15,6 +15,7 @@ HARDENING = "tests/unit/test_compose_hardening.py"
 KUBERNETES = "tests/unit/test_kubernetes.py"
 NAMESPACE = f"{KUBERNETES}::test_all_of_it_is_in_one_namespace_that_takes_restricted_pods_alone"
 NEW_JOB = f"{KUBERNETES}::test_a_new_version_has_a_new_job_and_the_right_image"
+ACLS = "tests/integration/setup/test_acls.py::test_the_command_grants_and_lists"
 
 COMMANDS = {
     "make demo": "tests/acceptance/test_demo.py::test_the_demo_ends_by_itself_and_all_its_figures_hold",
@@ -28,6 +29,8 @@ COMMANDS = {
     "make reference": "tests/unit/test_docs.py::test_a_page_that_is_made_from_the_code_is_current",
     ".venv/bin/ruff format .": TOOLS,
     ".venv/bin/python -m pytest tests/unit/streams": TOOLS,
+    "credit-movements setup --acls": ACLS,
+    "credit-movements setup --list-acls": ACLS,
     # Needs Docker: the file is held against the code piece by piece.
     "cp .env.example .env": f"{HARDENING}::test_git_takes_neither_the_secrets_nor_what_is_changed_of_the_settings",
     "deploy/make-secrets.sh": f"{HARDENING}::test_the_secrets_are_made_once_and_each_is_another",

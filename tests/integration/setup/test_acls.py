@@ -120,6 +120,17 @@ def test_each_user_reads_what_the_contract_says_and_nothing_else(
     assert allowed(READ_BY, user) <= set(shown)
 
 
+def test_a_user_may_be_known_by_a_certificate(secured_broker: SecuredKafka, granted: Granted) -> None:
+    pair = secured_broker.authority.issue("mailer")
+    settings = Settings(
+        kafka_bootstrap_servers=secured_broker.mutual_servers, kafka_security_protocol="SSL",
+        kafka_ssl_ca_file=secured_broker.ca_file, kafka_ssl_certificate_file=pair.certificate_file,
+        kafka_ssl_key_file=pair.key_file,
+    )  # fmt: skip
+    shown = clients.admin(settings).list_topics(timeout=30).topics
+    assert [name for name in shown if name.startswith(PREFIX)] == [real("export-notifications")]
+
+
 def test_a_second_time_nothing_is_new_and_what_a_user_has_besides_is_named(
     secured_broker: SecuredKafka, granted: Granted
 ) -> None:
