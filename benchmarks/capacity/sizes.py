@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.proc import has_ended
+from benchmarks.proc import has_ended, processor_seconds
 from benchmarks.product import metric, worker
 from benchmarks.rating.traffic import only_good, traffic
 from benchmarks.results import save
@@ -28,7 +28,8 @@ _PARTS = "SELECT sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AN
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes on one disk, of one copy. `row_merged`: after OPTIMIZE FINAL."""
+    """Bytes on one disk, of one copy. `row_merged`: after OPTIMIZE FINAL. `broker_us`: processor time of the broker for each
+    event that it hands to the rater, whose movement it takes and hands to the sink."""
 
     events: int
     event: float
@@ -36,18 +37,21 @@ class Sizes:
     row: float
     row_merged: float
     id: float
+    broker_us: float
 
 
 def main(events: int) -> None:
     made = only_good(company(time.time_ns() // 1000, events=events))
     with traffic(made, APACHE) as published:
-        settings = published.settings
+        settings, broker = published.settings, published.process_ids["kafka"]
+        spent = processor_seconds(broker)
         with (
             worker(published.environment, "credit_movements", "rate") as rater,
             worker(published.environment, "credit_movements", "sink") as sink,
         ):
             _wait(rater, settings.rater_http_port, "credit_movements_total", published.count)
             _wait(sink, settings.sink_http_port, "credit_sink_rows_inserted_total", published.count)
+        spent = processor_seconds(broker) - spent
         with clickhouse.client(settings) as client:
             ((rows, natural),) = client.query(_PARTS).result_rows
             client.command("OPTIMIZE TABLE credit_movements FINAL")
@@ -59,7 +63,7 @@ def main(events: int) -> None:
         )
         seen = _bytes(path for path in (settings.data_dir / "seen").rglob("*") if path.is_file())
         totals = [of_events, of_movements, natural, merged, seen]
-        found = Sizes(published.count, *(round(total / published.count, 1) for total in totals))
+        found = Sizes(published.count, *(round(total / published.count, 1) for total in [*totals, spent * 1e6]))
     save("sizes", asdict(found))
     print(found, flush=True)
 

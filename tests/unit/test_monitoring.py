@@ -75,7 +75,7 @@ def test_grafana_finds_prometheus_and_the_dashboard() -> None:
 def promtool() -> str:
     tool = shutil.which("promtool")
     if tool is None:
-        not_tested_on("Prometheus", "there is no `promtool`: install Debian's package prometheus")
+        not_tested_on("Prometheus", "there is no `promtool`: Debian's package prometheus has it")
     return str(tool)
 
 
