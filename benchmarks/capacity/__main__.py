@@ -33,7 +33,7 @@ def shown(load: Load, given: Assumptions) -> str:
         f" producers compress), ClickHouse {clickhouse_bytes(load, points) / 1e12:,.1f} TB, one copy of each.",
         f"Each rater: {rater_disk_gigabytes(load, points, raters):,.0f} GB of disk,"
         f" {rater_memory_mebibytes(load, points, raters):,.0f} MiB of memory and what the system keeps of its files.",
-        f"One account: at most {most_events_of_one_account(points):,.0f} events/s, since it is in one partition.",
+        f"One account: at most {most_events_of_one_account(points, given):,.0f} events/s, since it is in one partition.",
         "",
         "Where more machines are no help, the nearest first:",
         *(

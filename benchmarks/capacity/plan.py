@@ -51,9 +51,10 @@ class Assumptions:
 
     # Of what a process or a machine can do, so much is used at the busiest: the rest is for catching up and for a loss.
     used: float = 0.6
+    # 1: the processor time that was measured with TLS and three copies, on a busy machine with small batches: the upper bound.
+    # 0: without, at full batches: the lower one.
+    secured: int = 1
     kafka_copies: int = 3
-    # What a broker's processor spends more with three copies and TLS than with one copy and none.
-    broker_factor: float = 3
     broker_processors: int = 8
     broker_disk_terabytes: float = 8
     broker_writes_megabytes_per_second: float = 500
@@ -82,10 +83,7 @@ def needs(load: Load, points: Points, given: Assumptions) -> list[Need]:
         ),
         _brokers(load, points, given),
         raters,
-        _most(
-            "sinks",
-            {"rows to write": load.events_per_second / (points.sink_rows_per_second * given.used)},
-        ),
+        _sinks(load, points, given),
         _most(
             "exporters",
             {
@@ -100,25 +98,40 @@ def needs(load: Load, points: Points, given: Assumptions) -> list[Need]:
 
 
 def _raters(load: Load, points: Points, given: Assumptions) -> Need:
-    return _most(
-        "raters", {"events at the busiest": load.events_per_second / (points.rater_events_per_second * given.used)}
-    )
+    demands = {"events at the busiest": load.events_per_second / (points.rater_events_per_second * given.used)}
+    if given.secured:
+        demands["processors with TLS"] = load.events_per_second * points.rater_microseconds_secured / 1e6 / given.used
+    return _most("raters", demands)
+
+
+def _sinks(load: Load, points: Points, given: Assumptions) -> Need:
+    demands = {"rows to write": load.events_per_second / (points.sink_rows_per_second * given.used)}
+    if given.secured:
+        demands["processors with TLS"] = load.events_per_second * points.sink_microseconds_secured / 1e6 / given.used
+    return _most("sinks", demands)
 
 
 def _brokers(load: Load, points: Points, given: Assumptions) -> Need:
     # Each byte is written by every copy's broker, and each copy but the first travels from a broker to another.
     bytes_per_second = load.events_per_second * (points.event_bytes + points.movement_bytes) * given.kafka_copies
-    processors = load.events_per_second * points.broker_microseconds_per_event / 1e6 * given.broker_factor
+    processors = load.events_per_second * broker_microseconds(points, given) / 1e6
     return _most(
         "brokers",
         {
-            "three copies need as many": given.kafka_copies,
+            "copies": given.kafka_copies,
             "disk": kafka_bytes(load, points) * given.kafka_copies / (given.broker_disk_terabytes * 1e12 * given.used),
             "writes": bytes_per_second / (given.broker_writes_megabytes_per_second * 1e6 * given.used),
             "network": bytes_per_second / (given.broker_network_megabytes_per_second * 1e6 * given.used),
             "processors": processors / (given.broker_processors * given.used),
         },
     )
+
+
+def broker_microseconds(points: Points, given: Assumptions) -> float:
+    """Processor time of all brokers together for an event, its movement, and its way to the sink."""
+    if given.secured:
+        return points.brokers_microseconds_rating_secured + points.brokers_microseconds_sinking_secured
+    return points.broker_microseconds_per_event
 
 
 def _shards(load: Load, points: Points, given: Assumptions) -> Need:
@@ -192,7 +205,7 @@ def walls(load: Load, points: Points, given: Assumptions) -> list[Wall]:
         ),
         Wall(
             "events/s: each partition has one rater",
-            points.rater_events_per_second * given.used * MOST_PARTITIONS,
+            most_events_of_one_account(points, given) * given.used * MOST_PARTITIONS,
             load.events_per_second,
             "a topic has at most 1,000 partitions",
         ),
@@ -200,15 +213,18 @@ def walls(load: Load, points: Points, given: Assumptions) -> list[Wall]:
     return sorted(found, key=lambda wall: -wall.used)
 
 
-def most_events_of_one_account(points: Points) -> float:
-    """An account is in one partition, and a partition is rated by one process."""
-    return points.rater_events_per_second
+def most_events_of_one_account(points: Points, given: Assumptions) -> float:
+    """An account is in one partition, and a partition is rated by one process, which has one core's worth of time."""
+    return 1e6 / points.rater_microseconds_secured if given.secured else points.rater_events_per_second
 
 
-def ceiling(processors: float, raters: int, points: Points) -> float:
-    """Events/s of so many raters on one machine with their broker: each does what it can, or the processors are used up."""
-    of_all = 1 / points.rater_events_per_processor_second + points.broker_microseconds_per_event / 1e6
-    return min(raters * points.rater_events_per_second, processors / of_all)
+def ceiling(processors: float, raters: int, points: Points, given: Assumptions) -> float:
+    """Events/s of so many raters on one machine with their brokers: each does what it can, or the processors are used up."""
+    if given.secured:
+        rater, brokers = points.rater_microseconds_secured, points.brokers_microseconds_rating_secured
+        return min(raters * 1e6 / rater, processors * 1e6 / (rater + brokers))
+    of_all = 1e6 / points.rater_events_per_processor_second + points.broker_microseconds_per_event
+    return min(raters * points.rater_events_per_second, processors * 1e6 / of_all)
 
 
 def stated(given: Assumptions) -> list[str]:
