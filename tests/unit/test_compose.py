@@ -76,6 +76,15 @@ def test_every_image_is_pinned_to_an_exact_version(service: str) -> None:
         assert image == f"{PROJECT['project']['name']}:{PROJECT['project']['version']}"
 
 
+@pytest.mark.parametrize("service", SERVERS)
+def test_the_documentation_has_the_tag_and_the_user_of_each_server(service: str) -> None:
+    image, tag = SERVICES[service]["image"].split(":")
+    page = (ROOT / "docs" / "production" / "kubernetes.md").read_text()
+    (row,) = re.findall(rf"^\| `{image}` \| ([^|]*) \| ([^|]*) \|", page, re.MULTILINE)
+    assert row[0].split(",")[0] == tag
+    assert SERVICES[service]["user"].split(":")[0] in row[1]
+
+
 @pytest.mark.parametrize("service", [*SERVERS, *WORKERS, AUDIT])
 def test_what_keeps_running_has_a_health_check_and_is_started_again(service: str) -> None:
     health = SERVICES[service]["healthcheck"]
