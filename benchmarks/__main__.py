@@ -24,6 +24,7 @@ _RUNS = (
     ("exports", [], ["1000000"]),
     ("commands", [], []),
     ("growth", [], ["--quick"]),
+    ("scaling", [], ["--quick"]),
     ("report", [], []),
 )
 
