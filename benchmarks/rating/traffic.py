@@ -22,7 +22,10 @@ from schemas.topics import ACCOUNT_PLANS, TOP_UP_EVENTS, USAGE_EVENTS
 
 @dataclass(frozen=True)
 class Traffic:
-    """Servers of its own with `count` messages in `usage-events`; deck and plans are published, and files in `folder`."""
+    """Servers of its own with `count` messages in `usage-events`; deck and plans are published, and files in `folder`.
+
+    `process_ids`: by the names of the servers.
+    """
 
     settings: Settings
     environment: dict[str, str]
@@ -30,6 +33,7 @@ class Traffic:
     deck: Path
     plans: Path
     count: int
+    process_ids: dict[str, int]
 
 
 def only_good(made: Company) -> Company:
@@ -52,4 +56,4 @@ def traffic(made: Company, kafka: str, spoiled: bool = False) -> Iterator[Traffi
         usage = kind(USAGE_EVENTS, SubjectSchemas(clients.registry(settings)))
         top_ups = clients.codec(settings, TOP_UP_EVENTS)
         count = publish(made, clients.producer(settings), usage, top_ups, settings.topic_partitions)
-        yield Traffic(settings, servers.environment, folder, deck, plans, count)
+        yield Traffic(settings, servers.environment, folder, deck, plans, count, dict(servers.process_ids))

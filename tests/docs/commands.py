@@ -10,6 +10,11 @@ LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_promet
 MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
 TOOLS = "tests/unit/test_docs.py::test_a_tool_of_the_loop_of_a_change_is_installed"
 COMPOSE = "tests/unit/test_compose.py::test_the_command_exists"
+CAPACITY = "tests/unit/benchmarks/capacity/test_plan.py::test_the_chapter_shows_what_the_command_prints"
+HARDENING = "tests/unit/test_compose_hardening.py"
+KUBERNETES = "tests/unit/test_kubernetes.py"
+NAMESPACE = f"{KUBERNETES}::test_all_of_it_is_in_one_namespace_that_takes_restricted_pods_alone"
+NEW_JOB = f"{KUBERNETES}::test_a_new_version_has_a_new_job_and_the_right_image"
 ACLS = "tests/integration/setup/test_acls.py::test_the_command_grants_and_lists"
 
 COMMANDS = {
@@ -27,8 +32,18 @@ COMMANDS = {
     "credit-movements setup --acls": ACLS,
     "credit-movements setup --list-acls": ACLS,
     # Needs Docker: the file is held against the code piece by piece.
-    "cp .env.example .env": "tests/unit/test_compose.py::test_no_secret_is_written_down",
-    "docker compose up --build": COMPOSE,
+    "cp .env.example .env": f"{HARDENING}::test_git_takes_neither_the_secrets_nor_what_is_changed_of_the_settings",
+    "deploy/make-secrets.sh": f"{HARDENING}::test_the_secrets_are_made_once_and_each_is_another",
+    "docker compose up --build --detach --wait": COMPOSE,
+    "docker build --tag credit-movements:0.1.0 .": "tests/unit/test_image.py::test_the_image_says_what_it_is",
+    # Needs a cluster: the same holds for the manifests.
+    "kubectl apply -f deploy/kubernetes/setup/namespace.yaml": NAMESPACE,
+    "kubectl apply -f secrets.yaml": f"{KUBERNETES}::test_a_worker_sees_its_own_secrets_alone_and_all_of_them",
+    "kubectl apply -k deploy/kubernetes/setup": NEW_JOB,
+    "kubectl wait --namespace credit-movements --for=condition=complete --timeout=10m job/setup-0-1-0": NEW_JOB,
+    "kubectl apply -k deploy/kubernetes/workers": NEW_JOB,
+    "kubectl rollout status --namespace credit-movements statefulset/rater": NAMESPACE,
+    ".venv/bin/python -m benchmarks.capacity --events-per-second 1000000 --rows 100000000000": CAPACITY,
     ".venv/bin/credit-movements up": WALK,
     ".venv/bin/python examples/publish_events.py --account acme --type call --quantity 187 --destination +4915112345678": WALK,
     ".venv/bin/python examples/publish_events.py --account acme --top-up 25": WALK,

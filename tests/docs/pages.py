@@ -1,4 +1,4 @@
-"""The pages of the documentation: README, CONTRIBUTING, CHANGELOG and docs/, and what can be read off them."""
+"""The pages of the documentation: README, CONTRIBUTING, CHANGELOG, SECURITY and docs/, and what can be read off them."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)]*)?\)|src=\"([^\"]+)\"")

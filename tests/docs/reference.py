@@ -59,7 +59,7 @@ def commands_page() -> str:
 
 
 def metrics_page() -> str:
-    rows = sorted(_metrics())
+    rows = sorted(metrics())
     return _page(
         "Metrics",
         "Each worker serves these at `/metrics` in Prometheus' text form, beside `/healthz` and `/readyz`. `audit --every`"
@@ -160,7 +160,8 @@ def _option(parameter: Any) -> tuple[str, str, str] | None:
     return ", ".join(f"`{each}`" for each in parameter.opts), default, meaning
 
 
-def _metrics() -> Iterator[tuple[str, ...]]:
+def metrics() -> Iterator[tuple[str, ...]]:
+    """(name, kind, labels, meaning, where it is made) of each metric, as the page shows them."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -3,8 +3,6 @@
 import http.server
 import os
 import re
-import subprocess
-import sys
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -16,29 +14,39 @@ from urllib.parse import urlsplit
 
 import pytest
 import typer.main
-import yaml
-from prometheus_client import CollectorRegistry
 
 from credit_movements.commands.main import app
 from credit_movements.embedded.ports import Ports
-from credit_movements.settings import described_settings, load_settings, required
-from credit_movements.workers.health import health_page
+from credit_movements.settings import described_settings, load_settings, required, variable
+from deploy.probe import PORTS
 from exporter.storage.objects import ExportStorage
+from tests.deployment.compose import (
+    AUDIT,
+    COMMANDS,
+    COMPOSE,
+    MAILER,
+    OURS,
+    PROBE,
+    ROOT,
+    SECRETS,
+    SERVERS,
+    SERVICES,
+    VARIABLE,
+    WORKERS,
+    environment,
+    make_secrets,
+    published,
+    seen_by,
+)
 
-ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PROFILES = {"observe": {AUDIT, "prometheus", "grafana"}, "mail": {"mailpit", MAILER}, "ui": {"kafka-ui"}}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-
-OURS = [name for name, service in SERVICES.items() if "build" in service]
-ONCE = ["bucket", "setup"]
-WORKERS = ["rater", "sink", "exporter"]
-SERVERS = [name for name in SERVICES if name not in [*ONCE, *WORKERS]]
 # What the command cannot do without: see `required` in credit_movements.
 NEEDED = {
     "setup": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
     "rater": ["kafka_bootstrap_servers", "schema_registry_url", "rater_id"],
     "sink": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
+    "audit": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
     "exporter": [
         *["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
         *["export_storage_url", "export_link_secret", "public_url"],
@@ -46,28 +54,13 @@ NEEDED = {
 }
 HTTP_PORT = {"rater": "rater_http_port", "sink": "sink_http_port", "exporter": "export_http_port"}
 
-_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[?-])(?P<rest>[^}]*))?\}")
-_SECRET = "5ecre7" * 11
 
-
-def filled_in(value: str) -> str:
-    """As Compose hands it to the container, where every required variable is set to the same secret."""
-    text = _VARIABLE.sub(lambda found: found["rest"] if found["kind"] == "-" else _SECRET, value)
-    return text.replace("$$", "$")
-
-
-def environment(service: str) -> dict[str, str]:
-    return {name: filled_in(value) for name, value in SERVICES[service].get("environment", {}).items()}
-
-
-def required_variables() -> set[str]:
-    texts = [value for service in SERVICES.values() for value in service.get("environment", {}).values()]
-    return {found["name"] for text in texts for found in _VARIABLE.finditer(text) if found["kind"] == "?"}
-
-
-def published(service: str) -> dict[str, str]:
-    """Port in the container → port of the machine, of a service; the ports are on 127.0.0.1."""
-    return {inner: outer for _, outer, inner in (port.split(":") for port in SERVICES[service].get("ports", []))}
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that deploy/make-secrets.sh has made."""
+    folder = tmp_path_factory.mktemp("run") / "secrets"
+    make_secrets(folder)
+    return folder
 
 
 def test_everything_in_the_environment_is_a_text_so_that_yaml_cannot_read_it_otherwise() -> None:
@@ -78,14 +71,24 @@ def test_everything_in_the_environment_is_a_text_so_that_yaml_cannot_read_it_oth
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_image_is_pinned_to_an_exact_version(service: str) -> None:
     image = SERVICES[service]["image"]
-    assert re.fullmatch(r"[a-z./-]+:\d+\.\d+\.\d+(\.\d+)*", image)
+    assert re.fullmatch(r"[a-z./-]+:v?\d+\.\d+\.\d+(\.\d+)*", image)
     if service in OURS:
         assert image == f"{PROJECT['project']['name']}:{PROJECT['project']['version']}"
 
 
-@pytest.mark.parametrize("service", [*SERVERS, *WORKERS])
+@pytest.mark.parametrize("service", SERVERS)
+def test_the_documentation_has_the_tag_and_the_user_of_each_server(service: str) -> None:
+    image, tag = SERVICES[service]["image"].split(":")
+    page = (ROOT / "docs" / "production" / "kubernetes.md").read_text()
+    (row,) = re.findall(rf"^\| `{image}` \| ([^|]*) \| ([^|]*) \|", page, re.MULTILINE)
+    assert row[0].split(",")[0] == tag
+    assert SERVICES[service]["user"].split(":")[0] in row[1]
+
+
+@pytest.mark.parametrize("service", [*SERVERS, *WORKERS, AUDIT])
 def test_what_keeps_running_has_a_health_check_and_is_started_again(service: str) -> None:
     health = SERVICES[service]["healthcheck"]
+    assert SERVICES[MAILER]["healthcheck"] == SERVICES["setup"]["healthcheck"] == {"disable": True}
     assert health["test"][0] == "CMD"
     assert {"interval", "timeout", "retries", "start_period"} < set(health)
     assert SERVICES[service]["restart"] == "unless-stopped"
@@ -123,15 +126,27 @@ def test_ports_are_published_on_loopback_alone_and_are_those_of_up() -> None:
 
 
 def test_every_volume_is_declared_and_used() -> None:
-    used = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
-    assert sorted(used) == sorted(COMPOSE["volumes"])
+    mounted = [volume.split(":") for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert sorted(each[0] for each in mounted if not each[0].startswith("./")) == sorted(COMPOSE["volumes"])
+    files = [each for each in mounted if each[0].startswith("./")]
+    assert [each for each in files if each[2:] != ["ro"] or not (ROOT / each[0]).exists()] == []
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_the_settings_are_settings_that_the_command_accepts(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_needed_is_started_by_its_profile_alone() -> None:
+    for profile, services in PROFILES.items():
+        assert {name for name, service in SERVICES.items() if profile in service.get("profiles", [])} == services
+    always = {name for name, service in SERVICES.items() if "profiles" not in service}
+    assert always == SERVICES.keys() - set().union(*PROFILES.values())
+    assert {other for name in always for other in SERVICES[name].get("depends_on", {})} <= always
+
+
+@pytest.mark.parametrize("service", COMMANDS)
+def test_the_settings_are_settings_that_the_command_accepts(
+    service: str, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in os.environ if name.startswith("CREDIT_")]:
         monkeypatch.delenv(name)
-    for name, value in environment(service).items():
+    for name, value in seen_by(service, secrets).items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
     for field in NEEDED[service]:
@@ -139,15 +154,16 @@ def test_the_settings_are_settings_that_the_command_accepts(service: str, monkey
     if service in WORKERS:
         port = str(getattr(settings, HTTP_PORT[service]))
         assert published(service) == {port: port}
-        assert SERVICES[service]["healthcheck"]["test"][-1] == port
+        assert port == str(PORTS[variable(HTTP_PORT[service])])
+        assert SERVICES[service]["healthcheck"]["test"][1:] == ["python", PROBE, "readyz"]
         assert settings.http_host == "0.0.0.0"
 
 
 def test_a_default_of_a_setting_is_written_as_the_settings_have_it() -> None:
     defaults = {name: default for name, default, _ in described_settings() if default}
-    given = [each for service in OURS for each in SERVICES[service]["environment"].items()]
-    written = {name: found["rest"] for name, value in given if (found := _VARIABLE.fullmatch(value)) and found["rest"]}
-    both = written.keys() & defaults.keys()
+    given = [each for service in COMMANDS for each in SERVICES[service]["environment"].items()]
+    written = {name: found["default"] for name, value in given if (found := VARIABLE.fullmatch(value))}
+    both = {name for name in written.keys() & defaults.keys() if written[name]}
     assert both == {"CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS"}
     assert {name: written[name] for name in both} == {name: defaults[name] for name in both}
 
@@ -156,11 +172,19 @@ def test_how_many_partitions_there_are_is_told_to_setup_alone() -> None:
     assert [service for service in OURS if "CREDIT_TOPIC_PARTITIONS" in environment(service)] == ["setup"]
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", COMMANDS)
 def test_the_command_exists(service: str) -> None:
-    (command,) = SERVICES[service]["command"]
+    command, *options = SERVICES[service]["command"]
     group = typer.main.get_command(app)
-    assert command in getattr(group, "commands")  # noqa: B009 - mypy does not know that it is a group
+    commands = getattr(group, "commands")  # noqa: B009 - mypy does not know that it is a group
+    assert commands[command].make_context(command, list(options)).command.name == command
+
+
+def test_the_audit_is_asked_at_the_port_that_it_is_given() -> None:
+    *_, option, port = SERVICES[AUDIT]["command"]
+    assert option == "--http-port"
+    assert published(AUDIT) == {port: port}
+    assert SERVICES[AUDIT]["healthcheck"]["test"] == ["CMD", "python", PROBE, "healthz", port]
 
 
 @pytest.mark.parametrize("worker", WORKERS)
@@ -184,30 +208,18 @@ def test_addresses_name_the_services_and_their_ports() -> None:
     assert exporter["CREDIT_EXPORT_STORAGE_PUBLIC_ENDPOINT"] == f"http://127.0.0.1:{storage_port}"
 
 
-def test_clients_are_given_the_names_and_secrets_of_their_servers() -> None:
-    clickhouse, storage = environment("clickhouse"), environment("storage")
+def test_clients_are_given_the_names_and_secrets_of_their_servers(secrets: Path) -> None:
     for service in ("setup", "sink", "exporter"):
-        dsn = urlsplit(environment(service)["CREDIT_CLICKHOUSE_DSN"])
+        dsn = urlsplit((secrets / Path(environment(service)["CREDIT_CLICKHOUSE_DSN_FILE"]).name).read_text())
         assert (dsn.hostname, dsn.port, dsn.path) == ("clickhouse", 8123, "/default")
-        assert (dsn.username, dsn.password) == (clickhouse["CLICKHOUSE_USER"], clickhouse["CLICKHOUSE_PASSWORD"])
-    for service in ("bucket", "exporter"):
-        assert environment(service)["AWS_ACCESS_KEY_ID"] == storage["RUSTFS_ACCESS_KEY"]
-        assert environment(service)["AWS_SECRET_ACCESS_KEY"] == storage["RUSTFS_SECRET_KEY"]
+        assert dsn.username == environment("clickhouse")["CLICKHOUSE_USER"]
+        assert dsn.password == (secrets / "clickhouse-password").read_text()
+    assert "/run/secrets/clickhouse-password" in SERVICES["clickhouse"]["entrypoint"][2]
+    for service in ("bucket", "rater", "exporter"):
+        assert environment(service)["AWS_ACCESS_KEY_ID"] == environment("storage")["RUSTFS_ACCESS_KEY"]
+    assert environment("storage")["RUSTFS_SECRET_KEY_FILE"] == str(SECRETS / "storage-secret-key")
     url = urlsplit(environment("exporter")["CREDIT_EXPORT_STORAGE_URL"])
     assert f"{environment('exporter')['AWS_ENDPOINT_URL']}/{url.netloc})" in SERVICES["bucket"]["command"][0]
-
-
-def test_no_secret_is_written_down() -> None:
-    for service in SERVICES.values():
-        for name, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|SECRET", name):
-                assert re.fullmatch(r"\$\{\w+(:\?see .env.example|:-)\}", value), name
-            if "DSN" in name:
-                assert re.search(r":\$\{\w+:\?see .env.example\}@", value), name
-    example = re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert {name for name, _ in example} == required_variables()
-    assert {value for _, value in example} == {""}
-    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 @contextmanager
@@ -233,8 +245,8 @@ def s3_stand_in() -> Iterator[tuple[str, list[str]]]:
         server.server_close()
 
 
-def test_the_exporter_reaches_the_storage_with_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = environment("exporter")
+def test_the_exporter_reaches_the_storage_with_what_it_is_given(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = seen_by("exporter", secrets)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     with s3_stand_in() as (url, requests):
@@ -248,12 +260,3 @@ def test_the_exporter_reaches_the_storage_with_what_it_is_given(monkeypatch: pyt
     (request,) = requests
     assert request.startswith(f"/exports/a-key AWS4-HMAC-SHA256 Credential={given['AWS_ACCESS_KEY_ID']}/")
     assert f"/{given['AWS_REGION']}/s3/" in request
-
-
-@pytest.mark.parametrize(("reason", "status"), [(None, 0), ("partitions are being prepared", 1)])
-def test_a_workers_health_check_asks_whether_it_is_ready(reason: str | None, status: int) -> None:
-    script = SERVICES["rater"]["healthcheck"]["test"]
-    assert script[1:3] == ["python", "-c"]
-    with health_page("127.0.0.1", 0, "SETTING", CollectorRegistry(), lambda: reason) as port:
-        asked = subprocess.run([sys.executable, "-c", script[3], str(port)], capture_output=True, timeout=30)
-    assert asked.returncode == status, asked.stderr
