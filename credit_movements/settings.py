@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +16,14 @@ from pydantic_settings import SettingsError as SourceError
 
 from credit_movements.supervision.running_up import running_up
 from kafka_io.errors import UserError
+from schemas.topics import ALL_TOPICS
 
 PREFIX = "CREDIT_"
 # Not for people: what the embedded servers and the tests are handed.
 _INTERNAL_PREFIXES = (f"{PREFIX}EMBEDDED_", f"{PREFIX}TEST_")
 _SECRET_BYTES = 32
+_NAME_OF_TOPIC = re.compile(r"[A-Za-z0-9._-]*")
+_LONGEST_TOPIC_NAME = 249
 
 
 class SettingsError(UserError):
@@ -59,6 +63,17 @@ def _host(url: str) -> str | None:
         return None
 
 
+def _prefix(value: str) -> str:
+    longest = _LONGEST_TOPIC_NAME - max(len(topic.name) for topic in ALL_TOPICS)
+    if not _NAME_OF_TOPIC.fullmatch(value):
+        raise ValueError("a name in Kafka has letters, digits, dots, underscores and hyphens alone, as `acme.`")
+    if value.startswith("__"):
+        raise ValueError("names that begin with __ are Kafka's own")
+    if len(value) > longest:
+        raise ValueError(f"at most {longest} characters: Kafka has no longer names of topics")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator(_above_zero)]
 # A variable that is set to nothing, as compose files do it, is a variable left out.
 Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -75,6 +90,10 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: Text = Field(None, description="Kafka, as host:port,host:port")
     kafka_config: dict[str, str] = Field(
         default_factory=dict, description="further librdkafka properties as JSON, for TLS and SASL"
+    )
+    kafka_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "",
+        description="in front of all topics, subjects, groups and transactional ids, for a Kafka that others use too",
     )
     kafka_session_timeout_ms: int = Field(30_000, ge=1_000, description="after which Kafka gives up a silent worker")
     kafka_transaction_timeout_ms: int = Field(

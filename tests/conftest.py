@@ -22,6 +22,8 @@ from tests.s3.server import S3Server, s3_server
 # A busy machine is slow, and that is no fault of what is tested.
 hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
+# In front of all names where a test has a brand of its own.
+PREFIX = "acme.eu-"
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
 # What a test asks for by fixture or parameter that needs a JVM, a browser or LibreOffice.
 PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "s3", "browser", "spreadsheet"}
@@ -96,12 +98,13 @@ def kafka(request: pytest.FixtureRequest, log_dir: Path) -> Iterator[Kafka]:
 
 @pytest.fixture(scope="session")
 def registry(log_dir: Path) -> Iterator[str]:
-    """The URL of a Confluent-compatible schema registry that holds the contract's schemas."""
+    """The URL of a Confluent-compatible schema registry that holds the contract's schemas; with PREFIX too, if it is not one of
+    your own."""
     if own := os.environ.get("CREDIT_TEST_SCHEMA_REGISTRY_URL"):
         yield own
         return
     port = free_port()
-    with running(registry_service(port), log_dir):
+    with running(registry_service(port, "", PREFIX), log_dir):
         yield f"http://127.0.0.1:{port}"
 
 

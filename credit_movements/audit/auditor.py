@@ -159,7 +159,7 @@ def _owner(settings: Settings) -> Owner:
     topics = clients.topics_there(settings, _TOPICS)
     missing = [topic.name for topic in _TOPICS if topic.name not in topics]
     if missing:
-        raise clients.missing_topics(*missing)
+        raise clients.missing_topics(settings, *missing)
     return Owner(
         {name: str(topic.topic_id) for name, topic in topics.items()},
         len(topics[CREDIT_MOVEMENTS.name].partitions),

@@ -12,11 +12,19 @@ CLICKHOUSE_PASSWORD_VARIABLE = "CREDIT_EMBEDDED_CLICKHOUSE_PASSWORD"
 _ANSWER_SECONDS = 1.0
 
 
-def registry_service(port: int) -> Service:
-    """The schema registry on 127.0.0.1:`port`."""
+def registry_service(port: int, *prefixes: str) -> Service:
+    """The schema registry on 127.0.0.1:`port`. Its subjects are there once for each of the prefixes; without any, once."""
     return Service(
         name="registry",
-        command=(sys.executable, "-m", "credit_movements.embedded.registry.server", "--port", str(port)),
+        command=(
+            sys.executable,
+            "-m",
+            "credit_movements.embedded.registry.server",
+            "--port",
+            str(port),
+            # In one word, for a prefix may begin with a hyphen.
+            *(f"--prefix={prefix}" for prefix in prefixes),
+        ),
         ready=lambda: answers_ok(port, "/subjects"),
         stop_seconds=2.0,
     )

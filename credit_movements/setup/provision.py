@@ -17,8 +17,7 @@ from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
 from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
-from schemas.registry import SubjectSchemas
-from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
+from schemas.topics import ALL_TOPICS, RECORD_TOPICS
 from sinks.write.migrations import apply_migrations
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,10 @@ def make_topics(settings: Settings) -> TopicChanges:
     kafka = clients.admin(settings)
     for topic in ALL_TOPICS:
         if topic.name not in existing:
-            _create(kafka, topic, topic.partitions(settings.topic_partitions), settings.topic_replication_factor)
+            partitions, copies = topic.partitions(settings.topic_partitions), settings.topic_replication_factor
+            _create(
+                kafka, NewTopic(clients.names(settings).real(topic.name), partitions, copies, config=topic.config())
+            )
     changes = TopicChanges()
     changed = [each for each in found if _changed(settings, each, changes)]
     _wait_until_told(settings, changed)
@@ -70,22 +72,20 @@ def make_topics(settings: Settings) -> TopicChanges:
 def _check_counts(settings: Settings, existing: Mapping[str, TopicOnKafka], wrong: Sequence[Finding]) -> None:
     if wrong:
         raise SetupError(str(wrong[0]))
-    for name, topic in existing.items():
+    for topic in existing.values():
         if topic.partitions != topic.topic.partitions(settings.topic_partitions):
             raise SetupError(
-                f"topic {name} has {topic.partitions} partitions and not {settings.topic_partitions}: partition counts never"
-                f" change; set CREDIT_TOPIC_PARTITIONS={topic.partitions}"
+                f"topic {topic.name} has {topic.partitions} partitions and not {settings.topic_partitions}: partition counts"
+                f" never change; set CREDIT_TOPIC_PARTITIONS={topic.partitions}"
             )
 
 
 def _changed(settings: Settings, finding: Finding, changes: TopicChanges) -> bool:
     refused = kafka_topics.change(settings, finding)
     if refused is not None:
-        changes.left.append(
-            f"topic {finding.topic.name} {finding.what}, and Kafka does not let it be changed: {refused}"
-        )
+        changes.left.append(f"topic {finding.name} {finding.what}, and Kafka does not let it be changed: {refused}")
         return False
-    changes.changed.append(f"topic {finding.topic.name} had {finding.what.removeprefix('has ')}: changed")
+    changes.changed.append(f"topic {finding.name} had {finding.what.removeprefix('has ')}: changed")
     if (more := compacted_away(finding)) is not None:
         changes.left.append(more)
     return True
@@ -101,15 +101,14 @@ def _wait_until_told(settings: Settings, changed: Sequence[Finding]) -> None:
         time.sleep(0.1)
 
 
-def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> None:
-    request = NewTopic(topic.name, partitions, copies, config=topic.config())
+def _create(kafka: AdminClient, new: NewTopic) -> None:
     try:
-        kafka.create_topics([request])[topic.name].result()
-        logger.info("topic %s created with %d partitions", topic.name, partitions)
+        kafka.create_topics([new])[new.topic].result()
+        logger.info("topic %s created with %d partitions", new.topic, new.num_partitions)
     except KafkaException as failure:
         # Somebody else's setup may run beside this one.
         if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise SetupError(f"topic {topic.name} cannot be created: {failure.args[0].str()}") from failure
+            raise SetupError(f"topic {new.topic} cannot be created: {failure.args[0].str()}") from failure
 
 
 def register_subjects(settings: Settings) -> None:
@@ -118,17 +117,16 @@ def register_subjects(settings: Settings) -> None:
     The old versions are registered too, in their order. Writers that still use them find their ids, and the registry checks
     each version against the one before.
     """
-    registry = clients.registry(settings)
+    registry, schemas = clients.registry(settings), clients.subject_schemas(settings)
     for topic in RECORD_TOPICS:
         assert topic.record is not None
         for version, text in enumerate(schema_versions(topic.record), start=1):
-            if SubjectSchemas(registry).id_of(topic.subject, text) is not None:
+            if schemas.id_of(topic.subject, text) is not None:
                 continue
+            subject = schemas.called(topic.subject)
             try:
-                registry.register_schema(topic.subject, Schema(text, "AVRO"))
-                registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
-                logger.info("version %d of subject %s registered", version, topic.subject)
+                registry.register_schema(subject, Schema(text, "AVRO"))
+                registry.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
+                logger.info("version %d of subject %s registered", version, subject)
             except SchemaRegistryError as error:
-                raise SetupError(
-                    f"version {version} of subject {topic.subject} cannot be registered: {error}"
-                ) from error
+                raise SetupError(f"version {version} of subject {subject} cannot be registered: {error}") from error

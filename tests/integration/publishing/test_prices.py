@@ -173,7 +173,7 @@ def test_whether_it_stands_is_told_when_all_that_was_written_before_it_has_ended
     def begin() -> None:
         stranger.init_transactions(30)
         stranger.begin_transaction()
-        stranger.produce(RATES.name, b"never committed")
+        stranger.produce(clients.names(stack.settings).real(RATES.name), b"never committed")
         stranger.flush()
         ending.start()
 
