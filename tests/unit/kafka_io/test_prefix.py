@@ -11,9 +11,9 @@ from kafka_io.prefix import Names, PrefixedConsumer, PrefixedProducer
 ROOT = Path(__file__).parents[3]
 OURS = ("kafka_io", "streams", "sinks", "exporter", "credit_movements")
 ACME = Names("acme.")
-# Files, export keys, Faust's consumer and the admin client have methods of these names. If a Kafka client's were called, the
+# Files, Faust's consumer and the admin client have methods of these names. If a Kafka client's were called, the
 # integration tests would fail, which run with a prefix on Apache Kafka.
-OF_OTHERS_TOO = {"seek", "position", "assignment", "list_topics"}
+OF_OTHERS_TOO = {"seek", "assignment", "list_topics"}
 
 
 def public(client: type) -> set[str]:
