@@ -119,11 +119,12 @@ class PrefixedConsumer(Consumer):
         return listed
 
     def _rename(self, messages: Iterable[Message]) -> None:
+        prefix = self._names.prefix
         for message in messages:
             real = message.topic()
             # An error of the client itself is of no topic.
             if real is not None:
-                message.set_topic(self._names.contract(real))  # type: ignore[attr-defined]
+                message.set_topic(real.removeprefix(prefix))  # type: ignore[attr-defined]
 
     def _of_contract(self, partitions: Iterable[PartitionOffset]) -> list[PartitionOffset]:
         """One with an error stays as it is: nobody can make such a one, and whoever gets it raises the error."""
