@@ -10,13 +10,16 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
+from httpx2 import HTTPError
 
 from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
+from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
+from schemas.registry import refusal_of
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS
 from sinks.write.migrations import apply_migrations
 
@@ -42,7 +45,7 @@ def set_up(settings: Settings) -> TopicChanges:
     changes = make_topics(settings)
     register_subjects(settings)
     clickhouse.checked_client(settings).close()
-    for name in apply_migrations(required(settings, "clickhouse_dsn")):
+    for name in apply_migrations(required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file):
         logger.info("migration %s applied", name)
     return changes
 
@@ -108,7 +111,7 @@ def _create(kafka: AdminClient, new: NewTopic) -> None:
     except KafkaException as failure:
         # Somebody else's setup may run beside this one.
         if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise SetupError(f"topic {new.topic} cannot be created: {failure.args[0].str()}") from failure
+            raise SetupError(f"topic {new.topic} cannot be created: {told(failure.args[0])}") from failure
 
 
 def register_subjects(settings: Settings) -> None:
@@ -128,5 +131,6 @@ def register_subjects(settings: Settings) -> None:
                 registry.register_schema(subject, Schema(text, "AVRO"))
                 registry.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
                 logger.info("version %d of subject %s registered", version, subject)
-            except SchemaRegistryError as error:
-                raise SetupError(f"version {version} of subject {subject} cannot be registered: {error}") from error
+            except (SchemaRegistryError, HTTPError) as error:
+                why = refusal_of(error) or error
+                raise SetupError(f"version {version} of subject {subject} cannot be registered: {why}") from error
