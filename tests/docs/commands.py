@@ -38,6 +38,9 @@ COMMANDS = {
     ".venv/bin/credit-movements publish account-plans plans.jsonl": OPERATION,
     ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv": OPERATION,
     ".venv/bin/python examples/export_mails.py --folder mails --once": OPERATION,
+    ".venv/bin/python examples/copy_to_prefix.py --config kafka.json --from acme. --to acme2.": (
+        "tests/integration/brands/test_more_partitions.py::test_an_account_s_history_goes_on_in_topics_with_more_partitions"
+    ),
     ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10": OPERATION,
     ".venv/bin/credit-movements audit": OPERATION,
     ".venv/bin/credit-movements audit --full": OPERATION,
