@@ -1,5 +1,7 @@
 """The clients of ClickHouse are made here, apart from those of Kafka: who needs one need not wait for the other."""
 
+from urllib.parse import urlsplit
+
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -33,6 +35,11 @@ def client(settings: Settings) -> Client:
         # Measured on one machine: packing costs more than the bytes that it saves.
         compress=False,
     )
+
+
+def database_name(settings: Settings) -> str:
+    """The database that the DSN names. Raises SettingsError."""
+    return urlsplit(required(settings, "clickhouse_dsn")).path.strip("/") or "default"
 
 
 def _cause(error: BaseException) -> str:

@@ -20,6 +20,7 @@ PREFIX = "CREDIT_"
 # Not for people: what the embedded servers and the tests are handed.
 _INTERNAL_PREFIXES = (f"{PREFIX}EMBEDDED_", f"{PREFIX}TEST_")
 _SECRET_BYTES = 32
+_SHORTEST_RETENTION = timedelta(days=400)
 
 
 class SettingsError(UserError):
@@ -36,6 +37,15 @@ def _seconds_or_iso(value: object) -> object:
 def _above_zero(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("must be longer than 0: ISO 8601 such as P7D or PT10M, or a number of seconds")
+    return value
+
+
+def _whole_exports(value: timedelta | None) -> timedelta | None:
+    """An export with details may reach back 13 months, in any time zone."""
+    if value is not None and value < _SHORTEST_RETENTION:
+        raise ValueError(
+            f"must be {_SHORTEST_RETENTION.days} days or longer, P{_SHORTEST_RETENTION.days}D: exports may reach back 13 months"
+        )
     return value
 
 
@@ -63,6 +73,11 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator
 # A variable that is set to nothing, as compose files do it, is a variable left out.
 Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+Retention = Annotated[
+    timedelta | None,
+    BeforeValidator(lambda value: _seconds_or_iso(value) if value else None),
+    AfterValidator(_whole_exports),
+]
 WebAddress = Annotated[Text, AfterValidator(_web_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -107,6 +122,10 @@ class Settings(BaseSettings):
     )
     # The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
     sink_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="most movements that a sink takes at once")
+
+    movements_retention: Retention = Field(
+        None, description="after which ClickHouse loses numbers called and users, never amounts; none: keeps them"
+    )
 
     export_storage_url: Text = Field(
         None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"
