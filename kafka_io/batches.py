@@ -17,6 +17,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
+from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from kafka_io.positions import RecordPosition, TopicPartition, position_of
 
@@ -69,7 +70,7 @@ def meaning_of(error: KafkaError) -> Meaning:
 
 def log_error(error: KafkaError) -> None:
     """Log an error that the consumer recovers from."""
-    logger.warning("Kafka: %s", error.str())
+    logger.warning("Kafka: %s", told(error))
 
 
 def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error) -> ConsumedBatch:

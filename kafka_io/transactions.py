@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from tenacity import RetryCallState, Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_exponential
 
 from kafka_io import offsets as group_offsets
+from kafka_io.access.refusals import told
 from kafka_io.offsets import COORDINATOR_AWAY, REBALANCED, OffsetAndNote
 from kafka_io.positions import TopicPartition
 from kafka_io.producing import flush, poll
@@ -89,7 +90,7 @@ class Transactions:
         error = failure.args[0]
         if error.fatal() or not error.txn_requires_abort():
             raise failure
-        logger.warning("the transaction is aborted and its events are read again: %s", error.str())
+        logger.warning("the transaction is aborted and its events are read again: %s", told(error))
         self._patiently(lambda: self.producer.abort_transaction(_STEP_SECONDS))
         raise AbortedError(error.str()) from failure
 
@@ -132,7 +133,7 @@ def commit_alone(offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Cons
     except KafkaException as failure:
         if failure.args[0].code() not in REBALANCED | COORDINATOR_AWAY:
             raise
-        logger.warning("offsets not committed, their events are read again: %s", failure.args[0].str())
+        logger.warning("offsets not committed, their events are read again: %s", told(failure.args[0]))
         raise AbortedError(failure.args[0].str()) from failure
 
 

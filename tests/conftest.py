@@ -20,6 +20,7 @@ from tests.clickhouse.databases import own_database
 from tests.jars import NoJarsError, not_tested_on
 from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
+from tests.kafka.secured import SecuredKafka, secured_kafka
 from tests.s3.server import S3Server, s3_server
 
 # A busy machine is slow, and that is no fault of what is tested.
@@ -27,7 +28,7 @@ hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
 # What a test asks for by fixture or parameter that needs a JVM, a browser or LibreOffice.
-PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "s3", "browser", "spreadsheet"}
+PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "secured_broker", "s3", "browser", "spreadsheet"}
 
 
 def free_port() -> int:
@@ -73,6 +74,16 @@ def apache_broker(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         with apache_kafka(tmp_path_factory.mktemp("apache-kafka"), log_dir) as started:
             yield started.bootstrap_servers
+    except NoJarsError as error:
+        without_apache_kafka(str(error))
+
+
+@pytest.fixture(scope="session")
+def secured_broker(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """One broker of Apache Kafka with TLS, passwords and ACLs. It is shared: use topics and groups of your own."""
+    try:
+        with secured_kafka(tmp_path_factory.mktemp("secured-kafka"), log_dir / "secured", count=1) as kafka:
+            yield kafka
     except NoJarsError as error:
         without_apache_kafka(str(error))
 

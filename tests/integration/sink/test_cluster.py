@@ -56,12 +56,11 @@ def test_replicated_tables_are_made_as_they_are_written(clickhouse_of_a_cluster:
 
 
 @pytest.mark.parametrize("tables", ["cluster"], indirect=True)
-def test_what_the_sink_inserts_twice_is_on_its_shard_at_once_and_counts_once(tables: str) -> None:
+def test_what_the_sink_inserts_twice_is_on_its_shard_and_counts_once(tables: str) -> None:
     rows = movements_table([minute(account_id=f"acct-{number}", credit_movement_nanos=-5) for number in range(50)])
     block = movement_columns(rows, "log", np.zeros(50, dtype=np.int64), np.arange(50))
     with closing(clickhouse_connect.get_client(dsn=tables, autogenerate_session_id=False)) as client:
         insert_movements(client, block)
-        # No waiting: the answer comes when the shard has the rows.
         assert client.command("SELECT count() FROM credit_movements_local") == 50
         insert_movements(client, block)
         assert client.command("SELECT count() FROM credit_movements_local") == 100
