@@ -132,7 +132,7 @@ def clickhouse(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="session")
 def clickhouse_of_a_cluster(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The DSN of an embedded ClickHouse with a cluster of one shard: see `tests.clickhouse.cluster`. It is shared, as above."""
+    """The DSN of an embedded ClickHouse with a cluster of one shard and a disk for backups. It is shared, as above."""
     port, password, folder = free_port(), "a-password-for-tests", tmp_path_factory.mktemp("clickhouse")
     with running(clickhouse_service(folder / "data", port, password, cluster.configured(folder)), log_dir):
         yield clickhouse_dsn(port, password)

@@ -27,14 +27,17 @@ _CONFIG = f"""
             </shard>
         </{CLUSTER}>
     </remote_servers>
+    <storage_configuration><disks><backups><type>local</type><path>{{folder}}/</path></backups></disks></storage_configuration>
+    <backups><allowed_disk>backups</allowed_disk></backups>
 </clickhouse>
 """
 
 
 def configured(folder: Path) -> Path:
-    """A configuration file with the cluster: chDB takes itself for its only server."""
-    file = folder / "cluster.xml"
-    file.write_text(_CONFIG, encoding="utf-8")
+    """A configuration file with the cluster (chDB takes itself for its only server) and a disk `backups`."""
+    backups, file = folder / "backups", folder / "cluster.xml"
+    backups.mkdir()
+    file.write_text(_CONFIG.format(folder=backups), encoding="utf-8")
     return file
 
 

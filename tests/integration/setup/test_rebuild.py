@@ -1,7 +1,9 @@
 """ClickHouse made anew from the log, on real parts: nothing else is needed, and nobody hands out a short file meanwhile."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 import pytest
@@ -9,15 +11,16 @@ from confluent_kafka import Consumer
 from pydantic import SecretStr
 
 from credit_movements import clients
-from credit_movements.settings import Settings, variable
+from credit_movements.settings import Settings, required, variable
 from credit_movements.setup.provision import make_topics
-from credit_movements.setup.rebuild import WorkersAtWorkError, rebuild
+from credit_movements.setup.rebuild import SINKS, WorkersAtWorkError, rebuild
 from exporter.faust_app import GROUP_ID as EXPORTERS
-from kafka_io.offsets import OffsetAndNote, commit
+from kafka_io.offsets import OffsetAndNote, commit, committed_offsets
 from kafka_io.positions import TopicPartition
-from schemas.topics import EXPORT_REQUESTS, RATES, USAGE_EVENTS
+from schemas.topics import CREDIT_MOVEMENTS, EXPORT_REQUESTS, RATES, USAGE_EVENTS
 from sinks.write.migrations import apply_migrations
 from tests.acceptance.command import run
+from tests.clickhouse.databases import own_database
 from tests.integration.audit.audited import Audited
 from tests.integration.records import event, rate
 from tests.integration.stack import Stack, eventually
@@ -28,7 +31,14 @@ _EVERYTHING = "SELECT groupArray(tuple(*)) FROM (SELECT * FROM credit_movements 
 
 
 @pytest.fixture
-def audited(settings: Settings, database: str) -> Iterator[Audited]:
+def audited(settings: Settings, clickhouse_of_a_cluster: str) -> Iterator[Audited]:
+    """Everything is rated and stored. ClickHouse has a disk for backups; its tables are those of one server."""
+    with own_database(clickhouse_of_a_cluster, "rebuilt") as database, stored(settings, database) as made:
+        yield made
+
+
+@contextmanager
+def stored(settings: Settings, database: str) -> Iterator[Audited]:
     apply_migrations(database)
     settings = settings.model_copy(update={"clickhouse_dsn": SecretStr(database), "sink_http_port": 0})
     make_topics(settings)
@@ -49,7 +59,7 @@ def test_a_table_that_was_lost_is_made_anew_row_for_row_and_the_audit_holds(audi
     assert audited.audit().holds
     audited.client.command("DROP TABLE credit_movements SYNC")
     audited.client.command("DROP TABLE schema_versions SYNC")
-    apply_migrations(str(audited.settings.clickhouse_dsn.get_secret_value()))  # type: ignore[union-attr]
+    apply_migrations(required(audited.settings, "clickhouse_dsn"))
     assert rebuild(audited.settings, empty=False) == 4
     # From here on exporters wait: the sinks have stored nothing.
     assert audited.sink_lag() >= EVENTS
@@ -58,6 +68,29 @@ def test_a_table_that_was_lost_is_made_anew_row_for_row_and_the_audit_holds(audi
     assert rows(audited) == before
     again = audited.audit()
     assert (again.holds, sum(each.rows for each in again.logs)) == (True, EVENTS)
+
+
+@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+def test_after_a_restore_the_sinks_go_on_at_the_offsets_that_were_noted_before_the_backup(audited: Audited) -> None:
+    logs = [TopicPartition(CREDIT_MOVEMENTS.name, number) for number in range(4)]
+    group = clients.group_consumer(audited.settings, SINKS)
+    noted = committed_offsets(group, logs)
+    database = audited.client.command("SELECT currentDatabase()")
+    backup = f"TABLE {database}.credit_movements TO Disk('backups', '{database}')"
+    audited.client.command(f"BACKUP {backup}")
+    audited.stack.publish(USAGE_EVENTS, *(event(number) for number in range(EVENTS, EVENTS + 20)))
+    audited.work()
+    before = rows(audited)
+    audited.client.command("DROP TABLE credit_movements SYNC")
+    audited.client.command(f"RESTORE {backup.replace(' TO ', ' FROM ')}")
+    assert audited.client.command("SELECT count() FROM credit_movements FINAL") == EVENTS
+    # As `kafka-consumer-groups.sh --reset-offsets` does it.
+    commit(group, {each: OffsetAndNote(at) for each, at in noted.items()})
+    group.close()
+    with audited.sinking():
+        eventually(lambda: audited.sink_lag() == 0)
+    assert rows(audited) == before
+    assert audited.audit().holds
 
 
 def test_what_the_log_does_not_have_goes_where_the_table_is_emptied(audited: Audited) -> None:
@@ -76,15 +109,11 @@ def test_what_the_log_does_not_have_goes_where_the_table_is_emptied(audited: Aud
 @pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
 def test_the_commands_say_what_they_did(audited: Audited) -> None:
     settings = audited.settings
-    assert settings.clickhouse_dsn is not None
-    environment: dict[str, Any] = {
-        variable("kafka_bootstrap_servers"): str(settings.kafka_bootstrap_servers),
-        variable("schema_registry_url"): str(settings.schema_registry_url),
-        variable("clickhouse_dsn"): settings.clickhouse_dsn.get_secret_value(),
-    }
+    needed = ("kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn")
+    environment: dict[str, Any] = {variable(name): required(settings, name) for name in needed}
     users = run("setup", "--clickhouse-users", **environment)
-    assert "GRANT INSERT ON `test_" in users.stdout
-    assert settings.clickhouse_dsn.get_secret_value().split(":")[2].split("@")[0] not in users.stdout
+    assert "GRANT INSERT ON `rebuilt_" in users.stdout
+    assert str(urlsplit(required(settings, "clickhouse_dsn")).password) not in users.stdout
     erased = run("erase", "acct-1", **environment)
     assert erased.stdout.startswith("Account 'acct-1': 6 rows had a number or a user and have none now")
     rebuilt = run("rebuild", "--empty", **environment)
