@@ -17,6 +17,16 @@ from schemas.topics import ALL_TOPICS
 
 _NAME_OF_TOPIC = re.compile(r"[A-Za-z0-9._-]*")
 _LONGEST_TOPIC_NAME = 249
+_SHORTEST_RETENTION = timedelta(days=400)
+
+
+def _whole_exports(value: timedelta | None) -> timedelta | None:
+    """An export with details may reach back 13 months, in any time zone."""
+    if value is not None and value < _SHORTEST_RETENTION:
+        raise ValueError(
+            f"must be {_SHORTEST_RETENTION.days} days or longer, P{_SHORTEST_RETENTION.days}D: exports may reach back 13 months"
+        )
+    return value
 
 
 def _seconds_or_iso(value: object) -> object:
@@ -103,6 +113,11 @@ def _properties(value: object) -> object:
     return found
 
 
+Retention = Annotated[
+    timedelta | None,
+    BeforeValidator(lambda value: _seconds_or_iso(value) if value else None),
+    AfterValidator(_whole_exports),
+]
 Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator(_above_zero)]
 # A variable that is set to nothing, as compose files do it, is a variable left out.
 Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]

@@ -19,6 +19,7 @@ from credit_movements.setting_types import (
     Duration,
     Port,
     Prefix,
+    Retention,
     Secret,
     SecretUrl,
     SecretWebAddress,
@@ -80,6 +81,10 @@ class Settings(KafkaSettings):
     )
     # The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
     sink_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="most movements that a sink takes at once")
+
+    movements_retention: Retention = Field(
+        None, description="after which ClickHouse loses numbers called and users, never amounts; none: keeps them"
+    )
 
     export_storage_url: Text = Field(
         None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"

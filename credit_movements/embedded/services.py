@@ -30,8 +30,9 @@ def registry_service(port: int, *prefixes: str) -> Service:
     )
 
 
-def clickhouse_service(path: Path, port: int, password: str) -> Service:
-    """ClickHouse on 127.0.0.1:`port`, its data in the folder `path`, which no other process may use."""
+def clickhouse_service(path: Path, port: int, password: str, config: Path | None = None) -> Service:
+    """ClickHouse on 127.0.0.1:`port`, its data in the folder `path`, which no other process may use. `config`: a configuration
+    file of ClickHouse, by which tests give it a cluster or users."""
     return Service(
         name="clickhouse",
         command=(
@@ -42,6 +43,7 @@ def clickhouse_service(path: Path, port: int, password: str) -> Service:
             str(path),
             "--port",
             str(port),
+            *(() if config is None else ("--config", str(config))),
         ),
         # The server's time zone is the default of every DateTime without one: the same here as in production.
         environment={CLICKHOUSE_PASSWORD_VARIABLE: password, "TZ": "UTC"},

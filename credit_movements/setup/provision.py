@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
@@ -22,6 +23,7 @@ from schemas.avro_schemas import schema_versions
 from schemas.registry import refusal_of
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS
 from sinks.write.migrations import apply_migrations
+from sinks.write.retention import set_retention
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +42,27 @@ class TopicChanges:
     left: list[str] = field(default_factory=list)
 
 
-def set_up(settings: Settings) -> TopicChanges:
-    """Make what is missing, and of what exists as the contract wants it. Raises UnreachableError, SetupError, SettingsError."""
+def set_up(settings: Settings, clickhouse_cluster: str | None = None) -> TopicChanges:
+    """Make what is missing, and of what exists as the contract wants it. `clickhouse_cluster`: ClickHouse's tables are to be on
+    all servers of this cluster. Raises UnreachableError, SetupError, MigrationFailedError, SettingsError."""
     changes = make_topics(settings)
     register_subjects(settings)
     clickhouse.checked_client(settings).close()
-    for name in apply_migrations(required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file):
+    dsn, ca_file = required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file
+    for name in apply_migrations(dsn, ca_file, clickhouse_cluster):
         logger.info("migration %s applied", name)
+    _set_retention(settings, changes)
     return changes
+
+
+def _set_retention(settings: Settings, changes: TopicChanges) -> None:
+    kept = settings.movements_retention
+    with closing(clickhouse.checked_client(settings)) as client:
+        if set_retention(client, kept):
+            long = "for ever" if kept is None else f"for {kept.days} days"
+            changes.changed.append(
+                f"ClickHouse keeps the numbers called and the users of movements {long} now: changed"
+            )
 
 
 def make_topics(settings: Settings) -> TopicChanges:

@@ -82,8 +82,8 @@ def change(settings: Settings, finding: Finding) -> str | None:
 
 
 def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str, str]]:
-    """Topic, as Kafka calls it → its settings, none where they may not be read; without topics that the broker which is asked does
-    not know. Raises UnreachableError."""
+    """Topic, as Kafka calls it → its settings, none where they may not be read; without topics that the broker which is asked
+    does not know. Raises UnreachableError."""
     resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
     if not resources:
         return {}

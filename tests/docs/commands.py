@@ -9,6 +9,11 @@ OPERATION = "tests/acceptance/test_docs_walk.py::test_the_commands_of_the_how_to
 LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_prometheus"
 MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
 TOOLS = "tests/unit/test_docs.py::test_a_tool_of_the_loop_of_a_change_is_installed"
+TABLES = "tests/integration/setup/test_rebuild.py::test_the_commands_say_what_they_did"
+CLUSTER = "tests/unit/sinks/write/test_migrations.py::test_the_tables_of_a_cluster_are_these"
+OWN_SERVER = (
+    "tests/contract/clickhouse/test_own_server.py::test_the_tests_run_on_a_server_of_your_own_and_leave_nothing_there"
+)
 COMPOSE = "tests/unit/test_compose.py::test_the_command_exists"
 
 COMMANDS = {
@@ -45,6 +50,12 @@ COMMANDS = {
     ".venv/bin/credit-movements audit": OPERATION,
     ".venv/bin/credit-movements audit --full": OPERATION,
     ".venv/bin/credit-movements audit --every 300 --http-port 18084": LIVE_AUDIT,
+    ".venv/bin/credit-movements setup --clickhouse-users": TABLES,
+    ".venv/bin/credit-movements setup --cluster telephony": CLUSTER,
+    ".venv/bin/credit-movements rebuild": TABLES,
+    ".venv/bin/credit-movements erase acme": TABLES,
+    "CREDIT_TEST_CLICKHOUSE_DSN=http://user:password@host:8123/default .venv/bin/python -m pytest tests/contract/clickhouse"
+    " tests/integration/sink tests/integration/audit tests/integration/exporter": OWN_SERVER,
     ".venv/bin/credit-movements dead-letters list": OPERATION,
     ".venv/bin/credit-movements dead-letters list --show usage-events.dlq/3@17": OPERATION,
     ".venv/bin/credit-movements dead-letters replay --dry-run": OPERATION,
