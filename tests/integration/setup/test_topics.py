@@ -212,6 +212,6 @@ def test_a_topic_that_not_every_broker_knows_yet_is_not_there_yet(
     `setup` ended with a line, with everything made."""
     make_topics(settings)
     told = clients.topics_there(settings, [RATES, ACCOUNT_PLANS])
-    delete_topics(AdminClient({"bootstrap.servers": kafka.bootstrap_servers}), [RATES.name])
+    delete_topics(AdminClient({"bootstrap.servers": kafka.bootstrap_servers}), [called(settings, RATES)])
     monkeypatch.setattr(clients, "topics_there", lambda *_: told)
     assert list(described(settings, RATES, ACCOUNT_PLANS)) == [ACCOUNT_PLANS.name]
