@@ -44,6 +44,11 @@ def client(settings: Settings) -> Client:
     )
 
 
+def database_name(settings: Settings) -> str:
+    """The database that the DSN names. Raises SettingsError."""
+    return urlsplit(required(settings, "clickhouse_dsn")).path.strip("/") or "default"
+
+
 def _refusal(error: BaseException) -> str | None:
     """Why trying again is no help; None where it may be."""
     name, cause = getattr(error, "name", None), _cause(error)

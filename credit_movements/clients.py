@@ -22,6 +22,7 @@ from credit_movements.settings import Settings, SettingsError, required, variabl
 from credit_movements.unreachable import UnreachableError
 from kafka_io import client_properties
 from kafka_io.access import security
+from kafka_io.prefix import Names, PrefixedConsumer, PrefixedProducer
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryRefusesError, RegistryUnavailableError, SubjectSchemas
@@ -47,13 +48,35 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def kafka_common(settings: Settings) -> dict[str, Any]:
     """What all Kafka clients have in common."""
-    return client_properties.common(required(settings, "kafka_bootstrap_servers"), settings.kafka_properties())
+    ours = client_properties.common(required(settings, "kafka_bootstrap_servers"), settings.kafka_properties())
+    # Whose clients they are is seen in the broker's logs and quotas.
+    own = settings.kafka_properties().get("client.id")
+    return {**ours, "client.id": own or names(settings).real(ours["client.id"])}
+
+
+def names(settings: Settings) -> Names:
+    """How Kafka and the registry call what the contract names: with the operator's prefix in front."""
+    return Names(settings.kafka_prefix)
+
+
+def _consumer(settings: Settings, properties: dict[str, Any]) -> Consumer:
+    if not settings.kafka_prefix:
+        return Consumer(properties, logger=kafka_log)
+    return PrefixedConsumer(names(settings), properties, logger=kafka_log)
+
+
+def _producer(settings: Settings, properties: dict[str, Any], logger: Any = kafka_log) -> Producer:
+    if not settings.kafka_prefix:
+        return Producer(properties, logger=logger)
+    return PrefixedProducer(names(settings), properties, logger=logger)
 
 
 def group_consumer(settings: Settings, group_id: str, **properties: str | bool) -> Consumer:
     """A consumer of a worker's group. It commits only when the worker says so, and sees only committed transactions."""
-    ours = client_properties.group_consumer(kafka_common(settings), group_id, settings.kafka_session_timeout_ms)
-    return Consumer({**ours, **properties}, logger=kafka_log)
+    common, group_id = kafka_common(settings), names(settings).real(group_id)
+    ours = client_properties.group_consumer(common, group_id, settings.kafka_session_timeout_ms)
+    # A worker's own properties name its group too, as the contract does.
+    return _consumer(settings, {**ours, **properties, "group.id": group_id})
 
 
 def reading_consumer(settings: Settings, purpose: str, **properties: str | bool) -> Consumer:
@@ -65,21 +88,21 @@ def reading_consumer(settings: Settings, purpose: str, **properties: str | bool)
 
 def transactional_id(settings: Settings) -> str:
     """The rater's transactional id. All its producers share it: each fences those before it."""
-    return f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}"
+    return names(settings).real(f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}")
 
 
 def price_producer(settings: Settings, records: int) -> Producer:
     """The producer for so many prices. All who publish prices share its id, so only the newest can end a transaction."""
-    properties = _transactional(settings, "credit-movements-prices")
+    properties = _transactional(settings, names(settings).real("credit-movements-prices"))
     least = properties["transaction.timeout.ms"]
     wanted = least + records // _SLOWEST_RECORDS_A_MILLISECOND
     properties["transaction.timeout.ms"] = min(wanted, max(least, _LONGEST_TRANSACTION_MS))
-    return Producer(properties, logger=kafka_log)
+    return _producer(settings, properties)
 
 
 def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:
     """A producer of a rater; `watch` gets the log lines about its requests."""
-    return Producer(client_properties.watched(_transactional(settings, transactional_id)), logger=watch)
+    return _producer(settings, client_properties.watched(_transactional(settings, transactional_id)), watch)
 
 
 def _transactional(settings: Settings, transactional_id: str) -> dict[str, Any]:
@@ -90,10 +113,11 @@ def _transactional(settings: Settings, transactional_id: str) -> dict[str, Any]:
 
 def producer(settings: Settings, **properties: Any) -> Producer:
     """A producer that neither loses nor repeats, and chooses the partition of a key as Java's clients do."""
-    return Producer(client_properties.producer(kafka_common(settings)) | properties, logger=kafka_log)
+    return _producer(settings, client_properties.producer(kafka_common(settings)) | properties)
 
 
 def admin(settings: Settings) -> AdminClient:
+    """It speaks Kafka's names: see `names`."""
     return AdminClient(kafka_common(settings), logger=kafka_log)
 
 
@@ -149,37 +173,39 @@ def partition_count(settings: Settings, topic: Topic) -> int:
 
 def topics_there(settings: Settings, topics: Iterable[Topic]) -> dict[str, TopicDescription]:
     """Those of the topics that exist, by their names, as Kafka describes them. Raises UnreachableError, RefusedError."""
-    names = [topic.name for topic in topics]
+    called = {topic.name: names(settings).real(topic.name) for topic in topics}
     there = {}
 
     def describe(kafka: AdminClient) -> None:
         answers = kafka.describe_topics(
-            TopicCollection(names), include_authorized_operations=True, request_timeout=_REACH_SECONDS
+            TopicCollection(list(called.values())), include_authorized_operations=True, request_timeout=_REACH_SECONDS
         )
-        for name in names:
+        for name, real in called.items():
             try:
-                there[name] = answers[name].result()
+                there[name] = answers[real].result()
             except KafkaException as failure:
                 match failure.args[0].code():
                     case KafkaError.UNKNOWN_TOPIC_OR_PART:
                         continue
                     case KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                        raise lacking("Describe", f"topic {name}") from failure
+                        raise lacking("Describe", f"topic {real}") from failure
                 raise
 
-    asked(settings, describe, f"topics {', '.join(names)} are not described by")
+    asked(settings, describe, f"topics {', '.join(called.values())} are not described by")
     return there
 
 
 def _topic(settings: Settings, topic: Topic) -> TopicDescription:
     there = topics_there(settings, [topic])
     if topic.name not in there:
-        raise missing_topics(topic.name)
+        raise missing_topics(settings, topic.name)
     return there[topic.name]
 
 
-def missing_topics(*names: str) -> UnreachableError:
-    return UnreachableError(f"Kafka lacks the topics {', '.join(names)}: run `credit-movements setup`")
+def missing_topics(settings: Settings, *missing: str) -> UnreachableError:
+    """`missing`: as the contract names them."""
+    called = ", ".join(map(names(settings).real, missing))
+    return UnreachableError(f"Kafka lacks the topics {called}: run `credit-movements setup`")
 
 
 def registry(settings: Settings) -> SchemaRegistryClient:
@@ -196,7 +222,7 @@ def _registry(url: str, ca_file: Path | None) -> SchemaRegistryClient:
 def check_registry(settings: Settings) -> None:
     """Raises RefusedError where the registry refuses us. One that is away is not waited for."""
     try:
-        SubjectSchemas(registry(settings)).versions(CREDIT_MOVEMENTS.subject)
+        subject_schemas(settings).versions(CREDIT_MOVEMENTS.subject)
     except RegistryRefusesError as error:
         raise RefusedError(str(error)) from error
     except RegistryUnavailableError:
@@ -216,4 +242,8 @@ def behind_registry(settings: Settings, now_micros: Callable[[], int]) -> timede
 
 
 def codec(settings: Settings, topic: Topic) -> RecordCodec:
-    return RecordCodec(topic, SubjectSchemas(registry(settings)))
+    return RecordCodec(topic, subject_schemas(settings))
+
+
+def subject_schemas(settings: Settings) -> SubjectSchemas:
+    return SubjectSchemas(registry(settings), settings.kafka_prefix)

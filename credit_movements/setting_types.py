@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import ssl
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,21 @@ from urllib.parse import urlsplit
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
+
+from schemas.topics import ALL_TOPICS
+
+_NAME_OF_TOPIC = re.compile(r"[A-Za-z0-9._-]*")
+_LONGEST_TOPIC_NAME = 249
+_SHORTEST_RETENTION = timedelta(days=400)
+
+
+def _whole_exports(value: timedelta | None) -> timedelta | None:
+    """An export with details may reach back 13 months, in any time zone."""
+    if value is not None and value < _SHORTEST_RETENTION:
+        raise ValueError(
+            f"must be {_SHORTEST_RETENTION.days} days or longer, P{_SHORTEST_RETENTION.days}D: exports may reach back 13 months"
+        )
+    return value
 
 
 def _seconds_or_iso(value: object) -> object:
@@ -73,6 +89,17 @@ def _with_certificates(file: Path | None) -> Path | None:
     return file
 
 
+def _prefix(value: str) -> str:
+    longest = _LONGEST_TOPIC_NAME - max(len(topic.name) for topic in ALL_TOPICS)
+    if not _NAME_OF_TOPIC.fullmatch(value):
+        raise ValueError("a name in Kafka has letters, digits, dots, underscores and hyphens alone, as `acme.`")
+    if value.startswith("__"):
+        raise ValueError("names that begin with __ are Kafka's own")
+    if len(value) > longest:
+        raise ValueError(f"at most {longest} characters: Kafka has no longer names of topics")
+    return value
+
+
 def _properties(value: object) -> object:
     """Properties are written as a JSON object of texts. What a parser would say of it may show a password."""
     if not isinstance(value, str):
@@ -86,6 +113,11 @@ def _properties(value: object) -> object:
     return found
 
 
+Retention = Annotated[
+    timedelta | None,
+    BeforeValidator(lambda value: _seconds_or_iso(value) if value else None),
+    AfterValidator(_whole_exports),
+]
 Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator(_above_zero)]
 # A variable that is set to nothing, as compose files do it, is a variable left out.
 Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -102,4 +134,5 @@ SecurityProtocol = Annotated[
 Mechanism = Annotated[
     Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, BeforeValidator(lambda value: value or None)
 ]
+Prefix = Annotated[str, AfterValidator(_prefix)]
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -18,6 +18,8 @@ from credit_movements.setting_types import (
     CaFile,
     Duration,
     Port,
+    Prefix,
+    Retention,
     Secret,
     SecretUrl,
     SecretWebAddress,
@@ -44,6 +46,10 @@ class Settings(KafkaSettings):
         env_prefix=PREFIX, env_ignore_empty=False, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
+    kafka_prefix: Prefix = Field(
+        "",
+        description="in front of all topics, subjects, groups and transactional ids, for a Kafka that others use too",
+    )
     kafka_session_timeout_ms: int = Field(30_000, ge=1_000, description="after which Kafka gives up a silent worker")
     kafka_transaction_timeout_ms: int = Field(
         15_000, ge=1_000, description="after which Kafka aborts what a silent rater left open"
@@ -75,6 +81,10 @@ class Settings(KafkaSettings):
     )
     # The larger the block, the less a row costs ClickHouse: twice as much at 20,000 as at 100,000.
     sink_batch_size: int = Field(100_000, ge=1, le=1_000_000, description="most movements that a sink takes at once")
+
+    movements_retention: Retention = Field(
+        None, description="after which ClickHouse loses numbers called and users, never amounts; none: keeps them"
+    )
 
     export_storage_url: Text = Field(
         None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"

@@ -34,6 +34,8 @@ from mode import Service, ServiceT
 from exporter.settings import ExporterSettings
 from kafka_io.access.refusals import PAGE
 from kafka_io.access.security import PythonSecurity
+from kafka_io.client_properties import CLIENT_ID
+from kafka_io.prefix import Names
 from schemas.topics import EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
@@ -114,11 +116,14 @@ class ExporterApp(faust.App):
         kafka_is_there: Callable[[], Awaitable[None]],
         take: Callable[[FaustEvent], Awaitable[None]],
     ) -> None:
-        super().__init__(GROUP_ID, **_options(settings))
+        names = Names(settings.kafka_prefix)
+        super().__init__(names.real(GROUP_ID), **_options(settings))
         self.gate = _Gate(kafka_is_there)
         self.has_joined = False
         self.pages = _only_our_pages(self.web)
-        topic = self.topic(EXPORT_REQUESTS.name, key_serializer="raw", value_serializer="raw", internal=False)
+        topic = self.topic(
+            names.real(EXPORT_REQUESTS.name), key_serializer="raw", value_serializer="raw", internal=False
+        )
 
         @self.agent(topic, name=EXPORT_REQUESTS.name)
         async def take_requests(stream: Any) -> None:
@@ -157,6 +162,8 @@ def _options(settings: ExporterSettings) -> dict[str, Any]:
     return {
         "env": {},
         "broker": [f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
+        # The same as that of the other clients: a broker's quotas may be for it.
+        "broker_client_id": Names(settings.kafka_prefix).real(CLIENT_ID),
         "broker_credentials": _credentials(settings.kafka_security),
         "broker_commit_interval": _COMMIT_EVERY_SECONDS,
         "broker_commit_livelock_soft_timeout": _LONG_SECONDS,

@@ -23,11 +23,14 @@ class ExporterSettings:
     """`requests_log_id` and `movements_log_id` identify the logs `export-requests` and `credit-movements`, and are the same for
     all workers on them. Links begin with `public_url`.
 
+    `kafka_prefix` stands in front of the names that Kafka knows.
+
     What an operator may set has no default here: the defaults stand in the root's settings alone. The three times of the
     consumer group suit Apache Kafka. The embedded broker, where a join takes half the session time-out, needs 2, 0.5 and 3 s.
     """
 
     bootstrap_servers: str
+    kafka_prefix: str
     account_partitions: int
     requests_log_id: str
     movements_log_id: str

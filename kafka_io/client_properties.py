@@ -5,6 +5,7 @@ from typing import Any, Final
 
 Properties = dict[str, Any]
 
+CLIENT_ID: Final = "credit-movements"
 _QUEUE_MESSAGES: Final = 500_000
 # What the guarantees ask of whoever reads for a group: commit only when our code says so, read only what committed transactions
 # wrote, learn where a partition ends, and get the same partitions of all topics.
@@ -29,7 +30,7 @@ def common(bootstrap_servers: str, more: Mapping[str, Any]) -> Properties:
     """What all clients have in common. `more`: what the operator adds, such as passwords."""
     return {
         "bootstrap.servers": bootstrap_servers,
-        "client.id": "credit-movements",
+        "client.id": CLIENT_ID,
         # The error callback reports a broker that is away too; one report is enough.
         "log.connection.close": "false",
         **more,

@@ -81,7 +81,11 @@ class RecordCodec:
         writers = self._writers(np.unique(ids).tolist())
         strange = ~np.isin(ids, list(writers))
         refusals += [
-            Refusal(row, Reason.UNKNOWN_SCHEMA, f"schema id {schema_id} is not of subject {self._topic.subject}")
+            Refusal(
+                row,
+                Reason.UNKNOWN_SCHEMA,
+                f"schema id {schema_id} is not of subject {self._schemas.called(self._topic.subject)}",
+            )
             for row, schema_id in zip(frames.rows[strange].tolist(), ids[strange].tolist(), strict=True)
         ]
         tables = []
@@ -129,7 +133,8 @@ class RecordCodec:
             self._own_id = self._schemas.id_of(self._topic.subject, self._own_text)
         if self._own_id is None:
             raise UnregisteredSchemaError(
-                f"the schema registry has no {self._topic.record} under {self._topic.subject}: run `credit-movements setup`"
+                f"the schema registry has no {self._topic.record} under"
+                f" {self._schemas.called(self._topic.subject)}: run `credit-movements setup`"
             )
         return self._own_id
 

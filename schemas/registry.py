@@ -21,10 +21,18 @@ class RegistryRefusesError(RegistryUnavailableError):
 
 
 class SubjectSchemas:
-    """Asks the registry about one subject at a time, and keeps no answer."""
+    """Asks the registry about one subject at a time, and keeps no answer.
 
-    def __init__(self, client: SchemaRegistryClient) -> None:
+    Callers name a subject as the contract does; `prefix` is what the registry has in front of all of them.
+    """
+
+    def __init__(self, client: SchemaRegistryClient, prefix: str = "") -> None:
         self._client = client
+        self._prefix = prefix
+
+    def called(self, subject: str) -> str:
+        """The registry's own name of a subject, for people who look there."""
+        return self._prefix + subject
 
     def versions(self, subject: str) -> dict[int, str]:
         """Schema id → schema text of every version of `subject`; empty where there is no such subject.
@@ -34,13 +42,13 @@ class SubjectSchemas:
         registered: dict[int, str] = {}
         with _outages_named():
             try:
-                numbers = self._client.get_versions(subject)
+                numbers = self._client.get_versions(self.called(subject))
             except SchemaRegistryError as error:
                 if error.error_code == _SUBJECT_NOT_FOUND:
                     return registered
                 raise
             for number in numbers:
-                version = self._client.get_version(subject, number)
+                version = self._client.get_version(self.called(subject), number)
                 if version.schema_id is not None and version.schema.schema_str is not None:
                     registered[version.schema_id] = version.schema.schema_str
         return registered
@@ -49,7 +57,7 @@ class SubjectSchemas:
         """The id under which `text` is registered for `subject`, or None. Raises RegistryUnavailableError."""
         with _outages_named():
             try:
-                return self._client.lookup_schema(subject, Schema(text, "AVRO")).schema_id
+                return self._client.lookup_schema(self.called(subject), Schema(text, "AVRO")).schema_id
             except SchemaRegistryError as error:
                 if error.error_code in {_SUBJECT_NOT_FOUND, _SCHEMA_NOT_FOUND}:
                     return None

@@ -14,6 +14,9 @@ from hypothesis import settings as hypothesis_settings
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
 from credit_movements.supervision.processes import running
+from sinks.write.migrations import apply_migrations
+from tests.clickhouse import cluster
+from tests.clickhouse.databases import own_database
 from tests.jars import NoJarsError, not_tested_on
 from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
@@ -23,6 +26,8 @@ from tests.s3.server import S3Server, s3_server
 # A busy machine is slow, and that is no fault of what is tested.
 hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
+# In front of all names where a test has a brand of its own.
+PREFIX = "acme.eu-"
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
 # What a test asks for by fixture or parameter that needs a JVM, a browser, LibreOffice or Prometheus.
 PROGRAMS = {
@@ -116,12 +121,13 @@ def kafka(request: pytest.FixtureRequest, log_dir: Path) -> Iterator[Kafka]:
 
 @pytest.fixture(scope="session")
 def registry(log_dir: Path) -> Iterator[str]:
-    """The URL of a Confluent-compatible schema registry that holds the contract's schemas."""
+    """The URL of a Confluent-compatible schema registry that holds the contract's schemas; with PREFIX too, if it is not one of
+    your own."""
     if own := os.environ.get("CREDIT_TEST_SCHEMA_REGISTRY_URL"):
         yield own
         return
     port = free_port()
-    with running(registry_service(port), log_dir):
+    with running(registry_service(port, "", PREFIX), log_dir):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -134,6 +140,34 @@ def clickhouse(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     port, password = free_port(), "a-password-for-tests"
     with running(clickhouse_service(tmp_path_factory.mktemp("clickhouse"), port, password), log_dir):
         yield clickhouse_dsn(port, password)
+
+
+@pytest.fixture(scope="session")
+def clickhouse_of_a_cluster(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DSN of an embedded ClickHouse with a cluster of one shard and a disk for backups. It is shared, as above."""
+    port, password, folder = free_port(), "a-password-for-tests", tmp_path_factory.mktemp("clickhouse")
+    with running(clickhouse_service(folder / "data", port, password, cluster.configured(folder)), log_dir):
+        yield clickhouse_dsn(port, password)
+
+
+@pytest.fixture
+def database(clickhouse: str) -> Iterator[str]:
+    """The DSN of an empty database for one test alone."""
+    with own_database(clickhouse, "test") as dsn:
+        yield dsn
+
+
+@pytest.fixture(params=["one server", "cluster"])
+def tables(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The DSN of a database with the tables of each form in turn, for one test alone."""
+    of_cluster = request.param == "cluster"
+    server = request.getfixturevalue("clickhouse_of_a_cluster" if of_cluster else "clickhouse")
+    with own_database(server, "tables") as dsn:
+        if of_cluster:
+            cluster.make_tables(dsn)
+        else:
+            apply_migrations(dsn)
+        yield dsn
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The audit of a running system: what earlier rounds have proved is doubted by a sample, and what is new is proved.
 
-`round` has the steps that prove, `trust` those that doubt, `checkpoint` what is kept between two rounds. The audit keeps 66
+`round` has the steps that prove, `trust` those that doubt, `checkpoint` what is kept between two rounds. The audit keeps 74
 bytes of each movement and 24 of each row, for as many partitions at once as make some 4 million. It knows an event by the
 rater's hash of 64 bits, and a row by a hash of its own.
 """
@@ -110,12 +110,13 @@ def audit_once(
     for number in list(checkpoint.proved) if full else ():
         checkpoint.forget(number)
     check_offsets(readers, checkpoint)
-    sampled = sample(readers, checkpoint, random)
+    erasure = readers.erasure(now_seconds)
+    sampled = sample(readers, checkpoint, erasure, random)
     row_counts, from_month = counted(readers, checkpoint, random)
     discarded, checkpoint.discarded = checkpoint.discarded, {}
     partitions, proved = checkpoint.owner.partitions, checkpoint.proved
     sizes, records = _sizes(readers, checkpoint)
-    round_ = Round(readers, checkpoint, rates, now_seconds, _adding(on_progress, records))
+    round_ = Round(readers, checkpoint, rates, erasure, now_seconds, _adding(on_progress, records))
     found: dict[int, PartitionFound] = {}
     for group in together(sizes, list(range(partitions))):
         found |= round_.audit(group, row_counts.new, from_month)
@@ -159,7 +160,7 @@ def _owner(settings: Settings) -> Owner:
     topics = clients.topics_there(settings, _TOPICS)
     missing = [topic.name for topic in _TOPICS if topic.name not in topics]
     if missing:
-        raise clients.missing_topics(*missing)
+        raise clients.missing_topics(settings, *missing)
     return Owner(
         {name: str(topic.topic_id) for name, topic in topics.items()},
         len(topics[CREDIT_MOVEMENTS.name].partitions),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from credit_movements.audit.clickhouse.erasure import Erasure
 from credit_movements.audit.clickhouse.row_hashes import row_hashes
 from credit_movements.audit.differences import Findings, Kind, position_name
 from credit_movements.audit.rating import recomputed
@@ -26,7 +27,7 @@ Known = Callable[[Hashes], tuple[npt.NDArray[np.bool_], Hashes]]
 """For each hash of an id whether a movement that was proved before has it, and the hash of its content."""
 
 _TOPICS = [topic.name for topic in SOURCES]
-# 66 bytes a movement, however long its texts are.
+# 74 bytes a movement, however long its texts are.
 _KEPT: dict[str, type[pl.DataType]] = {
     "log_offset": pl.Int64,
     "topic": pl.Int16,
@@ -35,6 +36,7 @@ _KEPT: dict[str, type[pl.DataType]] = {
     "id": pl.UInt64,
     "content": pl.UInt64,
     "row": pl.UInt64,
+    "row_by_now": pl.UInt64,
     "occurred_at": pl.Int64,
     "credit_movement_nanos": pl.Int64,
     "currency": pl.Categorical,
@@ -43,8 +45,8 @@ _KEPT: dict[str, type[pl.DataType]] = {
 
 @dataclass(frozen=True)
 class LogPartition:
-    """`table`: a line for each movement, by log offset; `topic` is the index in SOURCES (-1: none of them), `id`, `content`
-    and `row` are hashes."""
+    """`table`: a line for each movement, by log offset; `topic` is the index in SOURCES (-1: none of them), `id`, `content`,
+    `row` and `row_by_now` are hashes: as the log has the movement, and as its row has to be (see `Erasure`)."""
 
     number: int
     table: pl.DataFrame
@@ -68,7 +70,10 @@ def nothing_known(ids: Hashes) -> tuple[npt.NDArray[np.bool_], Hashes]:
 class LogAudit:
     """Reads one partition of the log, and recomputes every movement on the way."""
 
-    def __init__(self, number: int, codec: RecordCodec, rates: RateHistory, findings: Findings) -> None:
+    def __init__(
+        self, number: int, codec: RecordCodec, rates: RateHistory, erasure: Erasure, findings: Findings
+    ) -> None:
+        self._erasure = erasure
         self._number = number
         self._codec = codec
         self._rates = rates
@@ -130,6 +135,7 @@ class LogAudit:
     def _kept_of(self, movements: pl.DataFrame) -> pl.DataFrame:
         events = events_of_movements(movements)
         ids = id_hashes(events)
+        rows = row_hashes(movements, ids)
         topics = pl.col("source_topic").replace_strict(_TOPICS, range(len(_TOPICS)), default=-1, return_dtype=pl.Int16)
         return movements.select(
             "log_offset",
@@ -138,7 +144,8 @@ class LogAudit:
             "source_offset",
             pl.Series("id", ids),
             pl.Series("content", content_hashes(events)),
-            pl.Series("row", row_hashes(movements, ids)),
+            pl.Series("row", rows),
+            pl.Series("row_by_now", self._erasure.row_hashes(movements, ids, rows)),
             "occurred_at",
             "credit_movement_nanos",
             pl.col("currency").cast(pl.Categorical),

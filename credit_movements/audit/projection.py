@@ -46,7 +46,7 @@ class ProjectionAudit:
 
     def compare(self, log: LogPartition, rows: Rows, sink_committed: int) -> LogCount:
         """`rows` must have been read before the end of `log` was noted: then each of them lies in the log."""
-        in_log = log.table.select("log_offset", pl.col("row").alias("log_row"))
+        in_log = log.table.select("log_offset", pl.col("row_by_now").alias("log_row"))
         first_rows = rows.table.unique("log_offset", keep="first")
         passed_log, passed_rows = (each.filter(pl.col("log_offset") < sink_committed) for each in (in_log, rows.table))
         missing = passed_log.join(first_rows, on="log_offset", how="anti").sort("log_offset")

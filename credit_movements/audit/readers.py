@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import Message
 
 from credit_movements import clickhouse, clients
+from credit_movements.audit.clickhouse.erasure import EVER, Erasure
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS, NO_MONTH, RowCounts, Rows, count_rows, read_rows, rows_at
 from credit_movements.audit.log_partition import MovementAt
 from credit_movements.settings import Settings
@@ -15,6 +16,8 @@ from kafka_io.offsets import committed_offsets, reported_begins, reported_ends
 from kafka_io.positions import TopicPartition
 from kafka_io.reading import Span, log_ends, read, read_together, read_together_to_end
 from schemas.topics import CREDIT_MOVEMENTS, RATES, dead_letter_topic, topic_named
+from sinks.read.erased import erased_accounts
+from sinks.read.slice import outages_named
 from streams.events.table import SOURCES
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ class Readers:
         """Raises UnreachableError, SettingsError."""
         self.stop = stop
         self.log_id = log_id
+        self._retention = settings.movements_retention
         self._clickhouse: Client = clickhouse.checked_client(settings)
         self.codecs = {topic.name: clients.codec(settings, topic) for topic in (*SOURCES, CREDIT_MOVEMENTS, RATES)}
         self._reader = clients.reading_consumer(settings, "audit")
@@ -76,11 +80,19 @@ class Readers:
         self,
         spans: Mapping[int, Span],
         sink_committed: Mapping[int, int],
+        kept_from: int,
         from_month: int = ALL_MONTHS,
         until_month: int = NO_MONTH,
     ) -> dict[int, Rows]:
         """See `read_rows`."""
-        return read_rows(self._clickhouse, self.log_id, spans, sink_committed, from_month, until_month)
+        return read_rows(self._clickhouse, self.log_id, spans, sink_committed, from_month, until_month, kept_from)
+
+    def erasure(self, now_seconds: float) -> Erasure:
+        """What ClickHouse need not have any more. Raises MovementsUnavailableError."""
+        kept = self._retention
+        with outages_named():
+            accounts = erased_accounts(self._clickhouse)
+        return Erasure(accounts, EVER if kept is None else int((now_seconds - kept.total_seconds()) * 1e6))
 
     def rows_at(self, number: int, log_offsets: list[int]) -> list[dict[str, Any]]:
         """Whole rows, for examples. Raises MovementsUnavailableError."""

@@ -27,6 +27,7 @@ from credit_movements.audit.checkpoint.advance import proved_after, with_before
 from credit_movements.audit.checkpoint.cut import Outcomes, cut
 from credit_movements.audit.checkpoint.folder import Checkpoint
 from credit_movements.audit.checkpoint.proved import ProvedSource
+from credit_movements.audit.clickhouse.erasure import Erasure
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS, NO_END, Rows, check_whole
 from credit_movements.audit.differences import Findings, Kind
 from credit_movements.audit.letters import LetterAudit, Letters
@@ -71,8 +72,15 @@ class Round:
     """Proves partitions, and moves `checkpoint` on. `now_seconds`: when the round began."""
 
     def __init__(
-        self, readers: Readers, checkpoint: Checkpoint, rates: Rates, now_seconds: float, on_read: OnRead
+        self,
+        readers: Readers,
+        checkpoint: Checkpoint,
+        rates: Rates,
+        erasure: Erasure,
+        now_seconds: float,
+        on_read: OnRead,
     ) -> None:
+        self._erasure = erasure
         self._readers = readers
         self._checkpoint = checkpoint
         self._rates = rates
@@ -85,7 +93,7 @@ class Round:
         readers = self._readers
         sink_committed = readers.sink_committed(group)
         spans = {number: Span(self._log_begin(number), NO_END) for number in group}
-        rows = readers.rows(spans, sink_committed, from_month)
+        rows = readers.rows(spans, sink_committed, self._erasure.kept_from, from_month)
         check_whole(rows, new_rows)
         committed = readers.raters_committed(group)
         findings = {number: Findings() for number in group}
@@ -139,7 +147,9 @@ class Round:
         spans = {each: Span(max(begin, oldest[each]), ends[each]) for each, begin in begins.items()}
         self._rates.read_on()
         codec = self._readers.codecs[CREDIT_MOVEMENTS.name]
-        logs = {number: LogAudit(number, codec, self._rates.history, findings[number]) for number in group}
+        logs = {
+            number: LogAudit(number, codec, self._rates.history, self._erasure, findings[number]) for number in group
+        }
         letters = {letters_of(each): LetterAudit(each, findings[each.partition]) for each in sources}
         gathered: dict[int, Records] = defaultdict(Records)
         reached = {each: span.begin for each, span in spans.items()}
@@ -225,7 +235,7 @@ class Round:
         # A row that occurred when it cannot have is looked for everywhere before it is missing. What came since is left out.
         end = max(sink_committed, int(log.table["log_offset"].to_numpy().max(initial=-1)) + 1)
         span, until = {number: Span(self._log_begin(number), end)}, {number: sink_committed}
-        older = readers.rows(span, until, ALL_MONTHS, from_month)[number]
+        older = readers.rows(span, until, self._erasure.kept_from, ALL_MONTHS, from_month)[number]
         table = pl.concat([older.table, rows.table]).sort("log_offset", "row")
         return compared(Rows(table, older.sums + rows.sums), findings)
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from credit_movements.audit.checkpoint.folder import Checkpoint
 from credit_movements.audit.checkpoint.proved import Segment, month_of
+from credit_movements.audit.clickhouse.erasure import Erasure
 from credit_movements.audit.clickhouse.row_hashes import checksum, row_hashes
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS, RowCounts
 from credit_movements.audit.readers import Readers, letters_of, log_partition, source_partitions
@@ -87,7 +88,7 @@ def counted(readers: Readers, checkpoint: Checkpoint, random: Random) -> tuple[R
     return readers.counts(begins, ALL_MONTHS, []), ALL_MONTHS
 
 
-def sample(readers: Readers, checkpoint: Checkpoint, random: Random) -> list[Sampled]:
+def sample(readers: Readers, checkpoint: Checkpoint, erasure: Erasure, random: Random) -> list[Sampled]:
     """Prove some segments again, not two of one partition. Raises what `Auditor.audit` does."""
     segments = [(number, each) for number, proved in checkpoint.proved.items() for each in proved.segments]
     chosen = dict(random.sample(segments, min(_SAMPLED, len(segments))))
@@ -96,7 +97,7 @@ def sample(readers: Readers, checkpoint: Checkpoint, random: Random) -> list[Sam
     for partition, messages in readers.records(spans):
         read[partition.partition].add(messages)
     for number, segment in chosen.items():
-        if not _is_as_proved(readers, number, segment, read[number]):
+        if not _is_as_proved(readers, erasure, number, segment, read[number]):
             checkpoint.discard(number, f"offsets {segment.begin} to {segment.end} of the log are not what was proved")
     return [
         Sampled(number, each.begin, each.end, each.movements)
@@ -105,16 +106,18 @@ def sample(readers: Readers, checkpoint: Checkpoint, random: Random) -> list[Sam
     ]
 
 
-def _is_as_proved(readers: Readers, number: int, segment: Segment, records: Records) -> bool:
+def _is_as_proved(readers: Readers, erasure: Erasure, number: int, segment: Segment, records: Records) -> bool:
     decoded = readers.codecs[CREDIT_MOVEMENTS.name].decode(records.values)
     movements = decoded.rows
-    hashes = row_hashes(movements, id_hashes(events_of_movements(movements)))
+    ids = id_hashes(events_of_movements(movements))
+    hashes = row_hashes(movements, ids)
     if decoded.refusals or (len(hashes), checksum(hashes)) != (segment.movements, segment.checksum):
         return False
     if len(movements) == 0:
         return True
-    log = pl.DataFrame({"log_offset": records.offsets[movements["row"].to_numpy()], "row": hashes})
+    by_now = erasure.row_hashes(movements, ids, hashes)
+    log = pl.DataFrame({"log_offset": records.offsets[movements["row"].to_numpy()], "row": by_now})
     first = int(movements["occurred_at"].to_numpy().min())
     span = {number: Span(segment.begin, segment.end)}
-    rows = readers.rows(span, {}, month_of(first))[number]
+    rows = readers.rows(span, {}, erasure.kept_from, month_of(first))[number]
     return rows.table.equals(log)

@@ -66,13 +66,12 @@ def _show_listing(letters: "DeadLetters", wanted: "Selection", limit: int, as_js
 
 
 def _show_letter(settings: "Settings", letter: "Letter", as_json: bool) -> None:
-    from credit_movements.clients import registry
+    from credit_movements.clients import subject_schemas
     from credit_movements.dead_letters.decoding import deciphered
     from credit_movements.dead_letters.report import letter_json, show_letter
-    from schemas.registry import SubjectSchemas
 
     source = topic_named(letter.topic_partition.topic.removesuffix(DEAD_LETTER_SUFFIX))
-    found = deciphered(letter.value, source, SubjectSchemas(registry(settings)))
+    found = deciphered(letter.value, source, subject_schemas(settings))
     if as_json:
         _print_json(letter_json(letter, found))
     else:

@@ -21,7 +21,7 @@ from credit_movements.commands.exports import delete_export, request_export
 from credit_movements.commands.output import fail
 from credit_movements.commands.prices import rates_app
 from credit_movements.commands.publish import publish_to_topic
-from credit_movements.commands.setup import setup
+from credit_movements.commands.setup import erase, rebuild, setup
 from credit_movements.commands.stack import demo, up
 from credit_movements.commands.verify import verify
 from credit_movements.commands.workers import export, rate, sink
@@ -41,6 +41,8 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "audit": audit,
     "verify": verify,
     "delete-export": delete_export,
+    "rebuild": rebuild,
+    "erase": erase,
 }
 
 

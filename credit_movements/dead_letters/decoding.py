@@ -33,7 +33,9 @@ def deciphered(value: bytes | None, topic: Topic, schemas: SubjectSchemas) -> De
     versions = schemas.versions(topic.subject)
     if schema_id not in versions:
         known = ", ".join(map(str, sorted(versions))) or "none"
-        return Deciphered(schema_id, problem=f"schema {schema_id} is not of {topic.subject} (it has {known})")
+        return Deciphered(
+            schema_id, problem=f"schema {schema_id} is not of {schemas.called(topic.subject)} (it has {known})"
+        )
     return _read(value[HEADER_BYTES:], schema_id, versions[schema_id])
 
 

@@ -5,8 +5,6 @@
 
 import sys
 
-from confluent_kafka import Producer
-
 from credit_movements import clients
 from credit_movements.demo.company import company
 from credit_movements.demo.traffic import PRODUCER_SETTINGS, publish
@@ -16,7 +14,7 @@ from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 def main(now_micros: int, events: int) -> None:
     settings = load_settings()
-    producer = Producer({**clients.kafka_common(settings), **PRODUCER_SETTINGS})
+    producer = clients.producer(settings, **PRODUCER_SETTINGS)
     made = company(now_micros, events=events)
     usage, top_ups = clients.codec(settings, USAGE_EVENTS), clients.codec(settings, TOP_UP_EVENTS)
     publish(made, producer, usage, top_ups, clients.partition_count(settings, USAGE_EVENTS))

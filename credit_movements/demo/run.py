@@ -40,7 +40,7 @@ def run_demo(folder: Path, events: int) -> bool | None:
         _empty(folder)
         made = company(now_micros(), events=events)
         ports = Ports.any_free()
-        environment = stack_environment(folder, ports)
+        environment = stack_environment(folder, ports, settings_of({}).kafka_prefix)
         settings = settings_of(environment)
         results: list[DemoResult] = []
         end = threading.Event()

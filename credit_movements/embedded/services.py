@@ -12,18 +12,27 @@ CLICKHOUSE_PASSWORD_VARIABLE = "CREDIT_EMBEDDED_CLICKHOUSE_PASSWORD"
 _ANSWER_SECONDS = 1.0
 
 
-def registry_service(port: int) -> Service:
-    """The schema registry on 127.0.0.1:`port`."""
+def registry_service(port: int, *prefixes: str) -> Service:
+    """The schema registry on 127.0.0.1:`port`. Its subjects are there once for each of the prefixes; without any, once."""
     return Service(
         name="registry",
-        command=(sys.executable, "-m", "credit_movements.embedded.registry.server", "--port", str(port)),
+        command=(
+            sys.executable,
+            "-m",
+            "credit_movements.embedded.registry.server",
+            "--port",
+            str(port),
+            # In one word, for a prefix may begin with a hyphen.
+            *(f"--prefix={prefix}" for prefix in prefixes),
+        ),
         ready=lambda: answers_ok(port, "/subjects"),
         stop_seconds=2.0,
     )
 
 
-def clickhouse_service(path: Path, port: int, password: str) -> Service:
-    """ClickHouse on 127.0.0.1:`port`, its data in the folder `path`, which no other process may use."""
+def clickhouse_service(path: Path, port: int, password: str, config: Path | None = None) -> Service:
+    """ClickHouse on 127.0.0.1:`port`, its data in the folder `path`, which no other process may use. `config`: a configuration
+    file of ClickHouse, by which tests give it a cluster or users."""
     return Service(
         name="clickhouse",
         command=(
@@ -34,6 +43,7 @@ def clickhouse_service(path: Path, port: int, password: str) -> Service:
             str(path),
             "--port",
             str(port),
+            *(() if config is None else ("--config", str(config))),
         ),
         # The server's time zone is the default of every DateTime without one: the same here as in production.
         environment={CLICKHOUSE_PASSWORD_VARIABLE: password, "TZ": "UTC"},

@@ -23,7 +23,8 @@ def check_allowed(settings: Settings, user: str) -> None:
     Where a broker does not say what it allows, and of transactional ids, nothing is found: they are refused when they are used.
     Raises UnreachableError.
     """
-    wanted = [each for each in permissions() if each.user == user and each.operation in _ASKED and not each.is_prefix]
+    all_of_all = permissions(clients.names(settings).real)
+    wanted = [each for each in all_of_all if each.user == user and each.operation in _ASKED and not each.is_prefix]
 
     def ask(kafka: AdminClient) -> None:
         topics = _names(wanted, Resource.TOPIC)

@@ -18,10 +18,11 @@ _LOG_APPEND_TIME = "LogAppendTime"
 
 @dataclass(frozen=True)
 class TopicOnKafka:
-    """A topic as Kafka describes it. `settings`: name → text; empty where they may not be read. Settings that the
+    """A topic as Kafka describes it, and calls it. `settings`: name → text; empty where they may not be read. Settings that the
     broker does not report are missing, and are not checked."""
 
     topic: Topic
+    name: str
     id: str
     partitions: int
     settings: Mapping[str, str]
@@ -29,12 +30,14 @@ class TopicOnKafka:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as the contract asks. `setting` and `wanted`: what `setup` may change, None where nobody may.
+    """Something that is not as the contract asks. `name`: what Kafka calls the topic. `setting` and `wanted`: what `setup` may
+    change, None where nobody may.
 
     `can_charge_wrongly`: no worker may begin with it.
     """
 
     topic: Topic
+    name: str
     what: str
     remedy: str
     can_charge_wrongly: bool
@@ -42,7 +45,7 @@ class Finding:
     wanted: str | None = None
 
     def __str__(self) -> str:
-        return f"topic {self.topic.name} {self.what}: {self.remedy}"
+        return f"topic {self.name} {self.what}: {self.remedy}"
 
 
 def findings(topics: Iterable[TopicOnKafka]) -> list[Finding]:
@@ -55,7 +58,7 @@ def compacted_away(finding: Finding) -> str | None:
     """What a person must still do after `setup` has changed the setting; None: nothing."""
     if finding.topic in _PRICES and finding.setting == "cleanup.policy":
         return (
-            f"topic {finding.topic.name} was compacted, and what was compacted away is gone: publish all"
+            f"topic {finding.name} was compacted, and what was compacted away is gone: publish all"
             f" {'decks' if finding.topic is RATES else 'plans'} again, and start all raters anew, so that all have the same"
         )
     return None
@@ -70,7 +73,8 @@ def _counts(found: list[TopicOnKafka]) -> Iterator[Finding]:
             like = next(other for other in by_account if other.partitions == usual[0][0])
             yield Finding(
                 each.topic,
-                f"has {each.partitions} partitions, but {like.topic.name} has {like.partitions}",
+                each.name,
+                f"has {each.partitions} partitions, but {like.name} has {like.partitions}",
                 "topics kept by account have equally many, and counts never change; delete the wrong one and run"
                 " `credit-movements setup`",
                 can_charge_wrongly=True,
@@ -79,6 +83,7 @@ def _counts(found: list[TopicOnKafka]) -> Iterator[Finding]:
         if not each.topic.partitioned_by_account and each.partitions != 1:
             yield Finding(
                 each.topic,
+                each.name,
                 f"has {each.partitions} partitions and not 1",
                 "what it holds has one order; delete it, run `credit-movements setup` and publish its records again",
                 can_charge_wrongly=True,
@@ -92,6 +97,7 @@ def _settings(found: TopicOnKafka) -> Iterator[Finding]:
             continue
         yield Finding(
             found.topic,
+            found.name,
             f"has {setting}={has} and not {wanted}",
             f"{_what_it_does(setting)}; `credit-movements setup` changes it",
             _can_charge_wrongly(found.topic, setting),

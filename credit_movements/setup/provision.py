@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
@@ -19,9 +20,10 @@ from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_awa
 from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
-from schemas.registry import SubjectSchemas, refusal_of
-from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
+from schemas.registry import refusal_of
+from schemas.topics import ALL_TOPICS, RECORD_TOPICS
 from sinks.write.migrations import apply_migrations
+from sinks.write.retention import set_retention
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +42,27 @@ class TopicChanges:
     left: list[str] = field(default_factory=list)
 
 
-def set_up(settings: Settings) -> TopicChanges:
-    """Make what is missing, and of what exists as the contract wants it. Raises UnreachableError, SetupError, SettingsError."""
+def set_up(settings: Settings, clickhouse_cluster: str | None = None) -> TopicChanges:
+    """Make what is missing, and of what exists as the contract wants it. `clickhouse_cluster`: ClickHouse's tables are to be on
+    all servers of this cluster. Raises UnreachableError, SetupError, MigrationFailedError, SettingsError."""
     changes = make_topics(settings)
     register_subjects(settings)
     clickhouse.checked_client(settings).close()
-    for name in apply_migrations(required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file):
+    dsn, ca_file = required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file
+    for name in apply_migrations(dsn, ca_file, clickhouse_cluster):
         logger.info("migration %s applied", name)
+    _set_retention(settings, changes)
     return changes
+
+
+def _set_retention(settings: Settings, changes: TopicChanges) -> None:
+    kept = settings.movements_retention
+    with closing(clickhouse.checked_client(settings)) as client:
+        if set_retention(client, kept):
+            long = "for ever" if kept is None else f"for {kept.days} days"
+            changes.changed.append(
+                f"ClickHouse keeps the numbers called and the users of movements {long} now: changed"
+            )
 
 
 def make_topics(settings: Settings) -> TopicChanges:
@@ -62,7 +77,10 @@ def make_topics(settings: Settings) -> TopicChanges:
     kafka = clients.admin(settings)
     for topic in ALL_TOPICS:
         if topic.name not in existing:
-            _create(kafka, topic, topic.partitions(settings.topic_partitions), settings.topic_replication_factor)
+            partitions, copies = topic.partitions(settings.topic_partitions), settings.topic_replication_factor
+            _create(
+                kafka, NewTopic(clients.names(settings).real(topic.name), partitions, copies, config=topic.config())
+            )
     changes = TopicChanges()
     changed = [each for each in found if _changed(settings, each, changes)]
     _wait_until_told(settings, changed)
@@ -72,22 +90,20 @@ def make_topics(settings: Settings) -> TopicChanges:
 def _check_counts(settings: Settings, existing: Mapping[str, TopicOnKafka], wrong: Sequence[Finding]) -> None:
     if wrong:
         raise SetupError(str(wrong[0]))
-    for name, topic in existing.items():
+    for topic in existing.values():
         if topic.partitions != topic.topic.partitions(settings.topic_partitions):
             raise SetupError(
-                f"topic {name} has {topic.partitions} partitions and not {settings.topic_partitions}: partition counts never"
-                f" change; set CREDIT_TOPIC_PARTITIONS={topic.partitions}"
+                f"topic {topic.name} has {topic.partitions} partitions and not {settings.topic_partitions}: partition counts"
+                f" never change; set CREDIT_TOPIC_PARTITIONS={topic.partitions}"
             )
 
 
 def _changed(settings: Settings, finding: Finding, changes: TopicChanges) -> bool:
     refused = kafka_topics.change(settings, finding)
     if refused is not None:
-        changes.left.append(
-            f"topic {finding.topic.name} {finding.what}, and Kafka does not let it be changed: {refused}"
-        )
+        changes.left.append(f"topic {finding.name} {finding.what}, and Kafka does not let it be changed: {refused}")
         return False
-    changes.changed.append(f"topic {finding.topic.name} had {finding.what.removeprefix('has ')}: changed")
+    changes.changed.append(f"topic {finding.name} had {finding.what.removeprefix('has ')}: changed")
     if (more := compacted_away(finding)) is not None:
         changes.left.append(more)
     return True
@@ -103,15 +119,14 @@ def _wait_until_told(settings: Settings, changed: Sequence[Finding]) -> None:
         time.sleep(0.1)
 
 
-def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> None:
-    request = NewTopic(topic.name, partitions, copies, config=topic.config())
+def _create(kafka: AdminClient, new: NewTopic) -> None:
     try:
-        kafka.create_topics([request])[topic.name].result()
-        logger.info("topic %s created with %d partitions", topic.name, partitions)
+        kafka.create_topics([new])[new.topic].result()
+        logger.info("topic %s created with %d partitions", new.topic, new.num_partitions)
     except KafkaException as failure:
         # Somebody else's setup may run beside this one.
         if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise SetupError(f"topic {topic.name} cannot be created: {told(failure.args[0])}") from failure
+            raise SetupError(f"topic {new.topic} cannot be created: {told(failure.args[0])}") from failure
 
 
 def register_subjects(settings: Settings) -> None:
@@ -120,16 +135,17 @@ def register_subjects(settings: Settings) -> None:
     The old versions are registered too, in their order. Writers that still use them find their ids, and the registry checks
     each version against the one before.
     """
-    registry = clients.registry(settings)
+    registry, schemas = clients.registry(settings), clients.subject_schemas(settings)
     for topic in RECORD_TOPICS:
         assert topic.record is not None
         for version, text in enumerate(schema_versions(topic.record), start=1):
-            if SubjectSchemas(registry).id_of(topic.subject, text) is not None:
+            if schemas.id_of(topic.subject, text) is not None:
                 continue
+            subject = schemas.called(topic.subject)
             try:
-                registry.register_schema(topic.subject, Schema(text, "AVRO"))
-                registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
-                logger.info("version %d of subject %s registered", version, topic.subject)
+                registry.register_schema(subject, Schema(text, "AVRO"))
+                registry.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
+                logger.info("version %d of subject %s registered", version, subject)
             except (SchemaRegistryError, HTTPError) as error:
                 why = refusal_of(error) or error
-                raise SetupError(f"version {version} of subject {topic.subject} cannot be registered: {why}") from error
+                raise SetupError(f"version {version} of subject {subject} cannot be registered: {why}") from error

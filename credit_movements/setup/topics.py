@@ -33,13 +33,18 @@ def described(settings: Settings, *topics: Topic) -> dict[str, TopicOnKafka]:
     """Those of the topics that exist, by their names. One that was made just now is there when each broker that is asked knows
     it. Raises UnreachableError."""
     there = clients.topics_there(settings, topics)
-    found = _settings(clients.admin(settings), there)
+    called = {name: clients.names(settings).real(name) for name in there}
+    found = _settings(clients.admin(settings), called.values())
     return {
         topic.name: TopicOnKafka(
-            topic, str(there[topic.name].topic_id), len(there[topic.name].partitions), found[topic.name]
+            topic,
+            called[topic.name],
+            str(there[topic.name].topic_id),
+            len(there[topic.name].partitions),
+            found[called[topic.name]],
         )
         for topic in topics
-        if topic.name in found
+        if called.get(topic.name) in found
     }
 
 
@@ -52,7 +57,7 @@ def checked(settings: Settings, needed: Iterable[Topic], also: Iterable[Topic] =
     found = described(settings, *needed, *also)
     missing = [topic.name for topic in needed if topic.name not in found]
     if missing:
-        raise clients.missing_topics(*missing)
+        raise clients.missing_topics(settings, *missing)
     wrong = findings(found.values())
     for each in wrong:
         if not each.can_charge_wrongly:
@@ -66,7 +71,7 @@ def change(settings: Settings, finding: Finding) -> str | None:
     """Change the setting of a finding. Returns why it could not be changed, None if it was."""
     assert finding.setting is not None
     entry = ConfigEntry(finding.setting, finding.wanted, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, finding.topic.name, incremental_configs=[entry])
+    resource = ConfigResource(ResourceType.TOPIC, finding.name, incremental_configs=[entry])
     # The client must outlive its answers.
     kafka = clients.admin(settings)
     try:
@@ -77,8 +82,8 @@ def change(settings: Settings, finding: Finding) -> str | None:
 
 
 def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str, str]]:
-    """Topic → its settings, none where they may not be read; without topics that the broker which is asked does not know.
-    Raises UnreachableError."""
+    """Topic, as Kafka calls it → its settings, none where they may not be read; without topics that the broker which is asked
+    does not know. Raises UnreachableError."""
     resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
     if not resources:
         return {}

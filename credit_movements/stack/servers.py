@@ -21,10 +21,11 @@ _SESSION_TIMEOUT_MS = 3_000
 _CLICKHOUSE_PASSWORD = "clickhouse-password"
 
 
-def stack_environment(folder: Path, ports: Ports) -> dict[str, str]:
+def stack_environment(folder: Path, ports: Ports, kafka_prefix: str = "") -> dict[str, str]:
     """The settings of every worker and command on this stack."""
     settings = {
         "kafka_bootstrap_servers": f"127.0.0.1:{ports.kafka}",
+        "kafka_prefix": kafka_prefix,
         "kafka_session_timeout_ms": str(_SESSION_TIMEOUT_MS),
         "schema_registry_url": f"http://127.0.0.1:{ports.registry}",
         "clickhouse_dsn": clickhouse_dsn(ports.clickhouse, kept_secret(folder, _CLICKHOUSE_PASSWORD)),
@@ -41,12 +42,12 @@ def stack_environment(folder: Path, ports: Ports) -> dict[str, str]:
     return plain | {variable(field): value for field, value in settings.items()}
 
 
-def server_services(folder: Path, ports: Ports) -> list[Service]:
+def server_services(folder: Path, ports: Ports, kafka_prefix: str = "") -> list[Service]:
     """Kafka, the schema registry and ClickHouse, which keeps its data in the folder."""
     password = kept_secret(folder, _CLICKHOUSE_PASSWORD)
     return [
         broker_service(ports.kafka),
-        registry_service(ports.registry),
+        registry_service(ports.registry, kafka_prefix),
         clickhouse_service(folder / "clickhouse", ports.clickhouse, password),
     ]
 

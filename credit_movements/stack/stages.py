@@ -16,7 +16,7 @@ from credit_movements.supervision.supervisor import Stage, Task
 def stack_stages(folder: Path, ports: Ports, environment: Mapping[str, str], set_up: Callable[[], None]) -> list[Stage]:
     """Servers, `set_up`, then the workers; the exporter last, so that its readiness is that of all."""
     return [
-        server_services(folder, ports),
+        server_services(folder, ports, environment[variable("kafka_prefix")]),
         Task("set-up", set_up),
         [
             _worker("rater", "rate", int(environment[variable("rater_http_port")]), environment),

@@ -30,7 +30,7 @@ def run_up(folder: Path, ports: Ports) -> None:
     for option in ("kafka", "registry", "http", "clickhouse"):
         check_port_is_free(getattr(ports, option), f"--{option}-port")
     with data_folder_claimed(folder):
-        environment = stack_environment(folder, ports)
+        environment = stack_environment(folder, ports, settings_of({}).kafka_prefix)
         settings = settings_of(environment)
         stages = stack_stages(folder, ports, environment, lambda: _set_up(settings, folder))
         with announced(folder, environment):

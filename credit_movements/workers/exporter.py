@@ -24,7 +24,6 @@ from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
 from kafka_io.access.security import for_python
-from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 
 logger = logging.getLogger(__name__)
@@ -59,6 +58,7 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
         bootstrap_servers=required(settings, "kafka_bootstrap_servers"),
+        kafka_prefix=settings.kafka_prefix,
         account_partitions=topics[EXPORT_REQUESTS.name].partitions,
         requests_log_id=topics[EXPORT_REQUESTS.name].id,
         movements_log_id=topics[CREDIT_MOVEMENTS.name].id,
@@ -101,7 +101,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
         storage=export_storage(settings),
         clickhouse=lambda: clickhouse.client(settings),
         producer=clients.producer(settings, **{"message.timeout.ms": _ATTEMPT_MS}),
-        schemas=SubjectSchemas(clients.registry(settings)),
+        schemas=clients.subject_schemas(settings),
         log_ends=movements.end_offsets,
         sink_positions=movements.sink_positions,
         requests_ends=RequestsEnd(clients.reading_consumer(settings, "export-requests", **uncommitted)).end_offsets,

@@ -13,9 +13,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from kafka_io.errors import Outage
+from sinks.read.consistency import WHOLE_ANSWER
 
 BLOCK_ROWS: Final = 65_536
 SETTINGS: Final = {
+    **WHOLE_ANSWER,
     # Under FINAL, filtering before rows are merged brings superseded rows back.
     "optimize_move_to_prewhere_if_final": 0,
     "use_skip_indexes_if_final": 0,

@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from sinks.read.erased import PERSONAL
 
 _MONEY: Final = pa.decimal128(18, 9)
 _MICROSECONDS: Final = pl.Datetime("us", "UTC")
@@ -50,6 +53,17 @@ def movement_columns(movements: pl.DataFrame, log_id: str, log_partitions: Int64
         "log_offset": _arrow(pl.Series(log_offsets)),
     }
     return pa.table(columns)
+
+
+def without_personal_data(columns: pa.Table, accounts: list[str]) -> pa.Table:
+    """The same rows; those of `accounts` have no number and no user."""
+    if not accounts:
+        return columns
+    is_erased = pc.is_in(columns["account_id"], pa.array(accounts, columns["account_id"].type))
+    for name in PERSONAL:
+        kept = pc.if_else(is_erased, pa.scalar(None, columns[name].type), columns[name])
+        columns = columns.set_column(columns.column_names.index(name), name, kept)
+    return columns
 
 
 def decimals(nanos: Int64s) -> pa.Array:

@@ -1,24 +1,103 @@
-"""Brings the tables of ClickHouse up to date by numbered files. A file that was ever applied is never changed."""
+"""Brings the tables of ClickHouse up to date by numbered files. A file that was ever applied is never changed.
 
+There are two forms of the tables, each with files of its own: one server, and a cluster of shards with replicas. Both end with
+the same columns under the same names, which a test holds. Migrations go forward only. Each statement can be run twice, so a
+file that failed half-way is run again from its beginning.
+"""
+
+import re
 from pathlib import Path
 from typing import Final
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_migrations.clickhouse_cluster import ClickhouseCluster
 from clickhouse_migrations.connection import CLICKHOUSE_CONNECT
+from clickhouse_migrations.exceptions import MigrationException
 from clickhouse_migrations.migration import MigrationStorage
+from clickhouse_migrations.migrator import STATUS_PENDING
+from clickhouse_migrations.util import quote_string
+from urllib3.exceptions import HTTPError
+
+from kafka_io.errors import UserError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATIONS_OF_CLUSTER: Final = Path(__file__).parent / "migrations_of_cluster"
+# Every server of the cluster keeps the list of what was applied. The library's own path would give servers of two shards that
+# have the same {replica} one name.
+_APPLIED_OF_CLUSTER: Final = "ReplicatedMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')"
+_CLUSTER_NAME: Final = re.compile(r"[\w-]{1,128}", re.ASCII)
+_LONGEST_TEXT: Final = 300
+_OF_A_CLUSTER: Final = "Distributed"
 
 
-def apply_migrations(dsn: str, ca_file: Path | None = None) -> list[str]:
+class MigrationFailedError(UserError):
+    """The tables could not be brought up to date. The message says where it stopped, why, and what to do."""
+
+
+def apply_migrations(dsn: str, ca_file: Path | None = None, cluster_name: str | None = None) -> list[str]:
     """Apply what the database of `dsn` (`http://user:password@host:port/database`) lacks; creates the database too.
-    `ca_file`: certificates of those who vouch for an https:// ClickHouse; None: the system's.
+    `ca_file`: certificates of those who vouch for an https:// ClickHouse; None: the system's. `cluster_name`: make those of a
+    cluster; None: those of one server.
 
-    Gives the names of the files applied now, none if all were there. Raises clickhouse_connect's OperationalError where
-    ClickHouse cannot be reached, DatabaseError where it refuses, MigrationException where an applied file has changed.
+    Gives the names of the files applied now, none if all were there. Raises MigrationFailedError.
     """
-    ca_cert = None if ca_file is None else str(ca_file)
-    cluster = ClickhouseCluster(db_url=dsn, driver=CLICKHOUSE_CONNECT, ca_cert=ca_cert)
-    applied = cluster.migrate(db_name=None, migration_path=MIGRATIONS)
-    names = MigrationStorage(MIGRATIONS).migration_filenames()
-    return [names[migration.version] for migration in applied]
+    if cluster_name is not None and not _CLUSTER_NAME.fullmatch(cluster_name):
+        raise MigrationFailedError(
+            f"--cluster {cluster_name!r}: not the name of a cluster: letters, digits, - and _, as in `remote_servers` of the"
+            " servers' configuration"
+        )
+    path = MIGRATIONS if cluster_name is None else MIGRATIONS_OF_CLUSTER
+    cluster = ClickhouseCluster(
+        db_url=dsn,
+        driver=CLICKHOUSE_CONNECT,
+        ca_cert=None if ca_file is None else str(ca_file),
+        migrations_table_engine=None if cluster_name is None else _APPLIED_OF_CLUSTER,
+    )
+    return _applied(cluster, path, cluster_name)
+
+
+def _applied(cluster: ClickhouseCluster, path: Path, cluster_name: str | None) -> list[str]:
+    names = MigrationStorage(path).migration_filenames()
+    at = "its beginning"
+    applied: list[str] = []
+    try:
+        _check_form(cluster, cluster_name)
+        # One file after the other, so that a failure has a name.
+        for version in (row.version for row in cluster.status(None, path) if row.state == STATUS_PENDING):
+            at = names[version]
+            _migrate(cluster, path, cluster_name, version)
+            applied.append(at)
+        if not applied:
+            # Nothing to do: it only checks that no applied file has changed.
+            _migrate(cluster, path, cluster_name, None)
+    except (ClickHouseError, MigrationException, HTTPError, OSError) as error:
+        cause = " ".join(str(error).split())[:_LONGEST_TEXT]
+        raise MigrationFailedError(
+            f"the migration of ClickHouse stopped at {at}: {cause}. What was done stays, and harms nobody: mend the cause and"
+            " run `credit-movements setup` again, it goes on there"
+        ) from error
+    return applied
+
+
+def _migrate(cluster: ClickhouseCluster, path: Path, cluster_name: str | None, version: int | None) -> None:
+    variables = None if cluster_name is None else {"CLUSTER": cluster_name}
+    cluster.migrate(None, path, cluster_name=cluster_name, to_version=version, variables=variables)
+
+
+def _check_form(cluster: ClickhouseCluster, cluster_name: str | None) -> None:
+    """The tables of one server do not become those of a cluster, nor the other way round."""
+    database = cluster.default_db_name or "default"
+    with cluster.connection("") as connection:
+        found = connection.query(
+            f"SELECT engine FROM system.tables WHERE database = {quote_string(database)} AND name = 'credit_movements'"
+        )
+    is_of_cluster = bool(found) and found[0]["engine"] == _OF_A_CLUSTER
+    if found and is_of_cluster and cluster_name is None:
+        raise MigrationFailedError(
+            f"the tables of the database {database} are those of a cluster: run `credit-movements setup --cluster NAME`"
+        )
+    if found and not is_of_cluster and cluster_name is not None:
+        raise MigrationFailedError(
+            f"the tables of the database {database} are those of one server, and stay so: name a new database in"
+            " CREDIT_CLICKHOUSE_DSN, and let the sinks fill it from the log (`credit-movements rebuild`)"
+        )

@@ -2,7 +2,6 @@
 
 import os
 import random
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from credit_movements.settings import Settings
 from tests.chaos.world import PARTITIONS, World
+from tests.clickhouse.databases import own_database
 from tests.conftest import free_port
 from tests.kafka.brokers import OWN, empty
 
@@ -36,17 +36,23 @@ def made_world(
     kafka: str, registry: str, clickhouse: str, folder: Path, seed: int, transaction_timeout_ms: int = 4000
 ) -> Iterator[World]:
     """Workers are given up soon when they are silent, and take little at once: there is always something in their hands."""
-    settings = Settings(
+    with (
+        own_database(clickhouse, "chaos") as dsn,
+        closing(World(_settings(kafka, registry, dsn, folder, transaction_timeout_ms), seed, folder)) as world,
+    ):
+        yield world
+
+
+def _settings(kafka: str, registry: str, dsn: str, folder: Path, transaction_timeout_ms: int) -> Settings:
+    return Settings(
         kafka_bootstrap_servers=kafka, kafka_session_timeout_ms=1000,
         kafka_transaction_timeout_ms=transaction_timeout_ms, schema_registry_url=registry,
-        clickhouse_dsn=clickhouse.rsplit("/", 1)[0] + f"/chaos_{uuid.uuid4().hex}",
+        clickhouse_dsn=dsn,
         data_dir=folder / "data", topic_partitions=PARTITIONS, rater_id="chaos", rater_batch_size=200,
         sink_batch_size=200, export_storage_url=(folder / "exports").as_uri(),
         export_link_secret="a secret of at least thirty-two bytes", rater_http_port=0, sink_http_port=0,
         export_http_port=free_port(),
     )  # fmt: skip
-    with closing(World(settings, seed, folder)) as world:
-        yield world
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,11 @@ def environment_of(settings: Settings) -> dict[str, str | None]:
     return variables
 
 
+def with_code_of(folder: Path) -> dict[str, str]:
+    """The variables by which Python takes our packages from another folder, and not from the one that it is started in."""
+    return {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
+
+
 class Worker:
     """One kind of worker: `command` is rate, sink or export. It is started, killed and started again."""
 
@@ -40,11 +45,12 @@ class Worker:
         # The lines with which it ended.
         self.gave_up: list[str] = []
 
-    def start(self, program: Sequence[str] = ("credit_movements",)) -> None:
-        """`program`: a module and its first arguments, before the command."""
+    def start(self, program: Sequence[str] = ("credit_movements",), code: Path | None = None) -> None:
+        """`program`: a module and its first arguments, before the command. `code`: where our packages are, if not here."""
         command = (sys.executable, "-m", *program, self.command)
         self._is_over = False
-        self._child = Child(Service(self._name, command, environment_of(self._settings)), self._log_dir)
+        environment = {**environment_of(self._settings), **({} if code is None else with_code_of(code))}
+        self._child = Child(Service(self._name, command, environment), self._log_dir)
 
     @property
     def is_started(self) -> bool:

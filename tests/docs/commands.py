@@ -9,6 +9,11 @@ OPERATION = "tests/acceptance/test_docs_walk.py::test_the_commands_of_the_how_to
 LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_prometheus"
 MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
 TOOLS = "tests/unit/test_docs.py::test_a_tool_of_the_loop_of_a_change_is_installed"
+TABLES = "tests/integration/setup/test_rebuild.py::test_the_commands_say_what_they_did"
+CLUSTER = "tests/unit/sinks/write/test_migrations.py::test_the_tables_of_a_cluster_are_these"
+OWN_SERVER = (
+    "tests/contract/clickhouse/test_own_server.py::test_the_tests_run_on_a_server_of_your_own_and_leave_nothing_there"
+)
 COMPOSE = "tests/unit/test_compose.py::test_the_command_exists"
 CAPACITY = "tests/unit/benchmarks/capacity/test_plan.py::test_the_chapter_shows_what_the_command_prints"
 HARDENING = "tests/unit/test_compose_hardening.py"
@@ -56,10 +61,19 @@ COMMANDS = {
     ".venv/bin/credit-movements publish account-plans plans.jsonl": OPERATION,
     ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv": OPERATION,
     ".venv/bin/python examples/export_mails.py --folder mails --once": OPERATION,
+    ".venv/bin/python examples/copy_to_prefix.py --config kafka.json --from acme. --to acme2.": (
+        "tests/integration/brands/test_more_partitions.py::test_an_account_s_history_goes_on_in_topics_with_more_partitions"
+    ),
     ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10": OPERATION,
     ".venv/bin/credit-movements audit": OPERATION,
     ".venv/bin/credit-movements audit --full": OPERATION,
     ".venv/bin/credit-movements audit --every 300 --http-port 18084": LIVE_AUDIT,
+    ".venv/bin/credit-movements setup --clickhouse-users": TABLES,
+    ".venv/bin/credit-movements setup --cluster telephony": CLUSTER,
+    ".venv/bin/credit-movements rebuild": TABLES,
+    ".venv/bin/credit-movements erase acme": TABLES,
+    "CREDIT_TEST_CLICKHOUSE_DSN=http://user:password@host:8123/default .venv/bin/python -m pytest tests/contract/clickhouse"
+    " tests/integration/sink tests/integration/audit tests/integration/exporter": OWN_SERVER,
     ".venv/bin/credit-movements dead-letters list": OPERATION,
     ".venv/bin/credit-movements dead-letters list --show usage-events.dlq/3@17": OPERATION,
     ".venv/bin/credit-movements dead-letters replay --dry-run": OPERATION,

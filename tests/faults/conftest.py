@@ -1,6 +1,5 @@
 """A broker and a database for one test alone, each behind a proxy that fails on demand."""
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,11 +62,10 @@ def _apache_kafka_behind(proxy: Proxy, port: int, folder: Path) -> Service:
 
 
 @pytest.fixture
-def dsn(clickhouse: str) -> str:
+def dsn(database: str) -> str:
     """A database of the test's own, around the proxy."""
-    dsn = clickhouse.rsplit("/", 1)[0] + f"/faults_{uuid.uuid4().hex}"
-    apply_migrations(dsn)
-    return dsn
+    apply_migrations(database)
+    return database
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from xxhash import xxh3_64_intdigest
 
+from sinks.read.erased import PERSONAL
 from streams.dedup.fingerprints import Hashes
 
 # A checkpoint records it. Change it whenever a change below changes a hash.
@@ -84,8 +85,11 @@ def row_hashes(movements: pl.DataFrame, id_hashes: Hashes) -> Hashes:
 
 
 def row_hash_in_sql(table: str) -> str:
-    """The same as an expression of ClickHouse over the columns of the table with that name."""
+    """The same as an expression of ClickHouse over the columns of the table with that name. Numbers and users of rows that
+    occurred before the parameter `kept_from` (microseconds) are passed over, whether they are there or not."""
     columns = {name: f"{table}.{name}" for name in (*_ID, *_TEXTS, *_NUMBERS)}
+    for name in PERSONAL:
+        columns[name] = f"if(toUnixTimestamp64Micro({table}.occurred_at) < {{kept_from:Int64}}, NULL, {columns[name]})"
     columns |= {
         "movement_id": f"toString({table}.movement_id)",
         "occurred_at": f"toUnixTimestamp64Micro({table}.occurred_at)",

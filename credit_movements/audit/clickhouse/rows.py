@@ -10,12 +10,14 @@ from clickhouse_connect.driver.client import Client
 
 from credit_movements.audit.clickhouse.row_hashes import row_hash_in_sql
 from kafka_io.reading import Span
+from sinks.read.consistency import WHOLE_ANSWER
 from sinks.read.movements import read_blocks
 from sinks.read.slice import MovementsUnavailableError, outages_named
 
 # As the exporter reads: FINAL counts a row that was written twice once, and nothing may be filtered before it. A month is a
 # partition of the table, so the versions of a row are in one of them. A month that is one part by now costs no merging.
 _SETTINGS: Final = {
+    **WHOLE_ANSWER,
     "optimize_move_to_prewhere_if_final": 0,
     "use_skip_indexes_if_final": 0,
     "do_not_merge_across_partitions_select_final": 1,
@@ -167,9 +169,12 @@ def read_rows(
     sink_committed: Mapping[int, int],
     from_month: int,
     until_month: int,
+    kept_from: int,
 ) -> dict[int, Rows]:
-    """The rows of `spans` (by log partition) that occurred in these months (YYYYMM, UTC). An answer that was cut short is not
-    noticed here: count first. Raises MovementsUnavailableError."""
+    """The rows of `spans` (by log partition) that occurred in these months (YYYYMM, UTC). `kept_from`: see `row_hash_in_sql`.
+
+    An answer that was cut short is not noticed here: count first. Raises MovementsUnavailableError.
+    """
     kept = [pl.DataFrame(schema={"number": pl.Int64, "log_offset": pl.Int64, "row": pl.UInt64})]
     sums: dict[int, Counter[str]] = {number: Counter() for number in spans}
     passed = pl.DataFrame(
@@ -183,6 +188,7 @@ def read_rows(
         "untils": _dense({number: span.until for number, span in spans.items()}, 0),
         "from_month": from_month,
         "until_month": until_month,
+        "kept_from": kept_from,
     }
     for block in read_blocks(client, _ROWS, parameters, _SETTINGS) if spans else ():
         kept.append(block.select("number", "log_offset", "row"))

@@ -40,10 +40,12 @@ class Statistics:
 
 
 class Engine:
-    """The data folder `path`, held open from here to `close`. Raises ClickHouseError where another process has it."""
+    """The data folder `path`, held open from here to `close`, with a configuration file of ClickHouse if need be. Raises
+    ClickHouseError where another process has it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
+    def __init__(self, path: Path, config: Path | None = None) -> None:
+        # chDB takes the options of `clickhouse local` behind the path.
+        self._path = str(path) if config is None else f"{path}?config-file={config}"
         with _errors_named():
             # The engine lives as long as one connection does: this one keeps it from ending between two requests.
             self._anchor = Connection(self._path)

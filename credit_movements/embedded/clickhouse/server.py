@@ -24,7 +24,7 @@ _FINISH_SECONDS = 2.5
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     options = _options(arguments)
-    engine = _open(options.path)
+    engine = _open(options.path, options.config)
     with engine.session(Context()) as session:
         time_zone = session.query("SELECT timezone()", "TabSeparated")[0].decode().strip()
     credentials = Credentials(CLICKHOUSE_USER, os.environ[CLICKHOUSE_PASSWORD_VARIABLE])
@@ -41,16 +41,17 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m credit_movements.embedded.clickhouse.server", description=__doc__)
     parser.add_argument("--path", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--config", type=Path, help="a configuration file of ClickHouse: its users, clusters, disks")
     options = parser.parse_args(arguments)
     if not os.environ.get(CLICKHOUSE_PASSWORD_VARIABLE):
         parser.error(f"the environment variable {CLICKHOUSE_PASSWORD_VARIABLE} must hold a password")
     return options
 
 
-def _open(path: Path) -> Engine:
+def _open(path: Path, config: Path | None) -> Engine:
     path.mkdir(parents=True, exist_ok=True)
     try:
-        return Engine(path)
+        return Engine(path, config)
     except ClickHouseError as error:
         sys.exit(f"clickhouse: cannot open {path} (is another server at work on it?): {error.text}")
 

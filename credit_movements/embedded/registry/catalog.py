@@ -1,7 +1,7 @@
 """The schemas of the contract as a registry numbers them: subjects, versions, ids."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -55,20 +55,24 @@ class Catalog:
         return next((schema for schema in self.versions(subject) if schema.meaning == meaning), None)
 
 
-def contract_catalog() -> Catalog:
-    """The contract's own schemas, under ids that are the same on every machine and at every start."""
+def contract_catalog(prefixes: Sequence[str] = ("",)) -> Catalog:
+    """The contract's own schemas, under ids that are the same on every machine and at every start, with each of the prefixes in
+    front of its subjects. As in Confluent's registry, equal schemas of two subjects have one id."""
     return Catalog(
-        schema for index, topic in enumerate(RECORD_TOPICS, start=1) for schema in _versions_of(topic, index)
+        schema
+        for prefix in prefixes
+        for index, topic in enumerate(RECORD_TOPICS, start=1)
+        for schema in _versions_of(topic, prefix, index)
     )
 
 
-def _versions_of(topic: Topic, index: int) -> Iterable[RegisteredSchema]:
+def _versions_of(topic: Topic, prefix: str, index: int) -> Iterable[RegisteredSchema]:
     """The id is made of the version and the topic's number in the list (103 is version 1 of the third topic). So a later
     version changes no id, as long as topics are only added at the end.
     """
     assert topic.record is not None
     for version, text in enumerate(schema_versions(topic.record), start=1):
-        yield RegisteredSchema(topic.subject, version, version * _IDS_PER_VERSION + index, text)
+        yield RegisteredSchema(prefix + topic.subject, version, version * _IDS_PER_VERSION + index, text)
 
 
 def schema_meaning(text: str) -> str:

@@ -1,12 +1,13 @@
 """The read side of the Confluent Schema Registry API, in front of the contract's own schema files.
 
-`python -m credit_movements.embedded.registry.server --port PORT`. A client of a Confluent registry can publish and read
-with it. It refuses to register a schema, unless the schema is there already.
+`python -m credit_movements.embedded.registry.server --port PORT [--prefix PREFIX]...`. A client of a Confluent registry can
+publish and read with it. It refuses to register a schema, unless the schema is there already.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -53,18 +54,19 @@ class RegistryHandler(BaseHTTPRequestHandler):
         """Logs nothing: reading a schema is nothing to log."""
 
 
-def registry_server(port: int) -> LoopbackServer:
-    """Raises OSError if the port cannot be had."""
-    handler = type("Handler", (RegistryHandler,), {"registry": Registry(contract_catalog())})
+def registry_server(port: int, prefixes: Sequence[str] = ("",)) -> LoopbackServer:
+    """`prefixes`: of the subjects, which are there once for each. Raises OSError if the port cannot be had."""
+    handler = type("Handler", (RegistryHandler,), {"registry": Registry(contract_catalog(prefixes))})
     return LoopbackServer(port, handler)
 
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m credit_movements.embedded.registry.server", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--prefix", action="append", dest="prefixes", metavar="PREFIX")
     options = parser.parse_args(arguments)
     try:
-        server = registry_server(options.port)
+        server = registry_server(options.port, options.prefixes or ("",))
     except OSError as error:
         sys.exit(f"registry: cannot listen on 127.0.0.1:{options.port}: {error.strerror}")
     serve_until_terminated(server, finish_seconds=1.0, close=lambda: None)

@@ -35,12 +35,11 @@ one_broker = pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
 
 
 @pytest.fixture
-def audited(settings: Settings, clickhouse: str) -> Iterator[Audited]:
-    dsn = clickhouse.rsplit("/", 1)[0] + f"/audit_{uuid.uuid4().hex}"
-    apply_migrations(dsn)
-    settings = settings.model_copy(update={"clickhouse_dsn": SecretStr(dsn), "sink_http_port": 0})
+def audited(settings: Settings, database: str) -> Iterator[Audited]:
+    apply_migrations(database)
+    settings = settings.model_copy(update={"clickhouse_dsn": SecretStr(database), "sink_http_port": 0})
     make_topics(settings)
-    with Stack(settings) as stack, clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False) as client:
+    with Stack(settings) as stack, clickhouse_connect.get_client(dsn=database, autogenerate_session_id=False) as client:
         stack.publish_priced(RATES, rate())
         yield Audited(stack, client)
 

@@ -61,6 +61,7 @@ def main(options: dict[str, Any]) -> int:
     defaults = Settings()
     settings = ExporterSettings(
         bootstrap_servers=options["broker"],
+        kafka_prefix="",
         account_partitions=options["partitions"],
         requests_log_id=options["requests_log_id"],
         movements_log_id=options["log_id"],

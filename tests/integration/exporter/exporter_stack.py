@@ -28,6 +28,7 @@ from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 from sinks.write.columns import movement_columns
 from sinks.write.migrations import apply_migrations
+from tests.clickhouse.databases import own_database
 from tests.conftest import free_port
 from tests.integration.records import minute, movements_table
 
@@ -247,9 +248,8 @@ def target_of(notification: dict[str, Any]) -> str:
 def exporter_stack(clickhouse: str, registry: str, folder: Path) -> Iterator[Stack]:
     """Topics on a broker of their own, and a database of their own on the given ClickHouse."""
     port = free_port()
-    dsn = clickhouse.rsplit("/", 1)[0] + f"/exporter_{uuid.uuid4().hex}"
-    apply_migrations(dsn)
-    with running(broker_service(port), folder) as process:
+    with own_database(clickhouse, "exporter") as dsn, running(broker_service(port), folder) as process:
+        apply_migrations(dsn)
         broker = f"127.0.0.1:{port}"
         admin = AdminClient({"bootstrap.servers": broker})
         topics = (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS, DEAD_LETTERS)

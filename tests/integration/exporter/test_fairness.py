@@ -72,14 +72,13 @@ class Exports:
 
 
 @pytest.fixture
-def dsn(clickhouse: str) -> str:
+def dsn(database: str) -> str:
     """With the movements of an account that counts as large and of one that does not."""
-    dsn = clickhouse.rsplit("/", 1)[0] + f"/fairness_{uuid.uuid4().hex}"
-    apply_migrations(dsn)
-    with clickhouse_connect.get_client(dsn=dsn) as client:
+    apply_migrations(database)
+    with clickhouse_connect.get_client(dsn=database) as client:
         insert(client, [movement(account_id="giant") for _ in range(LARGE_ROWS + 1)])
         insert(client, [movement(account_id="small") for _ in range(LARGE_ROWS)])
-    return dsn
+    return database
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

@@ -123,14 +123,18 @@ def test_who_stops_behind_the_publishing_is_told_that_all_is_published(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
-    commit = Producer.commit_transaction
 
-    class Stopping(Producer):
-        def commit_transaction(self, *arguments: float) -> None:
-            commit(self, *arguments)
-            stop.set()
+    def stopping(client: type[Producer]) -> type[Producer]:
+        class Stopping(client):  # type: ignore[misc, valid-type]
+            def commit_transaction(self, *arguments: float) -> None:
+                super().commit_transaction(*arguments)
+                stop.set()
 
-    monkeypatch.setattr(clients, "Producer", Stopping)
+        return Stopping
+
+    # Of these two it is the second where names have a prefix.
+    for name in ("Producer", "PrefixedProducer"):
+        monkeypatch.setattr(clients, name, stopping(getattr(clients, name)))
     with pytest.raises(StoppedPublishingError, match=r"^stopped: all is published, and was not read back$"):
         publish_prices(stack.settings, RATES, lines(rate()), stop)
     assert stack.records(RATES) == [rate()]
@@ -173,7 +177,7 @@ def test_whether_it_stands_is_told_when_all_that_was_written_before_it_has_ended
     def begin() -> None:
         stranger.init_transactions(30)
         stranger.begin_transaction()
-        stranger.produce(RATES.name, b"never committed")
+        stranger.produce(clients.names(stack.settings).real(RATES.name), b"never committed")
         stranger.flush()
         ending.start()
 

@@ -43,15 +43,17 @@ def refusals(stack: Stack) -> int:
 
 def forget_the_group(stack: Stack) -> None:
     admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap_servers})
-    admin.delete_consumer_groups(["rater"])["rater"].result(10)
+    group = clients.names(stack.settings).real("rater")
+    admin.delete_consumer_groups([group])[group].result(10)
 
 
 def make_anew(stack: Stack, topic: Topic, config: dict[str, str] | None = None) -> None:
     admin = AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap_servers})
-    delete_topics(admin, [topic.name])
+    called = clients.names(stack.settings).real(topic.name)
+    delete_topics(admin, [called])
     stack.renew_clients()
-    wanted = NewTopic(topic.name, stack.settings.topic_partitions, 1, config=topic.config() | (config or {}))
-    admin.create_topics([wanted])[topic.name].result(10)
+    wanted = NewTopic(called, stack.settings.topic_partitions, 1, config=topic.config() | (config or {}))
+    admin.create_topics([wanted])[called].result(10)
     # A broker may answer before it knows of the topic itself, and know of it while the log of the old one still takes records.
     eventually(lambda: topic.name in clients.topics_there(stack.settings, [topic]))
     eventually(lambda: stack.is_empty(topic))
@@ -110,7 +112,8 @@ def test_told_to_begin_with_the_latest_it_leaves_out_what_is_there(rated: Stack)
 def test_events_that_were_deleted_before_they_were_rated_stop_the_rater(rated: Stack) -> None:
     (topic_partition,) = (topic_partition for topic_partition, offset in rated.committed().items() if offset > 0)
     admin = AdminClient({"bootstrap.servers": rated.settings.kafka_bootstrap_servers})
-    gone = TopicPartition(*topic_partition, 23)
+    topic, partition = topic_partition
+    gone = TopicPartition(clients.names(rated.settings).real(topic), partition, 23)
     admin.delete_records([gone])[gone].result(10)
     with pytest.raises(MisplacedOffsetError, match=r"\(23 to 26\): offset 21 is to be read next"):
         rated.rate_everything()

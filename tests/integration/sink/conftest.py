@@ -1,6 +1,5 @@
 """A log of movements and a ClickHouse for one test alone."""
 
-import uuid
 from collections.abc import Iterator
 
 import clickhouse_connect
@@ -24,10 +23,9 @@ def log(kafka: Kafka) -> str:
 
 
 @pytest.fixture
-def dsn(clickhouse: str) -> str:
-    dsn = clickhouse.rsplit("/", 1)[0] + f"/sink_{uuid.uuid4().hex}"
-    apply_migrations(dsn)
-    return dsn
+def dsn(database: str) -> str:
+    apply_migrations(database)
+    return database
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -28,10 +27,8 @@ TO = FROM + 10_000_000
 
 
 @pytest.fixture
-def client(clickhouse: str) -> Iterator[Client]:
-    dsn = clickhouse.rsplit("/", 1)[0] + f"/reader_{uuid.uuid4().hex}"
-    apply_migrations(dsn)
-    with clickhouse_connect.get_client(dsn=dsn) as client:
+def client(tables: str) -> Iterator[Client]:
+    with clickhouse_connect.get_client(dsn=tables, autogenerate_session_id=False) as client:
         yield client
 
 

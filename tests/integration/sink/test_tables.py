@@ -49,8 +49,8 @@ SCHEMA = {
 
 
 @pytest.fixture
-def dsn(clickhouse: str) -> str:
-    return clickhouse.rsplit("/", 1)[0] + f"/tables_{uuid.uuid4().hex}"
+def dsn(database: str) -> str:
+    return database
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from confluent_kafka import Message
 from credit_movements.audit.auditor import Audit, audit_once
 from credit_movements.audit.checkpoint.folder import Checkpoint, Owner
 from credit_movements.audit.checkpoint.proved import month_of, months_of
+from credit_movements.audit.clickhouse.erasure import EVER, Erasure
 from credit_movements.audit.clickhouse.row_hashes import row_hashes
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS, NO_MONTH, RowCounts, Rows
 from credit_movements.audit.log_partition import MovementAt, sums_by_currency
@@ -22,6 +23,7 @@ from kafka_io.reading import Span
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
+from sinks.read.erased import PERSONAL
 from streams.dedup.fingerprints import id_hashes
 from streams.events.table import events_of_movements
 from tests.limits import LIMITS
@@ -48,6 +50,7 @@ class History:
         self.stored = 0
         self.first_offset = 0
         self.log_id = "log"
+        self.erasure = Erasure()
 
     def end(self, partition: TopicPartition) -> int:
         records = self.topics.get(partition, [])
@@ -151,10 +154,11 @@ class MemoryReaders:
         self,
         spans: Mapping[int, Span],
         sink_committed: Mapping[int, int],
+        kept_from: int,
         from_month: int = ALL_MONTHS,
         until_month: int = NO_MONTH,
     ) -> dict[int, Rows]:
-        span, table = spans[0], self._table()
+        span, table = spans[0], self._table(kept_from)
         months = pl.Series([month_of(at) for at in table["occurred_at"].to_list()], dtype=pl.Int64)
         asked = table.filter((months >= from_month) & (months < until_month)).filter(
             (pl.col("log_offset") >= span.begin) & (pl.col("log_offset") < span.until)
@@ -162,13 +166,18 @@ class MemoryReaders:
         passed = asked.filter(pl.col("log_offset") < sink_committed.get(0, 2**62))
         return {0: Rows(asked.select("log_offset", "row").sort("log_offset", "row"), sums_by_currency(passed))}
 
+    def erasure(self, now_seconds: float) -> Erasure:
+        return self._history.erasure
+
     def rows_at(self, number: int, log_offsets: list[int]) -> list[dict[str, Any]]:
         rows = self._history.rows
         return [{**row, "log_offset": offset} for offset in log_offsets for row in rows.get(offset, [])]
 
-    def _table(self) -> pl.DataFrame:
+    def _table(self, kept_from: int = EVER) -> pl.DataFrame:
         stored = [(offset, row) for offset, rows in self._history.rows.items() for row in rows]
         movements = pl.DataFrame([row for _, row in stored], schema=CODECS[LOG.topic].dtypes)
-        hashes = row_hashes(movements, id_hashes(events_of_movements(movements)))
+        old = pl.col("occurred_at") < kept_from
+        asked = movements.with_columns(pl.when(~old).then(pl.col(name)).alias(name) for name in PERSONAL)
+        hashes = row_hashes(asked, id_hashes(events_of_movements(movements)))
         offsets = pl.Series("log_offset", [offset for offset, _ in stored], dtype=pl.Int64)
         return movements.with_columns(offsets, pl.Series("row", hashes))

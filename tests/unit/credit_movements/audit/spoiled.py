@@ -8,6 +8,7 @@ import polars as pl
 from confluent_kafka import Message
 
 from credit_movements.audit.accounts import SourceAudit, SourceCount
+from credit_movements.audit.clickhouse.erasure import Erasure
 from credit_movements.audit.differences import Findings
 from credit_movements.audit.letters import LetterAudit
 from credit_movements.audit.log_partition import LogAudit
@@ -75,7 +76,7 @@ def audited(outcome: Outcome) -> tuple[SourceCount, Findings]:
     history.take([record(RATES.name, n, value) for n, value in enumerate(CODECS[RATES.name].encode(rates))])
     codec = CODECS[CREDIT_MOVEMENTS.name]
     values = codec.encode(pl.DataFrame(outcome.movements, schema=codec.dtypes)) if outcome.movements else []
-    log_audit = LogAudit(0, codec, history, findings)
+    log_audit = LogAudit(0, codec, history, Erasure(), findings)
     for start in range(0, len(values), 7):
         batch = [record(CREDIT_MOVEMENTS.name, n, values[n]) for n in range(start, min(start + 7, len(values)))]
         log_audit.take(Records.of(batch))

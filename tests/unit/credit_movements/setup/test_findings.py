@@ -23,7 +23,7 @@ def on_kafka(topic: Topic, partitions: int | None = None, **settings: str) -> To
     """A topic as the contract wants it, but for what is given; `_` stands for the dots of a setting's name."""
     changed = {name.replace("_", "."): value for name, value in settings.items()}
     return TopicOnKafka(
-        topic, "id", topic.partitions(12) if partitions is None else partitions, topic.config() | changed
+        topic, topic.name, "id", topic.partitions(12) if partitions is None else partitions, topic.config() | changed
     )
 
 
@@ -36,7 +36,7 @@ def test_topics_as_setup_makes_them_are_well() -> None:
 
 
 def test_nothing_is_said_of_settings_that_kafka_does_not_tell() -> None:
-    assert told(*(TopicOnKafka(topic, "id", topic.partitions(12), {}) for topic in ALL_TOPICS)) == []
+    assert told(*(TopicOnKafka(topic, topic.name, "id", topic.partitions(12), {}) for topic in ALL_TOPICS)) == []
 
 
 @pytest.mark.parametrize("topic", [RATES, ACCOUNT_PLANS, CREDIT_MOVEMENTS])

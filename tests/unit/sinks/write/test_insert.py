@@ -4,6 +4,8 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
 
+from sinks.read.consistency import WHOLE_ANSWER
+from sinks.read.slice import SETTINGS
 from sinks.write.insert import INSERT_SETTINGS, explain_refusal, is_clickhouse_outage
 
 
@@ -34,6 +36,14 @@ def test_the_servers_refusals_are_outages_and_misuse_of_its_driver_is_a_bug() ->
     assert is_clickhouse_outage(OperationalError("connection refused"))
     assert not is_clickhouse_outage(ProgrammingError("unknown setting"))
     assert not is_clickhouse_outage(KeyError("account_id"))
+
+
+def test_a_cluster_s_answer_is_whole_or_an_error() -> None:
+    """Not one of them shows on one server: what each is for is in docs/production/clickhouse.md."""
+    sent = {"distributed_foreground_insert": 1, "insert_quorum": "auto", "insert_quorum_parallel": 0, "async_insert": 0}
+    assert sent.items() <= INSERT_SETTINGS.items()
+    for asked in (SETTINGS, WHOLE_ANSWER):
+        assert (asked["select_sequential_consistency"], asked["skip_unavailable_shards"]) == (1, 0)
 
 
 def test_nothing_is_said_about_deduplication_tokens() -> None:

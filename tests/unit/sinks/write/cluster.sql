@@ -1,0 +1,79 @@
+CREATE DATABASE IF NOT EXISTS "billing" ON CLUSTER "telephony";
+CREATE TABLE IF NOT EXISTS "schema_versions" ON CLUSTER "telephony" (
+    version UInt32,
+    md5 String,
+    script String,
+    created_at DateTime DEFAULT now()
+) ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')
+ORDER BY tuple(created_at);
+OPTIMIZE TABLE "schema_versions" FINAL;
+OPTIMIZE TABLE "schema_versions" FINAL;
+-- The tables of `setup --cluster`, as the files of one server leave them. The sink and all readers use the same name in both forms:
+-- there it is the table, here the table over all shards. {shard} and {replica} are macros of each server's configuration.
+--
+-- A row that was written twice counts once because all its versions come to one shard: FINAL merges on each shard alone
+-- (ClickHouse's documentation, Distributed table engine). So the shard is chosen by the account, and the number of shards and
+-- their weights never change: with another number the same row goes elsewhere, and would count twice.
+--
+-- A replicated table drops a block that it has seen before, even if its rows were deleted since: a rebuild from the log needs them
+-- in again. In ClickHouse 26 no setting of the insert that older servers know turns that off, so the table does.
+CREATE TABLE IF NOT EXISTS credit_movements_local ON CLUSTER 'telephony'
+(
+    account_id String COMMENT 'The account whose credit moved',
+    occurred_at DateTime64(6, 'UTC') COMMENT 'When the event happened',
+    movement_id UUID COMMENT 'The id of the event that this movement rates',
+    interaction_id String COMMENT 'Call id, message id or payment reference',
+    description LowCardinality(String) COMMENT 'The usage type, or top-up',
+    quantity Int64 COMMENT 'What the event says was used: seconds, fragments or messages; 0 for a top-up',
+    unit LowCardinality(String) COMMENT 'What units are called; empty for a top-up',
+    units_charged Int64 COMMENT 'Units after rounding up to the billing increments; 0 for a top-up',
+    price Decimal(18, 9) COMMENT 'Price of price_units units; 0 for a top-up',
+    price_units Int64 DEFAULT 1 COMMENT 'How many units the price is for; 1 for a top-up',
+    credit_movement Decimal(18, 9) COMMENT 'Negative = charge, positive = top-up; -(units_charged * price / price_units), rounded once, half away from zero',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of price and credit_movement',
+    user_id Nullable(String) COMMENT 'Who of the account used it',
+    destination Nullable(String) COMMENT 'The number called or messaged, as it came',
+    rate_card_id Nullable(String) COMMENT 'The card it was rated by; for a top-up, the card that gave the currency',
+    destination_prefix Nullable(String) COMMENT 'The prefix that matched; null for a top-up',
+    rate_effective_from Nullable(DateTime64(6, 'UTC')) COMMENT 'From when the rate is in force; null for a top-up',
+    source_topic LowCardinality(String) COMMENT 'Where the event lay: its topic,',
+    source_partition Int32 COMMENT 'its partition,',
+    source_offset Int64 COMMENT 'and its offset',
+    log_id LowCardinality(String) COMMENT 'Which log the row was read from: an embedded one begins at 0 again',
+    log_partition Int32 COMMENT 'The row''s partition in the log credit-movements',
+    log_offset Int64 COMMENT 'The row''s offset in that partition'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(occurred_at)
+ORDER BY (account_id, occurred_at, movement_id)
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'The credit movements of one shard. Read and write credit_movements';
+CREATE TABLE IF NOT EXISTS credit_movements ON CLUSTER 'telephony' AS credit_movements_local
+ENGINE = Distributed('telephony', currentDatabase(), 'credit_movements_local', sipHash64(account_id))
+COMMENT 'Credit movements, a projection of the Kafka topic credit-movements. Count with FINAL, or read credit_movements_once';
+CREATE VIEW IF NOT EXISTS credit_movements_once ON CLUSTER 'telephony' AS
+SELECT *
+FROM credit_movements FINAL
+COMMENT 'Credit movements, each of them once';
+-- noted as applied in "schema_versions": 1
+CREATE DATABASE IF NOT EXISTS "billing" ON CLUSTER "telephony";
+CREATE TABLE IF NOT EXISTS "schema_versions" ON CLUSTER "telephony" (
+    version UInt32,
+    md5 String,
+    script String,
+    created_at DateTime DEFAULT now()
+) ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')
+ORDER BY tuple(created_at);
+OPTIMIZE TABLE "schema_versions" FINAL;
+OPTIMIZE TABLE "schema_versions" FINAL;
+-- `credit-movements erase` notes an account here. The log keeps its numbers and users, and the sink reads the log again after a
+-- crash or for a rebuild: of these accounts it leaves them out. Every server has the whole list.
+CREATE TABLE IF NOT EXISTS erased_accounts ON CLUSTER 'telephony'
+(
+    account_id String COMMENT 'The account whose numbers and users were erased',
+    erased_at DateTime64(6, 'UTC') DEFAULT now64(6) COMMENT 'When that was asked for'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')
+ORDER BY account_id
+COMMENT 'Accounts of which credit_movements has no destination and no user_id';
+-- noted as applied in "schema_versions": 2
