@@ -31,7 +31,7 @@ class WorkersAtWorkError(UserError):
 def rebuild(settings: Settings, empty: bool) -> int:
     """Gives the number of the log's partitions. Raises WorkersAtWorkError, UnreachableError, KafkaException."""
     topics = kafka_topics.checked(settings, [CREDIT_MOVEMENTS, EXPORT_REQUESTS])
-    client = clickhouse.checked_client(settings)
+    client = clickhouse.checked_client(settings, clickhouse.REWRITE_SECONDS)
     try:
         logs = _partitions(CREDIT_MOVEMENTS, topics[CREDIT_MOVEMENTS.name].partitions)
         _check_no_exporter(settings, _partitions(EXPORT_REQUESTS, topics[EXPORT_REQUESTS.name].partitions))

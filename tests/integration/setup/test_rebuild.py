@@ -1,7 +1,8 @@
 """ClickHouse made anew from the log, on real parts: nothing else is needed, and nobody hands out a short file meanwhile."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from credit_movements import clients
 from credit_movements.settings import Settings, required, variable
-from credit_movements.setup.provision import make_topics
+from credit_movements.setup.provision import make_topics, set_up
 from credit_movements.setup.rebuild import SINKS, WorkersAtWorkError, rebuild
 from exporter.faust_app import GROUP_ID as EXPORTERS
 from kafka_io.offsets import OffsetAndNote, commit, committed_offsets
@@ -103,6 +104,19 @@ def test_what_the_log_does_not_have_goes_where_the_table_is_emptied(audited: Aud
     with audited.sinking():
         eventually(lambda: audited.sink_lag() == 0)
     assert rows(audited) == before
+
+
+@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+def test_setup_makes_the_database_too_and_tells_what_it_changed(settings: Settings, database: str) -> None:
+    with closing(clickhouse_connect.get_client(dsn=database, autogenerate_session_id=False)) as client:
+        client.command(f"DROP DATABASE {urlsplit(database).path.strip('/')}")
+        update: dict[str, Any] = {"clickhouse_dsn": SecretStr(database)}
+        assert set_up(settings.model_copy(update=update)).changed == []
+        kept = settings.model_copy(update=update | {"movements_retention": timedelta(days=400)})
+        assert set_up(kept).changed == [
+            "ClickHouse keeps the numbers called and the users of movements for 400 days now: changed"
+        ]
+        assert set_up(kept).changed == []
 
 
 @pytest.mark.thorough
