@@ -28,6 +28,7 @@ from tests.integration.stack import Stack, eventually
 from tests.kafka.brokers import BROKERS
 
 EVENTS = 40
+one_broker = pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
 _EVERYTHING = "SELECT groupArray(tuple(*)) FROM (SELECT * FROM credit_movements FINAL ORDER BY movement_id)"
 
 
@@ -71,7 +72,7 @@ def test_a_table_that_was_lost_is_made_anew_row_for_row_and_the_audit_holds(audi
     assert (again.holds, sum(each.rows for each in again.logs)) == (True, EVENTS)
 
 
-@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+@one_broker
 def test_after_a_restore_the_sinks_go_on_at_the_offsets_that_were_noted_before_the_backup(audited: Audited) -> None:
     logs = [TopicPartition(CREDIT_MOVEMENTS.name, number) for number in range(4)]
     group = clients.group_consumer(audited.settings, SINKS)
@@ -94,6 +95,7 @@ def test_after_a_restore_the_sinks_go_on_at_the_offsets_that_were_noted_before_t
     assert audited.audit().holds
 
 
+@one_broker
 def test_what_the_log_does_not_have_goes_where_the_table_is_emptied(audited: Audited) -> None:
     before = rows(audited)
     message, movement = audited.movements()[0]
@@ -106,7 +108,7 @@ def test_what_the_log_does_not_have_goes_where_the_table_is_emptied(audited: Aud
     assert rows(audited) == before
 
 
-@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+@one_broker
 def test_setup_makes_the_database_too_and_tells_what_it_changed(settings: Settings, database: str) -> None:
     with closing(clickhouse_connect.get_client(dsn=database, autogenerate_session_id=False)) as client:
         client.command(f"DROP DATABASE {urlsplit(database).path.strip('/')}")
@@ -120,7 +122,7 @@ def test_setup_makes_the_database_too_and_tells_what_it_changed(settings: Settin
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+@one_broker
 def test_the_commands_say_what_they_did(audited: Audited) -> None:
     settings = audited.settings
     needed = ("kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn")
@@ -167,7 +169,6 @@ def test_beside_a_sink_nothing_is_set_back(audited: Audited) -> None:
 def test_beside_an_exporter_nothing_is_set_back(audited: Audited) -> None:
     exporter = member(audited.settings, EXPORTERS, EXPORT_REQUESTS.name)
     try:
-        commit(exporter, {TopicPartition(EXPORT_REQUESTS.name, 0): OffsetAndNote(0)})
         with pytest.raises(WorkersAtWorkError, match="an exporter is at work"):
             rebuild(audited.settings, empty=True)
         assert audited.sink_lag() == 0
