@@ -89,9 +89,7 @@ def _look_with_tls(trusted: ssl.SSLContext | None, connection: socket.socket, ho
             f"Kafka's certificate is not trusted ({error.verify_message.rstrip('.')}): see CREDIT_KAFKA_SSL_CA_FILE and the"
             " host names in CREDIT_KAFKA_BOOTSTRAP_SERVERS"
         ) from error
-    except TimeoutError:
-        return f"it does not answer to TLS, and {_SETTING} is {protocol}"
-    except (ssl.SSLError, ConnectionError):
+    except OSError:
         plain = "SASL_PLAINTEXT" if uses_sasl(protocol) else "PLAINTEXT"
         return f"it does not seem to speak TLS, and {_SETTING} is {protocol}: a listener without TLS needs {plain}"
     if not uses_sasl(protocol):
