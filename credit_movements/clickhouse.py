@@ -22,12 +22,12 @@ def check(settings: Settings) -> None:
     _checked(settings, urlsplit(required(settings, "clickhouse_dsn"))._replace(path="").geturl()).close()
 
 
-def checked_client(settings: Settings, answer_seconds: float = _ANSWER_SECONDS) -> Client:
+def checked_client(settings: Settings, answer_seconds: float | None = None) -> Client:
     """Raises UnreachableError where ClickHouse does not answer, RefusedError where it refuses us or may not be trusted."""
     return _checked(settings, required(settings, "clickhouse_dsn"), answer_seconds)
 
 
-def _checked(settings: Settings, dsn: str, answer_seconds: float = _ANSWER_SECONDS) -> Client:
+def _checked(settings: Settings, dsn: str, answer_seconds: float | None = None) -> Client:
     try:
         return _client(settings, dsn, answer_seconds)
     except (ClickHouseError, HTTPError, OSError) as error:
@@ -41,10 +41,10 @@ def _checked(settings: Settings, dsn: str, answer_seconds: float = _ANSWER_SECON
 
 def client(settings: Settings) -> Client:
     """Raises ClickHouseError, urllib3's HTTPError and OSError as clickhouse-connect does."""
-    return _client(settings, required(settings, "clickhouse_dsn"), _ANSWER_SECONDS)
+    return _client(settings, required(settings, "clickhouse_dsn"))
 
 
-def _client(settings: Settings, dsn: str, answer_seconds: float) -> Client:
+def _client(settings: Settings, dsn: str, answer_seconds: float | None = None) -> Client:
     ca_file = settings.clickhouse_ca_file
     return clickhouse_connect.get_client(
         dsn=dsn,
@@ -52,7 +52,7 @@ def _client(settings: Settings, dsn: str, answer_seconds: float) -> Client:
         interface="https" if urlsplit(dsn).scheme == "https" else None,
         ca_cert=None if ca_file is None else str(ca_file),
         connect_timeout=_REACH_SECONDS,
-        send_receive_timeout=int(answer_seconds),
+        send_receive_timeout=int(answer_seconds or _ANSWER_SECONDS),
         autogenerate_session_id=False,
         # Measured on one machine: packing costs more than the bytes that it saves.
         compress=False,
