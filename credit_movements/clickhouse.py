@@ -13,12 +13,23 @@ from credit_movements.unreachable import UnreachableError
 
 _REACH_SECONDS = 5
 _ANSWER_SECONDS = 60
+# What rewrites or deletes rows on all servers takes its time.
+REWRITE_SECONDS = 6 * 3600
 
 
-def checked_client(settings: Settings) -> Client:
+def check(settings: Settings) -> None:
+    """Whether ClickHouse answers, with or without the database that the DSN names. Raises as `checked_client` does."""
+    _checked(settings, urlsplit(required(settings, "clickhouse_dsn"))._replace(path="").geturl()).close()
+
+
+def checked_client(settings: Settings, answer_seconds: float | None = None) -> Client:
     """Raises UnreachableError where ClickHouse does not answer, RefusedError where it refuses us or may not be trusted."""
+    return _checked(settings, required(settings, "clickhouse_dsn"), answer_seconds)
+
+
+def _checked(settings: Settings, dsn: str, answer_seconds: float | None = None) -> Client:
     try:
-        return client(settings)
+        return _client(settings, dsn, answer_seconds)
     except (ClickHouseError, HTTPError, OSError) as error:
         if (why := _refusal(error)) is not None:
             raise RefusedError(f"{variable('clickhouse_dsn')}: {why}") from error
@@ -30,14 +41,18 @@ def checked_client(settings: Settings) -> Client:
 
 def client(settings: Settings) -> Client:
     """Raises ClickHouseError, urllib3's HTTPError and OSError as clickhouse-connect does."""
-    dsn, ca_file = required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file
+    return _client(settings, required(settings, "clickhouse_dsn"))
+
+
+def _client(settings: Settings, dsn: str, answer_seconds: float | None = None) -> Client:
+    ca_file = settings.clickhouse_ca_file
     return clickhouse_connect.get_client(
         dsn=dsn,
         # Of the DSN's scheme the driver takes no notice: by another port than 8443 it would send the password in the clear.
         interface="https" if urlsplit(dsn).scheme == "https" else None,
         ca_cert=None if ca_file is None else str(ca_file),
         connect_timeout=_REACH_SECONDS,
-        send_receive_timeout=_ANSWER_SECONDS,
+        send_receive_timeout=int(answer_seconds or _ANSWER_SECONDS),
         autogenerate_session_id=False,
         # Measured on one machine: packing costs more than the bytes that it saves.
         compress=False,

@@ -107,7 +107,7 @@ def erase(account: Account, data_dir: DataDir = None) -> None:
     from credit_movements.settings import load_settings
     from sinks.write.erase import erase_account
 
-    client = clickhouse.checked_client(load_settings(data_dir))
+    client = clickhouse.checked_client(load_settings(data_dir), clickhouse.REWRITE_SECONDS)
     rows = erase_account(client, account)
     client.close()
     console().print(

@@ -47,7 +47,7 @@ def set_up(settings: Settings, clickhouse_cluster: str | None = None) -> TopicCh
     all servers of this cluster. Raises UnreachableError, SetupError, MigrationFailedError, SettingsError."""
     changes = make_topics(settings)
     register_subjects(settings)
-    clickhouse.checked_client(settings).close()
+    clickhouse.check(settings)
     dsn, ca_file = required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file
     for name in apply_migrations(dsn, ca_file, clickhouse_cluster):
         logger.info("migration %s applied", name)

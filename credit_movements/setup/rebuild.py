@@ -31,7 +31,7 @@ class WorkersAtWorkError(UserError):
 def rebuild(settings: Settings, empty: bool) -> int:
     """Gives the number of the log's partitions. Raises WorkersAtWorkError, UnreachableError, KafkaException."""
     topics = kafka_topics.checked(settings, [CREDIT_MOVEMENTS, EXPORT_REQUESTS])
-    client = clickhouse.checked_client(settings)
+    client = clickhouse.checked_client(settings, clickhouse.REWRITE_SECONDS)
     try:
         logs = _partitions(CREDIT_MOVEMENTS, topics[CREDIT_MOVEMENTS.name].partitions)
         _check_no_exporter(settings, _partitions(EXPORT_REQUESTS, topics[EXPORT_REQUESTS.name].partitions))
@@ -48,13 +48,15 @@ def _partitions(topic: Topic, count: int) -> list[TopicPartition]:
 
 
 def _check_no_exporter(settings: Settings, partitions: list[TopicPartition]) -> None:
-    group = clients.group_consumer(settings, EXPORTERS)
+    group, reader = clients.group_consumer(settings, EXPORTERS), clients.reading_consumer(settings, "rebuild")
     try:
-        found = committed(group, partitions)
-        # What is committed is committed again, which changes nothing, and which Kafka refuses beside a member.
-        _commit(group, {each: at for each, at in found.items() if at is not None}, "an exporter")
+        found, begins = committed(group, partitions), reported_begins(reader, partitions)
+        # What is committed is committed again, and where nothing is, the beginning, where an exporter begins: it changes
+        # nothing, and Kafka refuses it beside a member.
+        _commit(group, {each: at or OffsetAndNote(begins[each]) for each, at in found.items()}, "an exporter")
     finally:
         group.close()
+        reader.close()
 
 
 def _set_back(settings: Settings, logs: list[TopicPartition]) -> None:
@@ -68,8 +70,6 @@ def _set_back(settings: Settings, logs: list[TopicPartition]) -> None:
 
 
 def _commit(group: Consumer, offsets: dict[TopicPartition, OffsetAndNote], who: str) -> None:
-    if not offsets:
-        return
     try:
         commit(group, offsets)
     except KafkaException as error:

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 from kafka_io.errors import UserError
 from sinks.read.consistency import WHOLE_ANSWER
 from sinks.write.insert import INSERT_SETTINGS
-from sinks.write.tables import stored_in
+from sinks.write.tables import UNTIL_DONE, stored_in
 
 _REWRITE: Final = """
 ALTER TABLE {table} UPDATE user_id = NULL, destination = NULL
@@ -61,4 +61,4 @@ def _left(client: Client, account_id: str) -> int:
 
 def _rewrite(client: Client, account_id: str) -> None:
     table = stored_in(client)
-    client.command(_REWRITE.format(table=table), parameters={"account_id": account_id}, settings={"mutations_sync": 2})
+    client.command(_REWRITE.format(table=table), parameters={"account_id": account_id}, settings=UNTIL_DONE)

@@ -5,6 +5,8 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 TABLE: Final = "credit_movements"
+# The answer comes when all replicas have done it, and all servers of a cluster, however long that takes.
+UNTIL_DONE: Final = {"alter_sync": 2, "mutations_sync": 2, "distributed_ddl_task_timeout": -1}
 _CLUSTER: Final = """
 SELECT extract(engine_full, '^Distributed\\\\(\\'([^\\']+)\\'') FROM system.tables
 WHERE database = currentDatabase() AND name = 'credit_movements'
@@ -21,4 +23,4 @@ def stored_in(client: Client) -> str:
 
 def empty_movements(client: Client) -> None:
     """All rows go, on all servers."""
-    client.command(f"TRUNCATE TABLE {stored_in(client)}", settings={"alter_sync": 2})
+    client.command(f"TRUNCATE TABLE {stored_in(client)}", settings=UNTIL_DONE)

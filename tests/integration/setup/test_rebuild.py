@@ -1,7 +1,8 @@
 """ClickHouse made anew from the log, on real parts: nothing else is needed, and nobody hands out a short file meanwhile."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from credit_movements import clients
 from credit_movements.settings import Settings, required, variable
-from credit_movements.setup.provision import make_topics
+from credit_movements.setup.provision import make_topics, set_up
 from credit_movements.setup.rebuild import SINKS, WorkersAtWorkError, rebuild
 from exporter.faust_app import GROUP_ID as EXPORTERS
 from kafka_io.offsets import OffsetAndNote, commit, committed_offsets
@@ -27,6 +28,7 @@ from tests.integration.stack import Stack, eventually
 from tests.kafka.brokers import BROKERS
 
 EVENTS = 40
+one_broker = pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
 _EVERYTHING = "SELECT groupArray(tuple(*)) FROM (SELECT * FROM credit_movements FINAL ORDER BY movement_id)"
 
 
@@ -70,7 +72,7 @@ def test_a_table_that_was_lost_is_made_anew_row_for_row_and_the_audit_holds(audi
     assert (again.holds, sum(each.rows for each in again.logs)) == (True, EVENTS)
 
 
-@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+@one_broker
 def test_after_a_restore_the_sinks_go_on_at_the_offsets_that_were_noted_before_the_backup(audited: Audited) -> None:
     logs = [TopicPartition(CREDIT_MOVEMENTS.name, number) for number in range(4)]
     group = clients.group_consumer(audited.settings, SINKS)
@@ -93,6 +95,7 @@ def test_after_a_restore_the_sinks_go_on_at_the_offsets_that_were_noted_before_t
     assert audited.audit().holds
 
 
+@one_broker
 def test_what_the_log_does_not_have_goes_where_the_table_is_emptied(audited: Audited) -> None:
     before = rows(audited)
     message, movement = audited.movements()[0]
@@ -105,8 +108,21 @@ def test_what_the_log_does_not_have_goes_where_the_table_is_emptied(audited: Aud
     assert rows(audited) == before
 
 
+@one_broker
+def test_setup_makes_the_database_too_and_tells_what_it_changed(settings: Settings, database: str) -> None:
+    with closing(clickhouse_connect.get_client(dsn=database, autogenerate_session_id=False)) as client:
+        client.command(f"DROP DATABASE {urlsplit(database).path.strip('/')}")
+        update: dict[str, Any] = {"clickhouse_dsn": SecretStr(database)}
+        assert set_up(settings.model_copy(update=update)).changed == []
+        kept = settings.model_copy(update=update | {"movements_retention": timedelta(days=400)})
+        assert set_up(kept).changed == [
+            "ClickHouse keeps the numbers called and the users of movements for 400 days now: changed"
+        ]
+        assert set_up(kept).changed == []
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
+@one_broker
 def test_the_commands_say_what_they_did(audited: Audited) -> None:
     settings = audited.settings
     needed = ("kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn")
@@ -153,7 +169,6 @@ def test_beside_a_sink_nothing_is_set_back(audited: Audited) -> None:
 def test_beside_an_exporter_nothing_is_set_back(audited: Audited) -> None:
     exporter = member(audited.settings, EXPORTERS, EXPORT_REQUESTS.name)
     try:
-        commit(exporter, {TopicPartition(EXPORT_REQUESTS.name, 0): OffsetAndNote(0)})
         with pytest.raises(WorkersAtWorkError, match="an exporter is at work"):
             rebuild(audited.settings, empty=True)
         assert audited.sink_lag() == 0

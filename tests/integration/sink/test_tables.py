@@ -96,6 +96,7 @@ def test_migrations_are_applied_once_and_in_order(dsn: str) -> None:
         "0001_credit_movements.sql",
         "0002_credit_movements_once.sql",
         "0003_price_units.sql",
+        "0004_erased_accounts.sql",
     ]
     assert apply_migrations(dsn) == []
 
