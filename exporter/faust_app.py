@@ -10,7 +10,7 @@ Trials showed what Faust 0.15 really does. This follows from it here:
 - Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. So Faust gets an empty
   environment.
 - Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `notify.publisher`).
-- Its own pages are left out, since its `/` always says OK. It writes no access log, which would show the links.
+- Its own pages are left out, since its `/` always says OK. The others are served with bounds (see `web.limits`).
 - Its consumer fails where Kafka is not there yet. So a gate of ours waits for Kafka first; the pages are up by then.
 """
 
@@ -20,13 +20,14 @@ from datetime import timedelta
 from typing import Any
 
 import faust
-from aiohttp.web import Application, AppRunner
+from aiohttp.web import Application
 from faust.app.base import BootStrategy
 from faust.web.base import BlueprintManager
 from faust.web.drivers.aiohttp import Web
 from mode import Service, ServiceT
 
 from exporter.settings import ExporterSettings
+from exporter.web.limits import MOST_BODY_BYTES, Connections, LimitedSite, limited_runner, most_connections
 from schemas.topics import EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class ExporterApp(faust.App):
         super().__init__(GROUP_ID, **_options(settings))
         self.gate = _Gate(kafka_is_there)
         self.has_joined = False
-        self.pages = _only_our_pages(self.web)
+        self.pages = _only_our_pages(self.web, settings)
         topic = self.topic(EXPORT_REQUESTS.name, key_serializer="raw", value_serializer="raw", internal=False)
 
         @self.agent(topic, name=EXPORT_REQUESTS.name)
@@ -106,11 +107,14 @@ class ExporterApp(faust.App):
         self.has_joined = False
 
 
-def _only_our_pages(web: Any) -> Application:
+def _only_our_pages(web: Any, settings: ExporterSettings) -> Application:
     assert isinstance(web, Web)
     web.blueprints = BlueprintManager([])
-    # Faust's own runner waits a minute for downloads under way when it stops.
-    web._runner = AppRunner(web.web_app, access_log=None, shutdown_timeout=_FINISH_DOWNLOADS_SECONDS)
+    # Faust's own runner waits a minute for downloads under way when it stops, and its site has no bounds.
+    web._runner = runner = limited_runner(web.web_app, _FINISH_DOWNLOADS_SECONDS)
+    connections = Connections(most_connections())
+    connections.bound(web.web_app)
+    web._transport_handlers = {"tcp": lambda: LimitedSite(runner, settings.http_host, settings.http_port, connections)}
     return web.web_app
 
 
@@ -130,6 +134,7 @@ def _options(settings: ExporterSettings) -> dict[str, Any]:
         "table_standby_replicas": 0,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
+        "web_application_options": {"client_max_size": MOST_BODY_BYTES},
         "web_bind": settings.http_host,
         "web_port": settings.http_port,
         "web_tables_enabled": False,

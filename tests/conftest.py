@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
 from credit_movements.supervision.processes import running
+from tests.azure.server import AzureServer, azure_server
 from tests.jars import NoJarsError, not_tested_on
 from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
@@ -23,8 +24,8 @@ from tests.s3.server import S3Server, s3_server
 hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
-# What a test asks for by fixture or parameter that needs a JVM, a browser or LibreOffice.
-PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "s3", "browser", "spreadsheet"}
+# What a test asks for by fixture or parameter that needs a JVM, Node, a browser or LibreOffice.
+PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "s3", "azure", "apicurio", "browser", "spreadsheet"}
 
 
 def free_port() -> int:
@@ -124,6 +125,16 @@ def s3(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Se
             yield server
     except NoJarsError as error:
         not_tested_on("an S3 server", str(error))
+
+
+@pytest.fixture(scope="session")
+def azure(log_dir: Path) -> Iterator[AzureServer]:
+    """Azure's emulator with one container. It is shared: use folders of your own. Without Node: as Apache Kafka."""
+    try:
+        with azure_server(log_dir) as server:
+            yield server
+    except NoJarsError as error:
+        not_tested_on("Azure's emulator", str(error))
 
 
 @pytest.fixture
