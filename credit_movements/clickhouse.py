@@ -25,8 +25,10 @@ def checked_client(settings: Settings) -> Client:
 
 def client(settings: Settings) -> Client:
     """Raises ClickHouseError, urllib3's HTTPError and OSError as clickhouse-connect does."""
+    ca_file = settings.clickhouse_ca_file
     return clickhouse_connect.get_client(
         dsn=required(settings, "clickhouse_dsn"),
+        ca_cert=None if ca_file is None else str(ca_file),
         connect_timeout=_REACH_SECONDS,
         send_receive_timeout=_ANSWER_SECONDS,
         autogenerate_session_id=False,

@@ -2,11 +2,13 @@
 
 import logging
 import socket
+import ssl
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,7 +18,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from credit_movements.settings import Settings, required, variable
 from credit_movements.unreachable import UnreachableError
-from kafka_io import client_properties
+from kafka_io import client_properties, security
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError, SubjectSchemas
@@ -34,7 +36,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def kafka_common(settings: Settings) -> dict[str, Any]:
     """What all Kafka clients have in common."""
-    return client_properties.common(required(settings, "kafka_bootstrap_servers"), settings.kafka_config)
+    return client_properties.common(required(settings, "kafka_bootstrap_servers"), settings.kafka_properties())
 
 
 def group_consumer(settings: Settings, group_id: str, **properties: str | bool) -> Consumer:
@@ -138,21 +140,22 @@ def missing_topics(*names: str) -> UnreachableError:
 
 def registry(settings: Settings) -> SchemaRegistryClient:
     """The process's one client of the registry; it cannot be closed, and may be used by several threads."""
-    return _registry(required(settings, "schema_registry_url"))
+    return _registry(required(settings, "schema_registry_url"), settings.schema_registry_ca_file)
 
 
 @cache
-def _registry(url: str) -> SchemaRegistryClient:
-    return SchemaRegistryClient({"url": url, "timeout": _REACH_SECONDS, "max.retries": 1})
+def _registry(url: str, ca_file: Path | None) -> SchemaRegistryClient:
+    vouched = {} if ca_file is None else {security.CA_FILE: str(ca_file)}
+    return SchemaRegistryClient({"url": url, "timeout": _REACH_SECONDS, "max.retries": 1, **vouched})
 
 
 def behind_registry(settings: Settings, now_micros: Callable[[], int]) -> timedelta | None:
     """How far the clock `now_micros` is behind that of the schema registry, which stamps its answers (RFC 9110, 6.6.1); None
     where it does not. Raises RegistryUnavailableError."""
     try:
-        stamp = httpx2.get(f"{required(settings, 'schema_registry_url')}/subjects", timeout=_REACH_SECONDS).headers.get(
-            "date"
-        )
+        trusted = ssl.create_default_context(cafile=settings.schema_registry_ca_file)
+        url = f"{required(settings, 'schema_registry_url')}/subjects"
+        stamp = httpx2.get(url, timeout=_REACH_SECONDS, verify=trusted).headers.get("date")
         return None if stamp is None else parsedate_to_datetime(stamp) - (_EPOCH + timedelta(microseconds=now_micros()))
     except (httpx2.HTTPError, ValueError, TypeError) as error:
         raise RegistryUnavailableError(f"the schema registry does not tell its time: {error}") from error

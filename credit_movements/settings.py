@@ -5,14 +5,25 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from credit_movements.kafka_settings import KafkaSettings
+from credit_movements.secret_files import SUFFIX, SecretFiles, is_secret
+from credit_movements.setting_types import (
+    CaFile,
+    Duration,
+    Port,
+    Secret,
+    SecretUrl,
+    SecretWebAddress,
+    Text,
+    WebAddress,
+)
 from credit_movements.supervision.running_up import running_up
 from kafka_io.errors import UserError
 
@@ -26,66 +37,21 @@ class SettingsError(UserError):
     """A setting is wrong or missing: one line that names it and says what would do."""
 
 
-def _seconds_or_iso(value: object) -> object:
-    """Durations are written as ISO 8601 (P7D, PT10M) or as a number of seconds."""
-    if isinstance(value, str) and value.strip().isdigit():
-        return timedelta(seconds=int(value))
-    return value
-
-
-def _above_zero(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("must be longer than 0: ISO 8601 such as P7D or PT10M, or a number of seconds")
-    return value
-
-
-def _web_address(value: str | None) -> str | None:
-    if value is not None and not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return value
-
-
-def _with_host(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not _host(value.get_secret_value()):
-        raise ValueError("must be a URL that names a host")
-    return value
-
-
-def _host(url: str) -> str | None:
-    """None where there is none. What urlsplit raises may show the password, so it is not passed on."""
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
-
-
-Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator(_above_zero)]
-# A variable that is set to nothing, as compose files do it, is a variable left out.
-Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
-Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
-WebAddress = Annotated[Text, AfterValidator(_web_address)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """The settings of every command. None: taken from a running `up`, where one is found."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=False, extra="ignore", frozen=True)
 
-    kafka_bootstrap_servers: Text = Field(None, description="Kafka, as host:port,host:port")
-    kafka_config: dict[str, str] = Field(
-        default_factory=dict, description="further librdkafka properties as JSON, for TLS and SASL"
-    )
     kafka_session_timeout_ms: int = Field(30_000, ge=1_000, description="after which Kafka gives up a silent worker")
     kafka_transaction_timeout_ms: int = Field(
         15_000, ge=1_000, description="after which Kafka aborts what a silent rater left open"
     )
-    schema_registry_url: WebAddress = Field(
+    schema_registry_url: SecretWebAddress = Field(
         None, description="a Confluent Schema Registry, as http://user:pw@host:port"
     )
-    clickhouse_dsn: Annotated[Secret, AfterValidator(_with_host)] = Field(
-        None, description="ClickHouse, as http://user:password@host:port/database"
-    )
+    schema_registry_ca_file: CaFile = Field(None, description="as CREDIT_KAFKA_SSL_CA_FILE, for an https:// registry")
+    clickhouse_dsn: SecretUrl = Field(None, description="ClickHouse, as http://user:password@host:port/database")
+    clickhouse_ca_file: CaFile = Field(None, description="as CREDIT_KAFKA_SSL_CA_FILE, for an https:// ClickHouse")
     data_dir: Path = Field(Path(".credit-movements"), description="folder for what a worker keeps on its own disk")
 
     topic_partitions: int = Field(
@@ -137,6 +103,18 @@ class Settings(BaseSettings):
     export_http_port: Port = Field(18080, description="exporter: /downloads /exports /healthz /readyz /metrics")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What code gives, then files that hold secrets, then the environment."""
+        return init_settings, SecretFiles(settings_cls), env_settings
+
 
 def variable(field: str) -> str:
     """The environment variable of a setting."""
@@ -153,12 +131,19 @@ def load_settings(data_dir: Path | None = None) -> Settings:
     settings = _validated(given)
     found = running_up(settings.data_dir)
     fields = {field: found[variable(field)] for field in Settings.model_fields if variable(field) in found}
-    settings = _validated(
-        {**{field: text for field, text in fields.items() if variable(field) not in os.environ}, **given}
-    )
+    settings = _validated({**{field: text for field, text in fields.items() if not _is_in_environment(field)}, **given})
     for field in ("export_link_secret", "export_link_secret_previous", "export_status_token"):
         _check_secret(settings, field)
     return settings
+
+
+def _is_in_environment(field: str) -> bool:
+    return variable(field) in os.environ or bool(os.environ.get(variable(field) + SUFFIX))
+
+
+def secret_file_variables() -> list[str]:
+    """The variables that name files with secrets, one for each secret."""
+    return [variable(name) + SUFFIX for name, field in Settings.model_fields.items() if is_secret(field)]
 
 
 def settings_of(variables: Mapping[str, str]) -> Settings:
@@ -167,7 +152,7 @@ def settings_of(variables: Mapping[str, str]) -> Settings:
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
-    known = {variable(field) for field in Settings.model_fields}
+    known = {*map(variable, Settings.model_fields), *secret_file_variables()}
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known and not name.startswith(_INTERNAL_PREFIXES):
             close = difflib.get_close_matches(name, known, n=1)
@@ -178,12 +163,12 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
 def _validated(given: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**given)
-    except SourceError:
-        raise SettingsError(
-            f'{variable("kafka_config")}: must be a JSON object of texts, as {{"security.protocol": "SSL"}}'
-        ) from None
+    except SourceError as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
+        if not first["loc"]:
+            raise SettingsError(_plain(first["msg"])) from None
         name = variable(str(first["loc"][0]))
         described = Settings.model_fields[str(first["loc"][0])].description
         is_duration = first["type"].startswith("time_delta")
@@ -212,7 +197,7 @@ def _default(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True)
     if isinstance(value, timedelta):
         return f"P{value.days}D" if value.seconds == 0 else f"PT{int(value.total_seconds()) // 60}M"
-    return "" if value is None or value == {} else str(value)
+    return "" if value is None or is_secret(field) else str(value)
 
 
 def _plain(message: str) -> str:

@@ -22,12 +22,14 @@ from typing import Any
 import faust
 from aiohttp.web import Application
 from faust.app.base import BootStrategy
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.web.base import BlueprintManager
 from faust.web.drivers.aiohttp import Web
 from mode import Service, ServiceT
 
 from exporter.settings import ExporterSettings
 from exporter.web.limits import MOST_BODY_BYTES, Connections, LimitedSite, limited_runner, most_connections
+from kafka_io.security import PythonSecurity
 from schemas.topics import EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
@@ -122,6 +124,7 @@ def _options(settings: ExporterSettings) -> dict[str, Any]:
     return {
         "env": {},
         "broker": [f"kafka://{server}" for server in settings.bootstrap_servers.split(",")],
+        "broker_credentials": _credentials(settings.kafka_security),
         "broker_commit_interval": _COMMIT_EVERY_SECONDS,
         "broker_commit_livelock_soft_timeout": _LONG_SECONDS,
         "broker_session_timeout": settings.group_session_timeout_seconds,
@@ -140,3 +143,15 @@ def _options(settings: ExporterSettings) -> dict[str, Any]:
         "web_tables_enabled": False,
         "web_router_enabled": False,
     }
+
+
+def _credentials(security: PythonSecurity) -> Credentials | None:
+    """Whether SASL is encrypted Faust sees by whether there is a TLS context."""
+    if security.mechanism is not None:
+        return SASLCredentials(
+            mechanism=security.mechanism,
+            username=security.username,
+            password=security.password,
+            ssl_context=security.tls,
+        )
+    return None if security.tls is None else SSLCredentials(security.tls)

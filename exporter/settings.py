@@ -14,6 +14,7 @@ from exporter.positions.rounds import AskAll
 from exporter.request.parsing import RawRequest
 from exporter.storage.objects import ExportStorage
 from exporter.web.readiness import ReadinessCheck
+from kafka_io.security import PythonSecurity
 from schemas.registry import SubjectSchemas
 
 
@@ -41,6 +42,7 @@ class ExporterSettings:
     group_session_timeout_seconds: float
     group_heartbeat_seconds: float
     group_rebalance_timeout_seconds: float
+    kafka_security: PythonSecurity = field(default_factory=PythonSecurity)
     request_time_tolerance: timedelta = timedelta(minutes=5)
     expiry_sweep_interval: timedelta = timedelta(minutes=10)
 

@@ -13,11 +13,15 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
+from credit_movements.settings import Settings
+from credit_movements.setup.provision import register_subjects
 from credit_movements.supervision.processes import running
+from tests.apicurio.server import apicurio_registry, registry_url
 from tests.azure.server import AzureServer, azure_server
 from tests.jars import NoJarsError, not_tested_on
 from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
+from tests.kafka.secured import SecuredKafka, secured_kafka
 from tests.s3.server import S3Server, s3_server
 
 # A busy machine is slow, and that is no fault of what is tested.
@@ -25,7 +29,10 @@ hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
 # What a test asks for by fixture or parameter that needs a JVM, Node, a browser or LibreOffice.
-PROGRAMS = {APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "s3", "azure", "apicurio", "browser", "spreadsheet"}
+PROGRAMS = {
+    *(APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "secured_broker"),
+    *("s3", "azure", "apicurio", "apicurio_alone", "browser", "spreadsheet"),
+}
 
 
 def free_port() -> int:
@@ -71,6 +78,16 @@ def apache_broker(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         with apache_kafka(tmp_path_factory.mktemp("apache-kafka"), log_dir) as started:
             yield started.bootstrap_servers
+    except NoJarsError as error:
+        without_apache_kafka(str(error))
+
+
+@pytest.fixture(scope="session")
+def secured_broker(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """One broker of Apache Kafka with TLS, passwords and ACLs. It is shared: use topics and groups of your own."""
+    try:
+        with secured_kafka(tmp_path_factory.mktemp("secured-kafka"), log_dir / "secured", count=1) as kafka:
+            yield kafka
     except NoJarsError as error:
         without_apache_kafka(str(error))
 
@@ -135,6 +152,18 @@ def azure(log_dir: Path) -> Iterator[AzureServer]:
             yield server
     except NoJarsError as error:
         not_tested_on("Azure's emulator", str(error))
+
+
+@pytest.fixture(scope="session")
+def apicurio(log_dir: Path) -> Iterator[str]:
+    """The URL of Apicurio's registry, in which `setup` has registered the contract's schemas. It is shared: change none of
+    their subjects. Without a JVM and Maven: as Apache Kafka."""
+    try:
+        with apicurio_registry(log_dir) as port:
+            register_subjects(Settings(schema_registry_url=registry_url(port)))
+            yield registry_url(port)
+    except NoJarsError as error:
+        not_tested_on("Apicurio Registry", str(error))
 
 
 @pytest.fixture

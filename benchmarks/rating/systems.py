@@ -18,6 +18,7 @@ from benchmarks.rating.traffic import Traffic
 from benchmarks.results import PEERS_PYTHON
 from benchmarks.worker import measure
 from credit_movements import clients
+from credit_movements.settings import required
 from credit_movements.workers.polars_setup import POLARS_OF_A_RATER
 from schemas.topics import USAGE_EVENTS
 
@@ -68,7 +69,8 @@ def peer(traffic: Traffic, name: str, seconds: float, python: Path = PEERS_PYTHO
     """Of one of PEERS, until it has done all, but not longer than `seconds`. Raises PeerFailedError."""
     target = make_topic(traffic, topic_of(name))
     settings, log = traffic.settings, traffic.folder / f"{PEERS[name]}.log"
-    arguments = (settings.kafka_bootstrap_servers, settings.schema_registry_url, traffic.deck, traffic.plans, target)
+    servers = (settings.kafka_bootstrap_servers, required(settings, "schema_registry_url"))
+    arguments = (*servers, traffic.deck, traffic.plans, target)
     module = f"benchmarks.peers.{PEERS[name]}"
     with worker({}, module, *map(str, arguments), python=python, log=log) as process_id:
         found = _watched(traffic, target, process_id, seconds)

@@ -43,7 +43,7 @@ def set_up(settings: Settings) -> TopicChanges:
     changes = make_topics(settings)
     register_subjects(settings)
     clickhouse.checked_client(settings).close()
-    for name in apply_migrations(required(settings, "clickhouse_dsn")):
+    for name in apply_migrations(required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file):
         logger.info("migration %s applied", name)
     return changes
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from credit_movements.embedded.broker import broker_service
 from credit_movements.embedded.ports import Ports, free_port
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
-from credit_movements.settings import variable
+from credit_movements.kafka_settings import KAFKA_SECURITY
+from credit_movements.settings import secret_file_variables, variable
 from credit_movements.stack.secrets import kept_secret
 from credit_movements.supervision.processes import Service, running
 
@@ -35,7 +36,9 @@ def stack_environment(folder: Path, ports: Ports) -> dict[str, str]:
         "export_link_secret": kept_secret(folder, "link-secret"),
         "export_status_token": kept_secret(folder, "status-token"),
     }
-    return {variable(field): value for field, value in settings.items()}
+    # Its own servers ask for no password, whatever the shell that starts it has set for others.
+    plain = dict.fromkeys([*map(variable, KAFKA_SECURITY), *secret_file_variables()], "")
+    return plain | {variable(field): value for field, value in settings.items()}
 
 
 def server_services(folder: Path, ports: Ports) -> list[Service]:

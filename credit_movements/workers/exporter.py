@@ -21,6 +21,7 @@ from exporter.positions.unread import UnreadRequests
 from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
+from kafka_io.security import for_python
 from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 
@@ -49,6 +50,7 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
 
 
 def exporter_settings(settings: Settings) -> ExporterSettings:
+    security = for_python(settings.kafka_properties())
     topics = kafka_topics.checked(settings, _TOPICS, [dead_letter_topic(EXPORT_REQUESTS)])
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
@@ -64,6 +66,7 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
         outage_limit=settings.export_give_up_after,
         time_limit=settings.export_time_limit,
         concurrent_exports=settings.export_concurrency,
+        kafka_security=security,
         group_session_timeout_seconds=session_seconds,
         group_heartbeat_seconds=session_seconds / 4,
         group_rebalance_timeout_seconds=max(3.0, session_seconds),

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from pydantic import Secret
 
 from credit_movements import clients
 from credit_movements.settings import Settings
@@ -77,7 +78,7 @@ def transaction(settings: Settings, consumer: Consumer, befall: Callable[[], obj
 
 @pytest.mark.parametrize("fault", [Fault.HELD, Fault.REPLY_LOST, Fault.REQUEST_HANGS, Fault.REPLY_HANGS])
 def test_no_request_stays_without_an_answer_unnoticed(world: World, fault: Fault) -> None:
-    settings = world.settings.model_copy(update={"kafka_config": {"socket.timeout.ms": "1500"}})
+    settings = world.settings.model_copy(update={"kafka_config": Secret({"socket.timeout.ms": "1500"})})
     with closing(clients.group_consumer(world.settings, "test")) as consumer:
         assert transaction(settings, consumer, lambda: None) is None
         for name, key in KEYS.items():

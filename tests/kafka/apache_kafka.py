@@ -19,10 +19,25 @@ from credit_movements.embedded.ports import free_port
 from credit_movements.supervision.processes import Child, Service, running
 from tests.jars import CACHE, JVM, fetched, one_at_a_time
 
+Properties = dict[str, str | int | Path]
+
 _POM = Path(__file__).with_name("pom.xml")
+_JVM = (*JVM, "-Dorg.slf4j.simpleLogger.showDateTime=true")
 # The tests write little.
-_JVM = (*JVM, "-Xmx512m", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+_HEAP_MIB = 512
 _FORMAT_SECONDS = 60
+# Of every broker of the tests: they do not wait for what people can wait for, and few partitions are made soon.
+FOR_TESTS: Properties = {
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": 1,
+    "transaction.state.log.num.partitions": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 200,
+    "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+    "log.index.size.max.bytes": 1024 * 1024,
+    "log.segment.delete.delay.ms": 1000,
+}
 
 
 def kafka_version() -> str:
@@ -34,6 +49,29 @@ def kafka_version() -> str:
 def fetched_jars() -> Path:
     """The folder with the broker's jars, fetched if they are not there yet. Raises NoJarsError."""
     return fetched(_POM, CACHE / "kafka" / kafka_version())
+
+
+def java(jars: Path, heap_mib: int, main: str, *arguments: str) -> tuple[str, ...]:
+    """The command of a program of Apache Kafka."""
+    return ("java", *_JVM, f"-Xmx{heap_mib}m", "-cp", f"{jars}/*", main, *arguments)
+
+
+def write_properties(file: Path, properties: Properties) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+
+
+def format_folder(jars: Path, properties_file: Path, cluster_id: str, *options: str) -> None:
+    """Make the folder that the properties name a KRaft node's."""
+    options = (f"--cluster-id={cluster_id}", f"--config={properties_file}", *options)
+    command = java(jars, 256, "kafka.tools.StorageTool", "format", *options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_SECONDS)
+    assert done.returncode == 0, done.stderr
+
+
+def random_id() -> str:
+    """As Kafka makes the ids of clusters and folders."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -61,24 +99,16 @@ class ApacheKafka:
 
     def format(self) -> None:
         """Make the folder a KRaft node's. All nodes begin alike, so a JVM does that once, and then it is copied."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._properties_file.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
+        write_properties(self._properties_file, self._properties())
         formatted = self.jars.with_name(f"formatted-{self.jars.name}")
         with one_at_a_time():
             if not formatted.is_dir():
-                self._format_anew()
+                format_folder(self.jars, self._properties_file, random_id())
                 new = formatted.with_suffix(".new")
                 shutil.rmtree(new, ignore_errors=True)
                 shutil.copytree(self._data, new)
                 new.rename(formatted)
         shutil.copytree(formatted, self._data, dirs_exist_ok=True)
-
-    def _format_anew(self) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        options = (f"--cluster-id={cluster_id}", f"--config={self._properties_file}")
-        command = self._java("kafka.tools.StorageTool", "format", *options)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_SECONDS)
-        assert done.returncode == 0, done.stderr
 
     @contextmanager
     def running(self, log_dir: Path) -> Iterator[Child]:
@@ -89,16 +119,13 @@ class ApacheKafka:
     def service(self) -> Service:
         return Service(
             name="apache-kafka",
-            command=self._java("kafka.Kafka", str(self._properties_file)),
+            command=java(self.jars, _HEAP_MIB, "kafka.Kafka", str(self._properties_file)),
             ready=lambda: broker_answers(self.bootstrap_servers),
             stop_seconds=0.0,
             ready_seconds=60.0,
         )
 
-    def _java(self, main: str, *arguments: str) -> tuple[str, ...]:
-        return ("java", *_JVM, "-cp", f"{self.jars}/*", main, *arguments)
-
-    def _properties(self) -> dict[str, str | int | Path]:
+    def _properties(self) -> Properties:
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
@@ -107,20 +134,11 @@ class ApacheKafka:
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.advertised_port or self.port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": self._data,
-            "auto.create.topics.enable": "false",
-            # One broker keeps one copy, and few partitions are made soon.
+            # One broker keeps one copy.
             "offsets.topic.replication.factor": 1,
-            "offsets.topic.num.partitions": 1,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
-            "transaction.state.log.num.partitions": 1,
-            # Tests do not wait for what people can wait for.
-            "group.initial.rebalance.delay.ms": 0,
-            "group.min.session.timeout.ms": 1000,
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 200,
-            "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
-            "log.index.size.max.bytes": 1024 * 1024,
-            "log.segment.delete.delay.ms": 1000,
+            **FOR_TESTS,
         }
 
 

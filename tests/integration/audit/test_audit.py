@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from credit_movements.audit.watch import watch
-from credit_movements.settings import Settings, variable
+from credit_movements.settings import Settings, required, variable
 from credit_movements.setup.provision import make_topics
 from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.partitioner import account_partition
@@ -237,7 +237,7 @@ def test_the_command_prints_what_it_found_and_ends_with_status_1_on_a_difference
     assert settings.clickhouse_dsn is not None
     environment: dict[str, Any] = {
         variable("kafka_bootstrap_servers"): str(settings.kafka_bootstrap_servers),
-        variable("schema_registry_url"): str(settings.schema_registry_url),
+        variable("schema_registry_url"): required(settings, "schema_registry_url"),
         variable("clickhouse_dsn"): settings.clickhouse_dsn.get_secret_value(),
     }
     good = run("audit", "--partitions", **environment)

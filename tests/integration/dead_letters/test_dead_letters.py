@@ -11,7 +11,7 @@ import pytest
 from credit_movements.dead_letters.reading import DeadLetters
 from credit_movements.dead_letters.replay import Fate, Replay, Replayed
 from credit_movements.dead_letters.selection import selection
-from credit_movements.settings import variable
+from credit_movements.settings import required, variable
 from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
 from streams.pricing.rates import rfc3339
@@ -130,7 +130,7 @@ def test_the_commands_list_decode_and_replay(stack: Stack) -> None:
     settings = stack.settings
     environment: dict[str, Any] = {
         variable("kafka_bootstrap_servers"): str(settings.kafka_bootstrap_servers),
-        variable("schema_registry_url"): str(settings.schema_registry_url),
+        variable("schema_registry_url"): required(settings, "schema_registry_url"),
         variable("topic_partitions"): "4",
     }
     assert run("dead-letters", "list", **environment).stdout == "No dead letters.\n"
@@ -191,7 +191,7 @@ def test_a_wrong_option_is_told_in_one_line(arguments: tuple[str, ...], says: st
 def test_a_letter_that_is_not_there_is_told_in_one_line(stack: Stack) -> None:
     environment: dict[str, Any] = {
         variable("kafka_bootstrap_servers"): stack.settings.kafka_bootstrap_servers,
-        variable("schema_registry_url"): stack.settings.schema_registry_url,
+        variable("schema_registry_url"): required(stack.settings, "schema_registry_url"),
     }
     for name in ("usage-events.dlq/0@7", "usage-events.dlq/99@0", "x", str(uuid.uuid4())):
         ended = run("dead-letters", "list", "--show", name, **environment)
