@@ -107,7 +107,7 @@ def test_a_registry_that_is_killed_and_has_lost_all_is_waited_for_and_no_event_i
         apicurio_alone.start()
         assert stands_still()
         with network.away():
-            # `setup` is a process of its own: its client does not remember what the old registry had. Nor does one by this name.
+            # `setup` is a process of its own, and remembers nothing of the old registry; nor does a client by this name.
             afresh = directly.replace("127.0.0.1", "localhost")
             register_subjects(Settings(schema_registry_url=afresh))
             assert newer_version(afresh) == newer
