@@ -1,10 +1,13 @@
 """The clients of ClickHouse are made here, apart from those of Kafka: who needs one need not wait for the other."""
 
+from urllib.parse import urlsplit
+
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
+from credit_movements.refusals import RefusedError
 from credit_movements.settings import Settings, required, variable
 from credit_movements.unreachable import UnreachableError
 
@@ -13,10 +16,12 @@ _ANSWER_SECONDS = 60
 
 
 def checked_client(settings: Settings) -> Client:
-    """Raises UnreachableError where ClickHouse does not answer."""
+    """Raises UnreachableError where ClickHouse does not answer, RefusedError where it refuses us or may not be trusted."""
     try:
         return client(settings)
     except (ClickHouseError, HTTPError, OSError) as error:
+        if (why := _refusal(error)) is not None:
+            raise RefusedError(f"{variable('clickhouse_dsn')}: {why}") from error
         raise UnreachableError(
             f"{variable('clickhouse_dsn')}: cannot use ClickHouse: {_cause(error)}."
             " Start it, or start `credit-movements up` and leave the variable out."
@@ -25,9 +30,11 @@ def checked_client(settings: Settings) -> Client:
 
 def client(settings: Settings) -> Client:
     """Raises ClickHouseError, urllib3's HTTPError and OSError as clickhouse-connect does."""
-    ca_file = settings.clickhouse_ca_file
+    dsn, ca_file = required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file
     return clickhouse_connect.get_client(
-        dsn=required(settings, "clickhouse_dsn"),
+        dsn=dsn,
+        # Of the DSN's scheme the driver takes no notice: by another port than 8443 it would send the password in the clear.
+        interface="https" if urlsplit(dsn).scheme == "https" else None,
         ca_cert=None if ca_file is None else str(ca_file),
         connect_timeout=_REACH_SECONDS,
         send_receive_timeout=_ANSWER_SECONDS,
@@ -35,6 +42,22 @@ def client(settings: Settings) -> Client:
         # Measured on one machine: packing costs more than the bytes that it saves.
         compress=False,
     )
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Why trying again is no help; None where it may be."""
+    name, cause = getattr(error, "name", None), _cause(error)
+    if name == "AUTHENTICATION_FAILED":
+        return "ClickHouse refuses the user or its password"
+    if name == "ACCESS_DENIED":
+        return f"ClickHouse does not allow this user what it needs ({cause}): docs/production/clickhouse.md lists the grants"
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
+        return (
+            f"ClickHouse's certificate is not trusted ({cause}): see {variable('clickhouse_ca_file')} and the host name"
+        )
+    if "WRONG_VERSION_NUMBER" in cause or "RECORD_LAYER_FAILURE" in cause:
+        return "ClickHouse does not speak TLS there: http:// instead of https://, or another port"
+    return None
 
 
 def _cause(error: BaseException) -> str:

@@ -3,30 +3,41 @@
 import logging
 import socket
 import ssl
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, TopicDescription
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from credit_movements.settings import Settings, required, variable
+from credit_movements.refusals import Refusals, RefusedError, lacking, why_no_answer
+from credit_movements.settings import Settings, SettingsError, required, variable
 from credit_movements.unreachable import UnreachableError
-from kafka_io import client_properties, security
+from kafka_io import client_properties
+from kafka_io.access import security
 from kafka_io.transaction_watch import TransactionWatch
 from schemas.codec import RecordCodec
-from schemas.registry import RegistryUnavailableError, SubjectSchemas
+from schemas.registry import RegistryRefusesError, RegistryUnavailableError, SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, Topic
 
 kafka_log = logging.getLogger("kafka")
+# Of who asks once and then says why there was no answer.
+_silent = logging.getLogger("kafka.asked")
+_silent.disabled = True
+
+T = TypeVar("T")
 
 _REACH_SECONDS = 5.0
+# How long one attempt may take, after which the errors are looked at: a connection goes on meanwhile.
+_REFUSED_SECONDS = 0.5
+_PAUSE_SECONDS = 0.05
 # Prices are published in one transaction, however many, and over however slow a network. Kafka grants no more than its own
 # `transaction.max.timeout.ms`, which is this by default.
 _SLOWEST_RECORDS_A_MILLISECOND = 10
@@ -86,16 +97,44 @@ def admin(settings: Settings) -> AdminClient:
     return AdminClient(kafka_common(settings), logger=kafka_log)
 
 
-def check_kafka(settings: Settings) -> None:
-    """Raises UnreachableError unless Kafka answers."""
+def asked(settings: Settings, question: Callable[[AdminClient], T], what: str = "cannot reach") -> T:
+    """Kafka's answer to a question that `question` asks of a client of its own. Raises RefusedError and UnreachableError where
+    it raises KafkaException."""
+    refusals = Refusals()
+    # The client must outlive its answers.
+    kafka = _checked_admin(kafka_common(settings) | {"error_cb": refusals.note})
     try:
-        admin(settings).list_topics(timeout=_REACH_SECONDS)
+        _reach(kafka, refusals)
+        return question(kafka)
     except KafkaException as failure:
-        servers = settings.kafka_bootstrap_servers
-        raise UnreachableError(
-            f"{variable('kafka_bootstrap_servers')}: cannot reach {servers}: {failure.args[0].str()}."
-            " Start Kafka, or start `credit-movements up` and leave the variable out."
-        ) from failure
+        raise why_no_answer(settings, failure.args[0], refusals, what) from failure
+
+
+def _reach(kafka: AdminClient, refusals: Refusals) -> None:
+    """Raises KafkaException where Kafka does not answer, at once where it refuses."""
+    give_up_at = time.monotonic() + _REACH_SECONDS
+    while True:
+        try:
+            kafka.list_topics(timeout=_REFUSED_SECONDS)
+            return
+        except KafkaException:
+            # A client of this kind hands its errors out here alone.
+            kafka.poll(0)
+            if refusals.last is not None or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _checked_admin(properties: dict[str, Any]) -> AdminClient:
+    try:
+        return AdminClient(properties, logger=_silent)
+    except KafkaException as failure:
+        raise SettingsError(f"{variable('kafka_config')}: {failure.args[0].str()}") from failure
+
+
+def check_kafka(settings: Settings) -> None:
+    """Raises UnreachableError unless Kafka answers, RefusedError where it refuses us."""
+    asked(settings, lambda _: None)
 
 
 def log_identity(settings: Settings) -> str:
@@ -109,21 +148,26 @@ def partition_count(settings: Settings, topic: Topic) -> int:
 
 
 def topics_there(settings: Settings, topics: Iterable[Topic]) -> dict[str, TopicDescription]:
-    """Those of the topics that exist, by their names, as Kafka describes them. Raises UnreachableError."""
-    # The client must outlive its answers.
-    kafka = admin(settings)
+    """Those of the topics that exist, by their names, as Kafka describes them. Raises UnreachableError, RefusedError."""
     names = [topic.name for topic in topics]
-    answers = kafka.describe_topics(TopicCollection(names), request_timeout=_REACH_SECONDS)
     there = {}
-    for name in names:
-        try:
-            there[name] = answers[name].result()
-        except KafkaException as failure:
-            if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                servers = f"{variable('kafka_bootstrap_servers')}: {settings.kafka_bootstrap_servers}"
-                raise UnreachableError(
-                    f"{servers} does not describe topic {name}: {failure.args[0].str()}."
-                ) from failure
+
+    def describe(kafka: AdminClient) -> None:
+        answers = kafka.describe_topics(
+            TopicCollection(names), include_authorized_operations=True, request_timeout=_REACH_SECONDS
+        )
+        for name in names:
+            try:
+                there[name] = answers[name].result()
+            except KafkaException as failure:
+                match failure.args[0].code():
+                    case KafkaError.UNKNOWN_TOPIC_OR_PART:
+                        continue
+                    case KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                        raise lacking("Describe", f"topic {name}") from failure
+                raise
+
+    asked(settings, describe, f"topics {', '.join(names)} are not described by")
     return there
 
 
@@ -147,6 +191,16 @@ def registry(settings: Settings) -> SchemaRegistryClient:
 def _registry(url: str, ca_file: Path | None) -> SchemaRegistryClient:
     vouched = {} if ca_file is None else {security.CA_FILE: str(ca_file)}
     return SchemaRegistryClient({"url": url, "timeout": _REACH_SECONDS, "max.retries": 1, **vouched})
+
+
+def check_registry(settings: Settings) -> None:
+    """Raises RefusedError where the registry refuses us. One that is away is not waited for."""
+    try:
+        SubjectSchemas(registry(settings)).versions(CREDIT_MOVEMENTS.subject)
+    except RegistryRefusesError as error:
+        raise RefusedError(str(error)) from error
+    except RegistryUnavailableError:
+        return
 
 
 def behind_registry(settings: Settings, now_micros: Callable[[], int]) -> timedelta | None:

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 from credit_movements.setting_types import CaFile, File, Mechanism, Properties, Secret, SecurityProtocol, Text
-from kafka_io import security
+from kafka_io.access import security
 
 _NAME: Final = "CREDIT_KAFKA_"
 _CONFIG: Final = f"{_NAME}CONFIG"

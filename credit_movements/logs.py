@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from math import inf
 
+from kafka_io.errors import without_passwords
+
 _OURS = ("credit_movements", "schemas", "kafka_io", "streams", "sinks", "exporter")
 # Our own line says once a minute what is down. Theirs would come with every attempt, with whole URLs.
 _SILENT = ("urllib3", "clickhouse_connect")
@@ -16,7 +18,7 @@ _MOST_KINDS = 1_000
 
 def set_up_logs(level: str) -> None:
     """Log to stderr from `level` on; libraries from WARNING on, with few repetitions."""
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter = _WithoutPasswords("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
@@ -26,6 +28,12 @@ def set_up_logs(level: str) -> None:
     root.setLevel(logging.WARNING)
     for ours in _OURS:
         logging.getLogger(ours).setLevel(level)
+
+
+class _WithoutPasswords(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The whole of it, with tracebacks."""
+        return without_passwords(super().format(record))
 
 
 class LibraryLines(logging.Filter):

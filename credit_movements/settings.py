@@ -40,7 +40,9 @@ class SettingsError(UserError):
 class Settings(KafkaSettings):
     """The settings of every command. None: taken from a running `up`, where one is found."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=False, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=False, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     kafka_session_timeout_ms: int = Field(30_000, ge=1_000, description="after which Kafka gives up a silent worker")
     kafka_transaction_timeout_ms: int = Field(

@@ -11,9 +11,11 @@ Trials showed what Faust 0.15 really does. This follows from it here:
   environment.
 - Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `notify.publisher`).
 - Its own pages are left out, since its `/` always says OK. The others are served with bounds (see `web.limits`).
+- Its consumer fails where Kafka withdraws a permission. Ours waits (`_PatientThread`).
 - Its consumer fails where Kafka is not there yet. So a gate of ours waits for Kafka first; the pages are up by then.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
@@ -21,22 +23,29 @@ from typing import Any
 
 import faust
 from aiohttp.web import Application
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from faust.app.base import BootStrategy
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.web.base import BlueprintManager
 from faust.web.drivers.aiohttp import Web
 from mode import Service, ServiceT
 
 from exporter.settings import ExporterSettings
 from exporter.web.limits import MOST_BODY_BYTES, Connections, LimitedSite, limited_runner, most_connections
-from kafka_io.security import PythonSecurity
+from kafka_io.access.refusals import PAGE
+from kafka_io.access.security import PythonSecurity
 from schemas.topics import EXPORT_REQUESTS
 
 logger = logging.getLogger(__name__)
 # Every service of Faust logs its start and stop with this logger. We log a start and a stop of the exporter once.
 _faust_logger = logging.getLogger("faust")
 
+# As other clients of Kafka: of like lines one a minute is shown.
+kafka_log = logging.getLogger("kafka")
+
 GROUP_ID = "exporter"
+_REFUSED_SECONDS = 2.0
 _COMMIT_EVERY_SECONDS = 0.5
 _FINISH_DOWNLOADS_SECONDS = 2.0
 # Faust reports an error when a stream makes no progress for so long. It must be longer than any export.
@@ -44,6 +53,29 @@ _LONG_SECONDS = timedelta(days=1).total_seconds()
 
 FaustEvent = Any
 """One record: `message` has topic, partition, offset, key, value, timestamp; `ack()` acknowledges it."""
+
+
+class _PatientThread(AIOKafkaConsumerThread):
+    """Reads on when it is allowed again: aiokafka asks anew after each refusal, and Faust would crash at the first."""
+
+    logger = _faust_logger
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._fetch_records(*args, **kwargs)
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as refused:
+            kafka_log.warning(
+                "Kafka does not allow this user what it needs (%s): %s lists it; trying again", refused, PAGE
+            )
+            await asyncio.sleep(_REFUSED_SECONDS)
+            return {}
+
+
+class _PatientConsumer(Consumer):
+    logger = _faust_logger
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _PatientThread(self, loop=self.loop, beacon=self.beacon)
 
 
 class _Gate(Service):
@@ -96,6 +128,11 @@ class ExporterApp(faust.App):
 
         self.on_rebalance_complete.connect(self._on_joined)
         self.on_partitions_revoked.connect(self._on_left)
+
+    def _new_transport(self) -> Any:
+        transport: Any = super()._new_transport()
+        transport.Consumer = _PatientConsumer
+        return transport
 
     async def on_first_start(self) -> None:
         """No tables, so no folders for them."""

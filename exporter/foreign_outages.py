@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaException
 
+from kafka_io.access.refusals import told
 from kafka_io.batches import OffsetOutOfRangeError
 from kafka_io.errors import Outage
 from schemas.codec import UnregisteredSchemaError
@@ -24,7 +25,9 @@ def kafka_outages_named() -> Iterator[None]:
     # An offset out of range counts too: each attempt asks for the offsets anew, so the next one finds those of the new log.
     try:
         yield
-    except (KafkaException, OffsetOutOfRangeError) as error:
+    except KafkaException as error:
+        raise KafkaUnavailableError(told(error.args[0])) from error
+    except OffsetOutOfRangeError as error:
         raise KafkaUnavailableError(str(error)) from error
 
 

@@ -14,7 +14,7 @@ from exporter.positions.rounds import AskAll
 from exporter.request.parsing import RawRequest
 from exporter.storage.objects import ExportStorage
 from exporter.web.readiness import ReadinessCheck
-from kafka_io.security import PythonSecurity
+from kafka_io.access.security import PythonSecurity
 from schemas.registry import SubjectSchemas
 
 

@@ -17,10 +17,12 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
+from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from kafka_io.positions import RecordPosition, TopicPartition, position_of
 
-logger = logging.getLogger(__name__)
+# As the client itself: of like lines one a minute is shown. A client that is refused says so every two seconds.
+kafka_log = logging.getLogger("kafka")
 
 OnError = Callable[[KafkaError], None]
 
@@ -69,7 +71,7 @@ def meaning_of(error: KafkaError) -> Meaning:
 
 def log_error(error: KafkaError) -> None:
     """Log an error that the consumer recovers from."""
-    logger.warning("Kafka: %s", error.str())
+    kafka_log.warning("%s", told(error))
 
 
 def consume(consumer: Consumer, most_records: int, wait_seconds: float, on_error: OnError = log_error) -> ConsumedBatch:

@@ -14,6 +14,7 @@ from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception, s
 from tenacity.nap import sleep_using_event
 from tenacity.wait import wait_exponential_jitter
 
+from kafka_io.access.refusals import told
 from kafka_io.errors import Outage
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,10 @@ class StoppedWaitingError(Exception):
 def is_outage(error: BaseException) -> bool:
     """Whether to wait and try again: for our own outages, and for Kafka errors that are not fatal."""
     return isinstance(error, Outage) or (isinstance(error, KafkaException) and not error.args[0].fatal())
+
+
+def _explained(error: BaseException) -> str:
+    return told(error.args[0]) if isinstance(error, KafkaException) else str(error)
 
 
 class Complaints:
@@ -79,7 +84,7 @@ class Patience:
         about: str,
         attempt: Callable[[], Result],
         is_outage: IsOutage = is_outage,
-        explain: Callable[[BaseException], str] = str,
+        explain: Callable[[BaseException], str] = _explained,
     ) -> Result:
         """Returns what `attempt` returns. Raises at once what is no outage, and StoppedWaitingError at a stop signal."""
 

@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from tenacity import RetryCallState, Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_exponential
 
 from kafka_io import offsets as group_offsets
+from kafka_io.access.refusals import is_unauthorized, told
 from kafka_io.offsets import COORDINATOR_AWAY, REBALANCED, OffsetAndNote
 from kafka_io.positions import TopicPartition
 from kafka_io.producing import flush, poll
@@ -40,6 +41,10 @@ MakeProducer = Callable[[], tuple[Producer, TransactionWatch]]
 
 class AbortedError(Exception):
     """The transaction was aborted: nothing of it counts, and its records are to be read again."""
+
+
+class NotAllowedError(AbortedError):
+    """So it was, because Kafka does not allow a part of it. It will again when somebody gives the permission back."""
 
 
 class Transactions:
@@ -87,11 +92,13 @@ class Transactions:
     def abort(self, failure: KafkaException) -> None:
         """Abort and raise AbortedError; raises `failure` where an abort would not mend it."""
         error = failure.args[0]
-        if error.fatal() or not error.txn_requires_abort():
+        is_refused = is_unauthorized(error)
+        if error.fatal() or not (is_refused or error.txn_requires_abort()):
             raise failure
-        logger.warning("the transaction is aborted and its events are read again: %s", error.str())
+        if not is_refused:
+            logger.warning("the transaction is aborted and its events are read again: %s", error.str())
         self._patiently(lambda: self.producer.abort_transaction(_STEP_SECONDS))
-        raise AbortedError(error.str()) from failure
+        raise (NotAllowedError if is_refused else AbortedError)(told(error)) from failure
 
     def _renew_after_trouble(self) -> None:
         """A late request of the last transaction must not meet a transaction of the same epoch: it could end it half-way.
@@ -130,9 +137,11 @@ def commit_alone(offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Cons
     try:
         group_offsets.commit(consumer, offsets)
     except KafkaException as failure:
+        if is_unauthorized(failure.args[0]):
+            raise NotAllowedError(told(failure.args[0])) from failure
         if failure.args[0].code() not in REBALANCED | COORDINATOR_AWAY:
             raise
-        logger.warning("offsets not committed, their events are read again: %s", failure.args[0].str())
+        logger.warning("offsets not committed, their events are read again: %s", told(failure.args[0]))
         raise AbortedError(failure.args[0].str()) from failure
 
 

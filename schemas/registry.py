@@ -16,6 +16,10 @@ class RegistryUnavailableError(Exception):
     """The registry cannot be reached or is not well: try again later. Never a reason to refuse a record."""
 
 
+class RegistryRefusesError(RegistryUnavailableError):
+    """The registry does not let us in, or may not be trusted: a person has to act. Until then it is an outage like others."""
+
+
 class SubjectSchemas:
     """Asks the registry about one subject at a time, and keeps no answer."""
 
@@ -57,4 +61,20 @@ def _outages_named() -> Iterator[None]:
     try:
         yield
     except (SchemaRegistryError, httpx2.HTTPError) as error:
+        if (why := refusal_of(error)) is not None:
+            raise RegistryRefusesError(f"schema registry: {why}") from error
         raise RegistryUnavailableError(f"schema registry: {error}") from error
+
+
+def refusal_of(error: SchemaRegistryError | httpx2.HTTPError) -> str | None:
+    """Why trying again is no help, and which setting to look at; None where it may be."""
+    status = getattr(error, "http_status_code", None)
+    if status == 401:
+        return "it refuses the user or password in CREDIT_SCHEMA_REGISTRY_URL (401)"
+    if status == 403:
+        return "it does not allow this to the user in CREDIT_SCHEMA_REGISTRY_URL (403)"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return f"its certificate is not trusted ({error}): see CREDIT_SCHEMA_REGISTRY_CA_FILE and the host name"
+    if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error):
+        return "it does not speak TLS there: http:// instead of https:// in CREDIT_SCHEMA_REGISTRY_URL, or another port"
+    return None

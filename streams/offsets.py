@@ -15,6 +15,7 @@ from typing import TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from kafka_io import offsets as group_offsets
+from kafka_io.access.refusals import told
 from kafka_io.errors import Outage, UserError
 from kafka_io.offsets import OffsetAndNote
 from kafka_io.positions import TopicPartition
@@ -202,4 +203,4 @@ def _answer(ask: Callable[[], T]) -> T:
         error: KafkaError = failure.args[0]
         if error.fatal():
             raise
-        raise KafkaSilentError(error.str()) from failure
+        raise KafkaSilentError(told(error)) from failure

@@ -30,12 +30,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
 
 from kafka_io.batches import OffsetOutOfRangeError, available_pieces, offsets_after
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
 from kafka_io.positions import TopicPartition
-from kafka_io.transactions import AbortedError
+from kafka_io.transactions import AbortedError, NotAllowedError
 from schemas.codec import RecordCodec
 from streams.assignment import Assignment
 from streams.batch import EventBatch, Records, decode_batch, records_of
@@ -56,6 +56,9 @@ from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter
 
 logger = logging.getLogger(__name__)
+
+_PERMISSION = "a permission of Kafka's"
+_NOT_ALLOWED_SECONDS = 15.0
 
 
 class UnderWay(NamedTuple):
@@ -155,6 +158,11 @@ class Rater:
                 # Records that came before the rebalance are dropped: they are read again from the committed offsets.
                 self._finish()
                 self._assignment.prepare(patience)
+        except NotAllowedError as error:
+            self._metrics.aborts.inc()
+            self._complaints.complain(_PERMISSION, str(error))
+            self._assignment.read_again()
+            patience.stop.wait(_NOT_ALLOWED_SECONDS)
         except AbortedError:
             self._metrics.aborts.inc()
             self._assignment.read_again()
@@ -193,7 +201,10 @@ class Rater:
             return
         # 3. Write, and commit beside steps 1 and 2 of the next batch.
         self._assignment.before_writing(outcomes.movements)
-        self._write(batch, outcomes, refused_prices)
+        try:
+            self._write(batch, outcomes, refused_prices)
+        except KafkaException as failure:
+            self._writer.abort(failure)
         offsets = self._assignment.offsets_to_commit(next_offsets, batch.newest_at)
         commit = self._committer.submit(
             self._timed, self._writer.begin_commit(offsets, self._consumer), began_at_seconds
@@ -215,6 +226,7 @@ class Rater:
         if done is None:
             return
         reached = done.commit.result()
+        self._complaints.withdraw(_PERMISSION)
         # 4. Remember.
         self._assignment.go_on(done.next_offsets, done.batch.newest_at)
         self._feed.forget_refused(self._assignment.next_offsets)

@@ -5,7 +5,7 @@ from functools import cache, partial
 from typing import Any
 
 import polars as pl
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, KafkaException, Message
 
 from kafka_io.offsets import OffsetAndNote
 from kafka_io.positions import TopicPartition, position_of
@@ -68,6 +68,10 @@ class MovementWriter:
             partition=partition,
             headers=headers,
         )
+
+    def abort(self, failure: KafkaException) -> None:
+        """After an error in the middle of a batch. Raises AbortedError, and `failure` where the rater must end."""
+        self._transactions.abort(failure)
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], consumer: Consumer) -> dict[int, int]:
         """Commit the batch with its offsets. Where nothing was written, commit the offsets alone, without a transaction.

@@ -6,8 +6,10 @@ reference`).
 """
 
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Final, NoReturn
 
 import typer
@@ -24,7 +26,7 @@ from credit_movements.commands.stack import demo, up
 from credit_movements.commands.verify import verify
 from credit_movements.commands.workers import export, rate, sink
 from credit_movements.logs import set_up_logs
-from kafka_io.errors import Outage, UserError
+from kafka_io.errors import Outage, UserError, without_passwords
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "rate": rate,
@@ -62,13 +64,18 @@ app.add_typer(dead_letters_app, name="dead-letters")
 def main() -> NoReturn:
     """Run the command; a mistake of the user's or an outage ends it with one line."""
     set_up_logs("WARNING")
+    sys.excepthook = _show_bug
     try:
         app()
     except SystemExit:
         raise
     except _told_in_one_line() as error:
-        fail(_one_line(error))
+        fail(without_passwords(_one_line(error)))
     sys.exit(0)
+
+
+def _show_bug(kind: type[BaseException], bug: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(without_passwords("".join(traceback.format_exception(kind, bug, trace))))
 
 
 def _told_in_one_line() -> tuple[type[Exception], ...]:
@@ -92,7 +99,10 @@ def _if_loaded(module: str, error: str) -> tuple[type[Exception], ...]:
 def _one_line(error: Exception) -> str:
     """The error in one line; that of a service which failed is followed by the end of the service's log."""
     if isinstance(error, _if_loaded("confluent_kafka", "KafkaException")):
-        return f"Kafka: {error.args[0].str()}"
+        from kafka_io.access.refusals import told
+
+        said = told(error.args[0])
+        return said if said.startswith("Kafka ") else f"Kafka: {said}"
     if isinstance(error, _if_loaded("credit_movements.supervision.processes", "ServiceFailedError")):
         return str(error)
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -10,14 +10,16 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
+from httpx2 import HTTPError
 
 from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
+from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
-from schemas.registry import SubjectSchemas
+from schemas.registry import SubjectSchemas, refusal_of
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS, Topic
 from sinks.write.migrations import apply_migrations
 
@@ -109,7 +111,7 @@ def _create(kafka: AdminClient, topic: Topic, partitions: int, copies: int) -> N
     except KafkaException as failure:
         # Somebody else's setup may run beside this one.
         if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise SetupError(f"topic {topic.name} cannot be created: {failure.args[0].str()}") from failure
+            raise SetupError(f"topic {topic.name} cannot be created: {told(failure.args[0])}") from failure
 
 
 def register_subjects(settings: Settings) -> None:
@@ -128,7 +130,6 @@ def register_subjects(settings: Settings) -> None:
                 registry.register_schema(topic.subject, Schema(text, "AVRO"))
                 registry.set_config(topic.subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
                 logger.info("version %d of subject %s registered", version, topic.subject)
-            except SchemaRegistryError as error:
-                raise SetupError(
-                    f"version {version} of subject {topic.subject} cannot be registered: {error}"
-                ) from error
+            except (SchemaRegistryError, HTTPError) as error:
+                why = refusal_of(error) or error
+                raise SetupError(f"version {version} of subject {topic.subject} cannot be registered: {why}") from error

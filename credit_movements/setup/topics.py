@@ -30,15 +30,16 @@ class TopicSettingsError(UserError):
 
 
 def described(settings: Settings, *topics: Topic) -> dict[str, TopicOnKafka]:
-    """Those of the topics that exist, by their names. Raises UnreachableError."""
+    """Those of the topics that exist, by their names. One that was made just now is there when each broker that is asked knows
+    it. Raises UnreachableError."""
     there = clients.topics_there(settings, topics)
     found = _settings(clients.admin(settings), there)
     return {
         topic.name: TopicOnKafka(
-            topic, str(there[topic.name].topic_id), len(there[topic.name].partitions), found.get(topic.name, {})
+            topic, str(there[topic.name].topic_id), len(there[topic.name].partitions), found[topic.name]
         )
         for topic in topics
-        if topic.name in there
+        if topic.name in found
     }
 
 
@@ -76,7 +77,8 @@ def change(settings: Settings, finding: Finding) -> str | None:
 
 
 def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str, str]]:
-    """Topic → its settings, without topics of which they may not be read. Raises UnreachableError."""
+    """Topic → its settings, none where they may not be read; without topics that the broker which is asked does not know.
+    Raises UnreachableError."""
     resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
     if not resources:
         return {}
@@ -88,10 +90,14 @@ def _settings(kafka: AdminClient, names: Iterable[str]) -> dict[str, Mapping[str
             entries = answers[resource].result()
             found[name] = {each: entry.value for each, entry in entries.items() if entry.value is not None}
         except KafkaException as failure:
-            if failure.args[0].code() not in _NOT_TOLD:
+            code = failure.args[0].code()
+            if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                continue
+            if code not in _NOT_TOLD:
                 raise UnreachableError(
                     f"Kafka does not tell the settings of topic {name}: {failure.args[0].str()}"
                 ) from failure
+            found[name] = {}
             refused[name] = str(failure.args[0].str())
     if refused:
         why = next(iter(refused.values()))

@@ -12,6 +12,8 @@ from credit_movements.clock import now_micros
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
 from credit_movements.settings import Settings, required, variable
 from credit_movements.setup import topics as kafka_topics
+from credit_movements.setup.acls import EXPORTER
+from credit_movements.setup.allowed import check_allowed
 from credit_movements.workers import WorkerCrashedError, rater, sink
 from exporter.faust_app import GROUP_ID
 from exporter.positions.completeness import Completeness
@@ -21,7 +23,7 @@ from exporter.positions.unread import UnreadRequests
 from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.objects import ExportStorage
-from kafka_io.security import for_python
+from kafka_io.access.security import for_python
 from schemas.registry import SubjectSchemas
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 
@@ -38,7 +40,7 @@ _TOPICS = (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
 def run_exporter(settings: Settings, stop: threading.Event) -> None:
     """Export until SIGINT or SIGTERM, for which it listens itself.
 
-    Raises UnreachableError, TopicSettingsError and SettingsError at the start, WorkerCrashedError at the end.
+    Raises UnreachableError, RefusedError, TopicSettingsError and SettingsError at the start, WorkerCrashedError at the end.
     """
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
@@ -52,6 +54,8 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
 def exporter_settings(settings: Settings) -> ExporterSettings:
     security = for_python(settings.kafka_properties())
     topics = kafka_topics.checked(settings, _TOPICS, [dead_letter_topic(EXPORT_REQUESTS)])
+    check_allowed(settings, EXPORTER)
+    clients.check_registry(settings)
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
         bootstrap_servers=required(settings, "kafka_bootstrap_servers"),

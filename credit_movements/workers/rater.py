@@ -15,6 +15,8 @@ from credit_movements import clients
 from credit_movements.clock import now_micros
 from credit_movements.settings import Settings, SettingsError, variable
 from credit_movements.setup import topics as kafka_topics
+from credit_movements.setup.acls import RATER
+from credit_movements.setup.allowed import check_allowed
 from credit_movements.setup.findings import TopicOnKafka
 from credit_movements.supervision.occupancy import rater_folder_claimed
 from credit_movements.workers.health import health_page
@@ -57,7 +59,7 @@ _ALSO_USED = (*_PRICES, *(dead_letter_topic(topic) for topic in (*SOURCES, *_PRI
 def run_rater(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Rate until `stop` is set.
 
-    Raises OccupiedError, TopicSettingsError and UnreachableError at the start, KafkaException, MisassignedError,
+    Raises OccupiedError, TopicSettingsError, RefusedError and UnreachableError at the start, KafkaException, MisassignedError,
     MisplacedOffsetError and ClockBehindError where it cannot go on.
     """
     metrics = CollectorRegistry()
@@ -112,6 +114,8 @@ def make_rater(
     snapshots: Snapshots | None = None,
 ) -> Rater:
     topics = kafka_topics.checked(settings, [*SOURCES, CREDIT_MOVEMENTS], _ALSO_USED)
+    check_allowed(settings, RATER)
+    clients.check_registry(settings)
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
     counts = RaterMetrics(metrics)
     return Rater(

@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, variable
 from credit_movements.setup import topics as kafka_topics
+from credit_movements.setup.acls import SINK
+from credit_movements.setup.allowed import check_allowed
 from credit_movements.workers.health import health_page
 from schemas.topics import CREDIT_MOVEMENTS
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
@@ -20,11 +22,13 @@ GROUP = str(CONSUMER_SETTINGS["group.id"])
 def run_sink(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Store movements until `stop` is set.
 
-    Raises UnreachableError, TopicSettingsError and OccupiedError at the start, KafkaException, OutOfLogError and
+    Raises UnreachableError, RefusedError, TopicSettingsError and OccupiedError at the start, KafkaException, OutOfLogError and
     UndecodableMovementError where it cannot go on.
     """
     metrics = CollectorRegistry()
     log = kafka_topics.checked(settings, [CREDIT_MOVEMENTS])[CREDIT_MOVEMENTS.name]
+    check_allowed(settings, SINK)
+    clients.check_registry(settings)
     client = clickhouse.checked_client(settings)
     consumer = clients.group_consumer(settings, GROUP, **CONSUMER_SETTINGS | missing_offsets.consumer_settings)
     sink = Sink(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError, Message, Producer
 
 from exporter.foreign_outages import KafkaUnavailableError, kafka_outages_named
+from kafka_io.access.refusals import told
 from kafka_io.producing import produce
 from schemas.dead_letters import Headers
 
@@ -64,4 +65,4 @@ class Publisher:
         if errors:
             if errors[0].fatal():
                 raise ProducerBrokenError(f"{record.topic}: {errors[0]}")
-            raise KafkaUnavailableError(f"{record.topic}: {errors[0]}")
+            raise KafkaUnavailableError(f"{record.topic}: {told(errors[0])}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from confluent_kafka import KafkaError, Message
 
+from kafka_io.access.refusals import told
 from kafka_io.batches import ConsumedBatch, OffsetOutOfRangeError, sort_out
 from kafka_io.errors import UserError
 from kafka_io.positions import TopicPartition
@@ -49,7 +50,7 @@ def read_batch(pieces: Iterable[list[Message]]) -> MovementBatch:
     for (_, partition), end in ends.items():
         # The markers of transactions follow the last record, so the end may lie further on.
         reached[partition] = max(end, reached.get(partition, 0))
-    return MovementBatch(values, partitions, offsets, reached, [error.str() for error in errors])
+    return MovementBatch(values, partitions, offsets, reached, [told(error) for error in errors])
 
 
 def _sorted_out(messages: list[Message], errors: list[KafkaError]) -> ConsumedBatch:

@@ -31,6 +31,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException
 
+from kafka_io.access.refusals import told
 from kafka_io.batches import available_pieces
 from kafka_io.client_properties import READS_FOR_A_GROUP, Properties
 from kafka_io.offsets import REBALANCED, assign, committed, subscribe
@@ -196,7 +197,7 @@ class Sink:
             logger.info("offsets not committed, the group is being rebalanced: %s", error.str())
         else:
             self._metrics.retried("Kafka's offsets")
-            self._complaints.complain("Kafka's offsets", error.str())
+            self._complaints.complain("Kafka's offsets", told(error))
 
     def _begin(self, patience: Patience, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._complaints.withdraw("Kafka")

@@ -82,7 +82,7 @@ def assert_each_event_counted_once(world: World, since: Mark = FROM_THE_START) -
 
 def expected_outcomes(world: World) -> dict[Event, list[Outcome]]:
     """The oracle's word on every event of the source topics, which hold what was published and nothing else."""
-    world.stack.flush()
+    world.flush()
     oracle = Oracle(load.RATES, load.PLANS, partitions=PARTITIONS)
     outcomes: dict[Event, list[Outcome]] = {}
     stored: Counter[tuple[str, bytes | None]] = Counter()

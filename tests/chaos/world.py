@@ -34,6 +34,8 @@ READ_BY = {
     "sink": (CREDIT_MOVEMENTS,),
     "exporter": (EXPORT_REQUESTS,),
 }
+# Command → the user of Kafka that runs it.
+USER_OF = {"rate": "rater", "sink": "sink", "export": "exporter"}
 
 
 class World:
@@ -42,8 +44,7 @@ class World:
     def __init__(self, settings: Settings, seed: int, log_dir: Path) -> None:
         self.settings = settings
         self.log_dir = log_dir
-        make_topics(settings)
-        apply_migrations(_text(settings.clickhouse_dsn))
+        self.set_up()
         self.stack = Stack(settings)
         self.client = clickhouse.checked_client(settings)
         self.log_id = clients.log_identity(settings)
@@ -52,8 +53,22 @@ class World:
         self._ends = clients.group_consumer(settings, "chaos-ends", **{"isolation.level": "read_uncommitted"})
         self._groups = {group: clients.group_consumer(settings, group) for group in READ_BY}
         self._workers: list[Worker] = []
+        self.publish_prices()
+
+    def set_up(self) -> None:
+        make_topics(self.settings)
+        apply_migrations(_text(self.settings.clickhouse_dsn))
+
+    def publish_prices(self) -> None:
         self.stack.publish_priced(RATES, *load.RATES)
         self.stack.publish_priced(ACCOUNT_PLANS, *load.PLANS)
+
+    def stack_of(self, _user: str) -> Stack:
+        """What sends as a user of Kafka. Here nobody asks who somebody is."""
+        return self.stack
+
+    def settings_of(self, _user: str) -> Settings:
+        return self.settings
 
     def close(self) -> None:
         for worker in self._workers:
@@ -65,7 +80,8 @@ class World:
 
     def worker(self, command: str, name: str | None = None, **settings: Any) -> Worker:
         """A worker that is not started yet, and ends with this world."""
-        worker = Worker(command, self.settings.model_copy(update=settings), self.log_dir, name)
+        own = self.settings_of(USER_OF[command]).model_copy(update=settings)
+        worker = Worker(command, own, self.log_dir, name)
         self._workers.append(worker)
         return worker
 
@@ -74,7 +90,7 @@ class World:
         for _ in range(count):
             sent = next(self.traffic)
             self.published[sent.topic.name, sent.value] += 1
-            self.stack.send(sent.topic, sent.value, sent.account_id, sent.partition)
+            self.stack_of("publisher").send(sent.topic, sent.value, sent.account_id, sent.partition)
 
     def ask(self, account_id: str, request_id: str) -> None:
         """What the dashboard does when somebody clicks."""
@@ -82,7 +98,14 @@ class World:
             "request_id": request_id, "account_id": account_id, "requested_at": time.time_ns() // 1000,
             "time_zone": None, "requested_by": "user-1",
         }  # fmt: skip
-        self.stack.send(EXPORT_REQUESTS, self.stack.codec(EXPORT_REQUESTS).encode_one(request), account_id)
+        self.stack_of("dashboard").send(
+            EXPORT_REQUESTS, self.stack.codec(EXPORT_REQUESTS).encode_one(request), account_id
+        )
+
+    def flush(self) -> None:
+        """Wait until Kafka has all that was sent."""
+        for user in ("publisher", "dashboard"):
+            self.stack_of(user).flush()
 
     def _encoded(self, topic: Topic, record: dict[str, Any]) -> bytes:
         return self.stack.codec(topic).encode_one(record)

@@ -1,5 +1,4 @@
-"""Apache Kafka as it stands in production: brokers that copy each other's records, TLS, passwords, and nothing allowed but by an
-ACL.
+"""Apache Kafka as it stands in production: brokers that copy each other's records, TLS, passwords, and ACLs.
 
 Listeners: SASL_SSL with SCRAM-SHA-512 for all clients and for the brokers among themselves; MUTUAL, which takes a client's
 certificate for its name; CONTROLLER with certificates both ways. The users are made when the folders are formatted.
@@ -101,6 +100,11 @@ class SecuredKafka:
         """Where a client is known by its certificate: its common name is the user."""
         return ",".join(f"127.0.0.1:{node.mutual_port}" for node in self.nodes)
 
+    @property
+    def process_ids(self) -> dict[int, int]:
+        """Of the brokers that run."""
+        return {id_: child.process_id for id_, child in self._running.items()}
+
     def client(self, user: str, **more: Any) -> dict[str, Any]:
         """librdkafka's properties for a user."""
         return {
@@ -113,15 +117,27 @@ class SecuredKafka:
             **more,
         }
 
+    def settings(self, user: str) -> dict[str, Any]:
+        """Our settings for a user: fields of Settings."""
+        return {
+            "kafka_bootstrap_servers": self.bootstrap_servers,
+            "kafka_security_protocol": "SASL_SSL",
+            "kafka_sasl_mechanism": MECHANISM,
+            "kafka_sasl_username": user,
+            "kafka_sasl_password": password_of(user),
+            "kafka_ssl_ca_file": self.ca_file,
+        }
+
     def admin(self) -> AdminClient:
         return AdminClient(self.client(ADMIN), logger=_silent)
 
     def start(self, *ids: int) -> None:
-        """Start those brokers, or all, and wait until as many as run answer."""
-        for node in self.nodes:
-            if node.id in (ids or {each.id for each in self.nodes}):
-                self._running[node.id] = Child(self._service(node), self._log_dir)
-        for child in self._running.values():
+        """Start those brokers, or all, and wait until they answer."""
+        started = {
+            node.id: Child(self._service(node), self._log_dir) for node in self.nodes if not ids or node.id in ids
+        }
+        self._running |= started
+        for child in started.values():
             child.wait_until_ready()
 
     def kill(self, id_: int) -> None:

@@ -24,6 +24,8 @@ ARROWS = {
         # Apache Kafka, as the tests start it.
         "tests.jars",
         "tests.kafka.apache_kafka",
+        "tests.kafka.follower",
+        "tests.kafka.secured",
         "benchmarks",
         "schemas",
         "kafka_io",

@@ -29,7 +29,7 @@ from schemas.topics import ACCOUNT_PLANS, ALL_TOPICS, CREDIT_MOVEMENTS, RATES, T
 from streams.offsets import MisplacedOffsetError
 from tests.integration.records import event, header, rate
 from tests.integration.stack import Stack, eventually
-from tests.kafka.brokers import BROKERS, TANSU, Kafka
+from tests.kafka.brokers import BROKERS, TANSU, Kafka, delete_topics
 
 # Tansu neither keeps nor tells what nobody has set.
 on_kafka_itself = pytest.mark.parametrize("kafka", [name for name in BROKERS if name != TANSU], indirect=True)
@@ -194,3 +194,16 @@ def test_how_many_partitions_there_are_is_looked_up_and_not_believed(kafka: Kafk
         letters = [header(message, "dlq.reason") for message in publisher.read("usage-events.dlq")]
         assert (letters, len(publisher.records(CREDIT_MOVEMENTS))) == ([], 100)
     assert exporter_settings(told_nothing).account_partitions == 24
+
+
+@on_kafka_itself
+def test_a_topic_that_not_every_broker_knows_yet_is_not_there_yet(
+    settings: Settings, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three brokers one told of a topic that was made just now, and the next one, asked for its settings, did not know it:
+    `setup` ended with a line, with everything made."""
+    make_topics(settings)
+    told = clients.topics_there(settings, [RATES, ACCOUNT_PLANS])
+    delete_topics(AdminClient({"bootstrap.servers": kafka.bootstrap_servers}), [RATES.name])
+    monkeypatch.setattr(clients, "topics_there", lambda *_: told)
+    assert list(described(settings, RATES, ACCOUNT_PLANS)) == [ACCOUNT_PLANS.name]
