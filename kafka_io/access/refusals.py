@@ -26,7 +26,7 @@ _PROOFS: Final = (
         "does not take this SASL mechanism, but {takes}: see CREDIT_KAFKA_SASL_MECHANISM",
     ),
     (
-        re.compile("SASL authentication error|SASL .*(?:failed|error)"),
+        re.compile("SASL authentication error: (?!.*(?:Local: |[Dd]isconnected))"),
         "refuses the user or its password: see CREDIT_KAFKA_SASL_USERNAME, CREDIT_KAFKA_SASL_PASSWORD and"
         " CREDIT_KAFKA_SASL_MECHANISM",
     ),

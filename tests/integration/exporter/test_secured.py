@@ -11,12 +11,15 @@ import pytest
 from credit_movements.embedded.services import answers_ok
 from credit_movements.exports.request import request_and_wait
 from credit_movements.settings import Settings, variable
-from credit_movements.setup.acls import EXPORTER, permissions, principals
+from credit_movements.setup.acls import EXPORTER, Operation, Permission, Resource, permissions, principals
 from credit_movements.setup.granting import grant
 from credit_movements.setup.provision import set_up
 from credit_movements.supervision.processes import Child, Service, running
+from schemas.topics import EXPORT_REQUESTS
 from tests.acceptance.command import COMMAND
 from tests.conftest import free_port
+from tests.integration.stack import eventually
+from tests.kafka.permissions import withdrawn
 from tests.kafka.secured import ADMIN, SecuredKafka, password_of
 
 LINK_SECRET = "a link secret of 32 bytes or more"
@@ -92,7 +95,11 @@ def test_an_export(
     secured_broker: SecuredKafka, admin: Settings, tmp_path: Path, proof: Callable[[SecuredKafka, Path], dict[str, str]]
 ) -> None:
     fields = proof(secured_broker, tmp_path)
+    reads_requests = Permission(EXPORTER, Operation.READ, Resource.TOPIC, EXPORT_REQUESTS.name)
     with exporter(fields, admin, tmp_path) as child:
+        # While it may not read it waits, and then it goes on.
+        with withdrawn(secured_broker, reads_requests):
+            eventually(lambda: "does not allow this user what it needs" in child.log_text())
         outcome = request_and_wait(admin, f"acme-{proof.__name__}", None, None, 60)
         assert outcome.notification["status"] == "completed"
         shown = child.log_text() + Path(f"/proc/{child.process_id}/cmdline").read_text()

@@ -10,14 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
-    ResourceType,
-)
 
 from credit_movements import clients
 from credit_movements.clickhouse import checked_client
@@ -32,6 +24,7 @@ from schemas.topics import USAGE_EVENTS, dead_letter_topic
 from tests.acceptance.command import run
 from tests.integration.stack import Stack, eventually
 from tests.kafka.certificates import Authority, Certificate
+from tests.kafka.permissions import withdrawn
 from tests.kafka.secured import ADMIN, STRANGER, SecuredKafka
 
 SECRET = "a-secret-that-nobody-may-see"
@@ -227,21 +220,6 @@ def test_a_missing_permission_is_named(secured_broker: SecuredKafka, allowed: Se
             check_allowed(sink, SINK)
         assert str(sinks.value) == f"Kafka does not allow this user Read of group sink: {lists}"
     check_allowed(sink, SINK)
-
-
-@contextmanager
-def withdrawn(kafka: SecuredKafka, permission: Permission) -> Iterator[None]:
-    """Without a permission, for the length of a block."""
-    which = (ResourceType[permission.resource.name], permission.name, ResourcePatternType.LITERAL)
-    whose = (f"User:{permission.user}", "*", AclOperation[permission.operation.name], AclPermissionType.ALLOW)
-    admin = kafka.admin()
-    for answer in admin.delete_acls([AclBindingFilter(*which, *whose)]).values():
-        assert len(answer.result(10)) == 1
-    try:
-        yield
-    finally:
-        for given in admin.create_acls([AclBinding(*which, *whose)]).values():
-            given.result(10)
 
 
 def test_a_rater_that_may_no_longer_write_waits_and_goes_on(

@@ -81,3 +81,28 @@ def test_a_broker_that_is_away_is_told_of_once() -> None:
 def test_a_line_of_ours_always_passes(log: Log, room: str) -> None:
     assert log.shown("away", f"{room}.outages") is not None
     assert log.shown("away", f"{room}.outages") is not None
+
+
+_SHOWS_A_URL = """
+import logging
+from credit_movements.commands import main
+URL = "http://user:a-secret@host/x"
+def balance() -> None:
+    try:
+        raise ValueError(URL)
+    except ValueError:
+        logging.getLogger("sinks").exception("at %s", URL)
+    raise KeyError(URL)
+main.app = balance
+main.main()
+"""
+
+
+def test_neither_a_log_line_nor_a_traceback_shows_the_password_of_a_url() -> None:
+    # Of a script in a file the traceback would show the line itself.
+    ended = subprocess.run([sys.executable, "-c", _SHOWS_A_URL], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "sinks: at http://host/x" in ended.stderr
+    assert "ValueError: http://host/x" in ended.stderr
+    assert "KeyError: 'http://host/x'" in ended.stderr
+    assert "a-secret" not in ended.stderr + ended.stdout

@@ -1,9 +1,11 @@
 """librdkafka's words for a refusal, as it said them in trials, become a line that names a setting or what is lacking."""
 
+from pathlib import Path
+
 import pytest
 from confluent_kafka import KafkaError
 
-from kafka_io.access.refusals import is_unauthorized, refused_proof, told
+from kafka_io.access.refusals import PAGE, is_unauthorized, refused_proof, told
 
 AT = "sasl_ssl://127.0.0.1:9093/bootstrap: "
 
@@ -60,7 +62,25 @@ def test_a_missing_acl(code: int, what: str) -> None:
     )
 
 
-def test_an_outage_is_told_in_kafkas_own_words() -> None:
-    error = KafkaError(KafkaError._TRANSPORT, f"{AT}Connect failed: Connection refused")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Connect failed: Connection refused",
+        # As librdkafka said it when its connection was cut in the middle: no proof was refused.
+        "SASL authentication error: SaslAuthenticateRequest failed: Local: Broker transport failure (after 0ms in state DOWN)",
+    ],
+)
+def test_an_outage_is_told_in_kafkas_own_words(said: str) -> None:
+    error = KafkaError(KafkaError._AUTHENTICATION, AT + said)
     assert refused_proof(error) is None
-    assert told(error) == f"{AT}Connect failed: Connection refused"
+    assert told(error) == AT + said
+
+
+def test_the_page_that_lines_point_to_explains_each_of_them() -> None:
+    page = (Path(__file__).parents[4] / PAGE).read_text()
+    beginnings = [
+        "refuses the user or its password",
+        "does not take this SASL mechanism",
+        "wants a certificate of its clients",
+    ]
+    assert [each for each in beginnings if f"| `Kafka {each}" not in page] == []
