@@ -96,7 +96,8 @@ class Settings(KafkaSettings):
     )
     export_link_ttl: Duration = Field(timedelta(days=7), description="how long a download link works")
     export_storage_public_endpoint: Text = Field(
-        None, description="of s3:// as customers reach it; default: as we do; none: files go through the exporter"
+        None,
+        description="of s3:// or az:// as customers reach it; default: as we do; none: files go through the exporter",
     )
     export_presigned_ttl: Duration = Field(
         timedelta(minutes=5),

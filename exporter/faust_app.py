@@ -10,7 +10,7 @@ Trials showed what Faust 0.15 really does. This follows from it here:
 - Environment variables without a prefix (`WEB_PORT`, `BROKER_URL`, ...) win over settings made in code. So Faust gets an empty
   environment.
 - Its producer is not started: a notification needs a clear answer, and an exact timestamp (see `notify.publisher`).
-- Its own pages are left out, since its `/` always says OK. It writes no access log, which would show the links.
+- Its own pages are left out, since its `/` always says OK. The others are served with bounds (see `web.limits`).
 - Its consumer fails where Kafka withdraws a permission. Ours waits (`_PatientThread`).
 - Its consumer fails where Kafka is not there yet. So a gate of ours waits for Kafka first; the pages are up by then.
 """
@@ -22,7 +22,7 @@ from datetime import timedelta
 from typing import Any
 
 import faust
-from aiohttp.web import Application, AppRunner
+from aiohttp.web import Application
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from faust.app.base import BootStrategy
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
@@ -32,6 +32,7 @@ from faust.web.drivers.aiohttp import Web
 from mode import Service, ServiceT
 
 from exporter.settings import ExporterSettings
+from exporter.web.limits import MOST_BODY_BYTES, Connections, LimitedSite, limited_runner, most_connections
 from kafka_io.access.refusals import PAGE
 from kafka_io.access.security import PythonSecurity
 from kafka_io.client_properties import CLIENT_ID
@@ -120,7 +121,7 @@ class ExporterApp(faust.App):
         super().__init__(names.real(GROUP_ID), **_options(settings))
         self.gate = _Gate(kafka_is_there)
         self.has_joined = False
-        self.pages = _only_our_pages(self.web)
+        self.pages = _only_our_pages(self.web, settings)
         topic = self.topic(
             names.real(EXPORT_REQUESTS.name), key_serializer="raw", value_serializer="raw", internal=False
         )
@@ -150,11 +151,14 @@ class ExporterApp(faust.App):
         self.has_joined = False
 
 
-def _only_our_pages(web: Any) -> Application:
+def _only_our_pages(web: Any, settings: ExporterSettings) -> Application:
     assert isinstance(web, Web)
     web.blueprints = BlueprintManager([])
-    # Faust's own runner waits a minute for downloads under way when it stops.
-    web._runner = AppRunner(web.web_app, access_log=None, shutdown_timeout=_FINISH_DOWNLOADS_SECONDS)
+    # Faust's own runner waits a minute for downloads under way when it stops, and its site has no bounds.
+    web._runner = runner = limited_runner(web.web_app, _FINISH_DOWNLOADS_SECONDS)
+    connections = Connections(most_connections())
+    connections.bound(web.web_app)
+    web._transport_handlers = {"tcp": lambda: LimitedSite(runner, settings.http_host, settings.http_port, connections)}
     return web.web_app
 
 
@@ -177,6 +181,7 @@ def _options(settings: ExporterSettings) -> dict[str, Any]:
         "table_standby_replicas": 0,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
+        "web_application_options": {"client_max_size": MOST_BODY_BYTES},
         "web_bind": settings.http_host,
         "web_port": settings.http_port,
         "web_tables_enabled": False,

@@ -20,7 +20,7 @@ from schemas.avro_schemas import fields_of, parsed_schema, schema_text, with_fie
 from schemas.columnar.datums import Field, read_datums
 from schemas.columnar.joined import Ints
 from schemas.dead_letters import Reason
-from schemas.registry import SubjectSchemas
+from schemas.registry import RegistryUnavailableError, SubjectSchemas
 from schemas.topics import Topic
 
 _ROWS_OF_ONE_THREAD = 5_000
@@ -142,8 +142,21 @@ class RecordCodec:
         """Schema id → schema text, of the ids that belong to this subject."""
         # An unknown id may have been registered a moment ago. One question to the registry is enough, however many there are.
         if not self._known.keys() >= set(schema_ids):
-            self._known = self._schemas.versions(self._topic.subject)
+            self._known = self._checked_versions()
         return {schema_id: self._known[schema_id] for schema_id in schema_ids if schema_id in self._known}
+
+    def _checked_versions(self) -> dict[int, str]:
+        """What the registry has of the subject. One that has lost our own schema, or is another one, says nothing about others:
+        it would make dead letters of good records."""
+        versions = self._schemas.versions(self._topic.subject)
+        if self._own_id is None:
+            self._own_id = self._schemas.id_of(self._topic.subject, self._own_text)
+        if self._own_id not in versions:
+            raise RegistryUnavailableError(
+                f"the schema registry has lost {self._topic.record} of {self._topic.subject}, or never had it:"
+                " run `credit-movements setup`, or put the registry back"
+            )
+        return versions
 
     def _read_plain(self, value: bytes | None) -> dict[str, Any] | None:
         """The record of a value in our own encoding, by a schema that is known already; None for any other value."""

@@ -13,8 +13,12 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
+from credit_movements.settings import Settings
+from credit_movements.setup.provision import register_subjects
 from credit_movements.supervision.processes import running
 from sinks.write.migrations import apply_migrations
+from tests.apicurio.server import apicurio_registry, registry_url
+from tests.azure.server import AzureServer, azure_server
 from tests.clickhouse import cluster
 from tests.clickhouse.databases import own_database
 from tests.jars import NoJarsError, not_tested_on
@@ -29,16 +33,10 @@ hypothesis_settings.load_profile("no deadline")
 # In front of all names where a test has a brand of its own.
 PREFIX = "acme.eu-"
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
-# What a test asks for by fixture or parameter that needs a JVM, a browser, LibreOffice or Prometheus.
+# What a test asks for by fixture or parameter that needs a JVM, Node, a browser, LibreOffice or Prometheus.
 PROGRAMS = {
-    APACHE_KAFKA,
-    "apache_broker",
-    "apache_kafka_alone",
-    "secured_broker",
-    "s3",
-    "browser",
-    "spreadsheet",
-    "promtool",
+    *(APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "secured_broker"),
+    *("s3", "azure", "apicurio", "apicurio_alone", "browser", "spreadsheet", "promtool"),
 }
 
 
@@ -178,6 +176,28 @@ def s3(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Se
             yield server
     except NoJarsError as error:
         not_tested_on("an S3 server", str(error))
+
+
+@pytest.fixture(scope="session")
+def azure(log_dir: Path) -> Iterator[AzureServer]:
+    """Azure's emulator with one container. It is shared: use folders of your own. Without Node: as Apache Kafka."""
+    try:
+        with azure_server(log_dir) as server:
+            yield server
+    except NoJarsError as error:
+        not_tested_on("Azure's emulator", str(error))
+
+
+@pytest.fixture(scope="session")
+def apicurio(log_dir: Path) -> Iterator[str]:
+    """The URL of Apicurio's registry, in which `setup` has registered the contract's schemas. It is shared: change none of
+    their subjects. Without a JVM and Maven: as Apache Kafka."""
+    try:
+        with apicurio_registry(log_dir) as port:
+            register_subjects(Settings(schema_registry_url=registry_url(port)))
+            yield registry_url(port)
+    except NoJarsError as error:
+        not_tested_on("Apicurio Registry", str(error))
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 from kafka_io.errors import Outage, UserError
 
 _CLOUDS = ("s3", "gs", "az")
+# Those that can be reached at an address of one's own.
+_WITH_ENDPOINT = ("s3://", "az://")
 _SCHEMES = ("file", "memory", *_CLOUDS)
 # The names of S3's directory buckets end so. They list names in no order, so `first_behind` would not work.
 _UNORDERED_BUCKET = "--x-s3"
@@ -100,13 +102,16 @@ class ExportStorage:
     def open(cls, url: str, public_endpoint: str | None = None) -> "ExportStorage":
         """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError.
 
-        `public_endpoint` is the address of an S3 storage for customers, where it differs from ours: presigned URLs name it.
+        `public_endpoint` is the address of an S3 or Azure storage for customers, where it differs from ours: presigned URLs
+        name it.
         """
         if public_endpoint in (None, NO_PUBLIC_ENDPOINT):
             store = object_store(url)
             return cls(store, None if public_endpoint else store)
-        if not url.startswith("s3://"):
-            raise StorageUrlError(f"{url}: a public endpoint can only be given for s3://")
+        if not url.startswith(_WITH_ENDPOINT):
+            raise StorageUrlError(
+                f"{url}: a public endpoint can only be given for s3:// and az://; `none` would do for all"
+            )
         if not public_endpoint.startswith(("http://", "https://")):
             raise StorageUrlError(f"{public_endpoint}: not a public endpoint; https://storage.example.com would be one")
         return cls(object_store(url), object_store(url, endpoint=public_endpoint))
@@ -172,14 +177,14 @@ class ExportStorage:
     def first_behind(self, key: str) -> str | None:
         """The first name after `key` in its folder, in the order of names; None where there is none.
 
-        A cloud lists names in order and begins at a given one, so one request is enough, however many objects there are.
+        A cloud lists names in order and begins at a given one, so one request is enough, however many objects there are. One
+        that does not know where to begin (Azurite, older Azure) lists the folder from its first name: we look on.
         """
         with _outages_named():
             listed = obstore.list(self._store, key.rpartition("/")[0], offset=key, chunk_size=1)
-            if self._folder is None:
-                return next((meta["path"] for chunk in listed for meta in chunk), None)
+            behind = (meta["path"] for chunk in listed for meta in chunk if meta["path"] > key)
             # A local disk lists names in an order of its own.
-            return min((meta["path"] for chunk in listed for meta in chunk), default=None)
+            return next(behind, None) if self._folder is None else min(behind, default=None)
 
     def size_bytes(self, key: str) -> int | None:
         """The length of an object, or None where there is none."""
@@ -200,6 +205,9 @@ class ExportStorage:
         cloud, or customers cannot reach it."""
         if self._public_store is None:
             return None
+        if isinstance(self._public_store, AzureStore):
+            # Azure signs for reading, by whatever method; obstore signs HEAD for nothing.
+            method = "GET"
         with _outages_named():
             return obstore.sign(self._public_store, method, key, lifetime)
 

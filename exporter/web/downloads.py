@@ -6,6 +6,7 @@ is signed at that moment and works for some minutes. So a link works as long as 
 own credentials are.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from exporter.web.conditions import UnsatisfiableRangeError, asked_part, unmet_p
 
 logger = logging.getLogger(__name__)
 
-_ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
+# A reader who takes less than a slice in so long is gone, or holds the connection on purpose.
+_SLICE_BYTES = 256 * 1024
+_SLICE_SECONDS = 60.0
 _STATUS_OF = {LinkRefusal.ALTERED: 403, LinkRefusal.EXPIRED: 410}
 _GONE = "This file does not exist. Please export again."
 _DELETED = "This file has been deleted. Please export again."
@@ -39,16 +42,22 @@ class _Elsewhere:
 
 class DownloadPage:
     """`now_micros`: microseconds since the epoch, UTC. `presigned_ttl`: how long the URLs of the storage work to which clicks
-    are redirected."""
+    are redirected. A reader has `slice_seconds` for each 256 KiB."""
 
     def __init__(
-        self, storage: ExportStorage, links: LinkSigner, now_micros: Callable[[], int], presigned_ttl: timedelta
+        self,
+        storage: ExportStorage,
+        links: LinkSigner,
+        now_micros: Callable[[], int],
+        presigned_ttl: timedelta,
+        slice_seconds: float = _SLICE_SECONDS,
     ) -> None:
         self._storage = storage
         self._records = ExportRecords(storage)
         self._links = links
         self._now_micros = now_micros
         self._presigned_ttl = presigned_ttl
+        self._slice_seconds = slice_seconds
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """200, 206 or 304 as RFC 9110 has them, or 302 to the storage; 403 a link that was altered, 404 no file, 410 expired or
@@ -88,15 +97,15 @@ class DownloadPage:
         self, request: web.Request, link: Link, found: FoundFile | _Elsewhere | web.Response
     ) -> web.StreamResponse:
         if isinstance(found, _Elsewhere):
-            return web.Response(status=302, headers={**_ALWAYS, "Location": found.url})
+            return web.Response(status=302, headers={"Location": found.url})
         return await self._file(request, link, found) if isinstance(found, FoundFile) else found
 
     async def _file(self, request: web.Request, link: Link, file: FoundFile) -> web.StreamResponse:
-        headers = {**_ALWAYS, **file_headers(link.file_name), "Accept-Ranges": "bytes"}
+        headers = {**file_headers(link.file_name), "Accept-Ranges": "bytes"}
         if file.etag is not None:
             headers["ETag"] = file.etag
             if (status := unmet_precondition(request, file.etag)) is not None:
-                return web.Response(status=status, headers={**_ALWAYS, "ETag": file.etag})
+                return web.Response(status=status, headers={"ETag": file.etag})
         try:
             part = asked_part(request, file.etag, file.size_bytes)
         except UnsatisfiableRangeError:
@@ -119,15 +128,29 @@ class DownloadPage:
         piece = await anext(pieces, b"")
         await response.prepare(request)
         try:
-            await response.write(piece)
+            await self._write(response, piece)
             async for piece in pieces:
-                await response.write(piece)
+                await self._write(response, piece)
+            async with asyncio.timeout(self._slice_seconds):
+                await response.write_eof()
+        except TimeoutError:
+            logger.warning(
+                "a download broke off: its reader took less than %d KiB in %g s",
+                _SLICE_BYTES // 1024,
+                self._slice_seconds,
+            )
+            _break_off(request)
         except StorageUnavailableError as error:
             logger.warning("a download broke off: %s", error)
             _break_off(request)
         except ConnectionError:
             logger.info("a download was broken off by the reader")
         return response
+
+    async def _write(self, response: web.StreamResponse, piece: bytes) -> None:
+        for begin in range(0, len(piece), _SLICE_BYTES):
+            async with asyncio.timeout(self._slice_seconds):
+                await response.write(memoryview(piece)[begin : begin + _SLICE_BYTES])
 
 
 def _break_off(request: web.Request) -> None:
@@ -137,4 +160,4 @@ def _break_off(request: web.Request) -> None:
 
 
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers={**_ALWAYS, **(headers or {})})
+    return web.Response(status=status, text=text + "\n", headers=headers)

@@ -10,6 +10,18 @@ from exporter.web.downloads import DownloadPage
 from exporter.web.readiness import Readiness, ReadinessCheck
 from exporter.web.status_page import StatusPage
 
+# Of every answer, unless its page says otherwise. A link is a secret: no copy of an answer is kept, and no other site is told
+# where the reader came from. None of our pages but the dashboard's loads anything, or belongs into a frame.
+_ALWAYS = {
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+# aiohttp would name itself, Python and their versions.
+_SERVER = "credit-movements"
+
 
 def add_pages(
     app: web.Application,
@@ -39,5 +51,12 @@ def add_pages(
         ("/downloads/{link:.*}", downloads.answer),
     ):
         app.router.add_get(path, page)
+    app.on_response_prepare.append(_add_headers)
     if status is not None:
         app.router.add_get("/exports/{account:.*}", status.answer)
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    for name, text in _ALWAYS.items():
+        response.headers.setdefault(name, text)
+    response.headers["Server"] = _SERVER

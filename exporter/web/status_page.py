@@ -19,7 +19,6 @@ from schemas.ids import MOST_ID_CHARACTERS
 
 logger = logging.getLogger(__name__)
 
-_ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # One segment and nothing after it: a slash in an account id comes as %2F.
 _TARGET = re.compile(r"/exports/([^/?#]+)")
 _RETRY_SECONDS = "5"
@@ -64,6 +63,4 @@ def _account_id(encoded: str) -> str | None:
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
     text = json.dumps(body, ensure_ascii=False)
-    return web.Response(
-        status=status, text=text, content_type="application/json", headers={**_ALWAYS, **(headers or {})}
-    )
+    return web.Response(status=status, text=text, content_type="application/json", headers=headers)

@@ -14,6 +14,7 @@ import schemas
 from schemas import datum, wire
 from schemas.avro_schemas import fields_of, parsed_schema, schema_text
 from schemas.codec import Decoded, RecordCodec, UndecodableError, UnregisteredSchemaError
+from schemas.registry import RegistryUnavailableError
 from schemas.topics import RECORD_TOPICS, USAGE_EVENTS, topic_named
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
@@ -281,3 +282,16 @@ def test_one_bad_message_in_a_thousand_leaves_999() -> None:
     decoded = CODEC.decode(values)
     assert decoded.rows["quantity"].to_list() == [number for number in range(1000) if number != 345]
     assert [refusal.row for refusal in decoded.refusals] == [345]
+
+
+def test_a_registry_that_lost_our_own_schema_makes_no_dead_letters() -> None:
+    registry = RegisteredSchemas()
+    codec = RecordCodec(USAGE_EVENTS, registry)  # type: ignore[arg-type]
+    known = codec.encode_one(EVENT)
+    unknown = b"\0\0\0\1\0" + known[5:]
+    assert [refusal.reason for refusal in codec.decode([known, unknown]).refusals] == ["unknown_schema"]
+    registry.versions = lambda _: {}  # type: ignore[method-assign]
+    with pytest.raises(RegistryUnavailableError, match="credit-movements setup"):
+        codec.decode([unknown])
+    # What is known stays known meanwhile.
+    assert codec.decode([known]).refusals == []

@@ -15,13 +15,13 @@ from exporter.request.window import Period
 from exporter.storage.keys import ExportKeys
 from exporter.storage.objects import ExportStorage
 from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
-from tests.s3.storages import storage_of_kind
+from tests.s3.storages import KINDS, storage_of_kind
 
 DAY_MICROS = 24 * 3600 * 1_000_000
 NOW_MICROS = time.time_ns() // 1000
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture(params=KINDS)
 def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportStorage:
     return storage_of_kind(request, monkeypatch, f"file://{tmp_path}")
 

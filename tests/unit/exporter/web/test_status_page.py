@@ -97,14 +97,14 @@ def test_without_the_token_there_is_no_answer(server: Server, authorization: str
     code, headers, body = server.get("/exports/acme", authorization)
     assert code == 401
     assert headers["WWW-Authenticate"].startswith("Bearer")
-    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cache-Control"] == "private, no-store"
     assert "account_id" not in body
 
 
 def test_the_answer_is_kept_nowhere(server: Server) -> None:
     code, headers, body = server.get("/exports/acme")
     assert (code, body["account_id"]) == (200, "acme")
-    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("private, no-store", "nosniff")
     assert headers["Content-Type"].startswith("application/json")
 
 

@@ -7,11 +7,11 @@ import pytest
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from exporter.storage.objects import object_store
-from tests.s3.server import S3Server
+from tests.s3.storages import KINDS, CloudServer
 from tests.unit.streams.dedup.snapshot_world import World
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture(params=KINDS)
 def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     storage: ObjectStore
     if request.param == "memory":
@@ -19,7 +19,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     elif request.param == "file":
         storage = LocalStore(tmp_path / "storage", mkdir=True)
     else:
-        server: S3Server = request.getfixturevalue("s3")
+        server: CloudServer = request.getfixturevalue(request.param)
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         storage = object_store(f"{server.url}/{uuid.uuid4()}")

@@ -1,0 +1,1 @@
+"""A schema registry as production has it, for the tests: Apicurio, and a front with TLS and a password before it."""

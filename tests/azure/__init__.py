@@ -1,0 +1,1 @@
+"""Azure's blob storage, as its maker's emulator has it, for the tests."""

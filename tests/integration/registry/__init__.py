@@ -1,0 +1,1 @@
+"""Setup and workers against a schema registry as production has it."""
