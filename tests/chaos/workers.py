@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from credit_movements.settings import Settings, variable
+from credit_movements.settings import Settings
 from credit_movements.supervision.processes import Child, Service
+from tests.environment import environment_of
 
 STOP_SECONDS = 15.0
 # What a worker logs when it has got partitions.
@@ -16,15 +17,6 @@ _AT_WORK = {
     "sink": "reading credit-movements, partitions [",
     "export": "reading export-requests, partitions [",
 }
-
-
-def environment_of(settings: Settings) -> dict[str, str | None]:
-    """The variables that give a process these settings and no others."""
-    variables: dict[str, str | None] = {name: None for name in os.environ if name.startswith("CREDIT_")}
-    for field in settings.model_fields_set:
-        value = getattr(settings, field)
-        variables[variable(field)] = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
-    return variables
 
 
 def with_code_of(folder: Path) -> dict[str, str]:

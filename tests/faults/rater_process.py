@@ -1,6 +1,5 @@
 """A rater as a process of its own, which can be given a disk that is full: `python -m ... MAX_IN_MEMORY LARGEST_FILE`."""
 
-import os
 import resource
 import sys
 import urllib.request
@@ -10,9 +9,10 @@ from pathlib import Path
 import streams.dedup.stores
 from credit_movements.commands.main import main
 from credit_movements.embedded.ports import free_port
-from credit_movements.settings import Settings, variable
+from credit_movements.settings import Settings
 from credit_movements.supervision.processes import Child, Service
 from streams.dedup.store import DedupStore
+from tests.environment import environment_of
 
 _FIELDS = ("kafka_bootstrap_servers", "kafka_session_timeout_ms", "schema_registry_url", "data_dir", "topic_partitions")
 STOP_SECONDS = 15.0
@@ -25,11 +25,11 @@ class RaterProcess(Child):
         self, settings: Settings, log_dir: Path, max_in_memory: int = 250_000, largest_file_bytes: int = 10**9
     ) -> None:
         self.port = free_port()
-        environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("CREDIT_")}
-        environment |= {variable(name): str(getattr(settings, name)) for name in _FIELDS}
-        environment |= {variable("rater_http_port"): str(self.port), variable("rater_id"): "test"}
+        given = Settings(
+            **{name: getattr(settings, name) for name in _FIELDS}, rater_http_port=self.port, rater_id="test"
+        )
         command = (sys.executable, "-m", "tests.faults.rater_process", str(max_in_memory), str(largest_file_bytes))
-        super().__init__(Service("rater-of-faults", command, environment), log_dir)
+        super().__init__(Service("rater-of-faults", command, environment_of(given)), log_dir)
 
     def count(self, metric: str) -> float:
         """The sum of a counter over its labels."""

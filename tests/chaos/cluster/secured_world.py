@@ -15,8 +15,8 @@ from credit_movements import clickhouse
 from credit_movements.settings import Settings
 from schemas.topics import ACCOUNT_PLANS, RATES, Topic
 from tests.chaos import load
-from tests.chaos.workers import environment_of
 from tests.chaos.world import World
+from tests.environment import environment_of
 from tests.integration.stack import Stack
 from tests.kafka.secured import ADMIN, SecuredKafka
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from credit_movements.settings import Settings, variable
+from credit_movements.settings import Settings
 from credit_movements.supervision.processes import Child, Service
+from tests.environment import environment_of
 from tests.integration.stack import eventually
 
 STOP_SECONDS = 15.0
@@ -33,9 +34,7 @@ class RaterProcess(Child):
         )
         own = {"rater_id": name, "data_dir": settings.data_dir / (folder or name)}
         given = settings.model_copy(update=own)
-        environment: dict[str, str | None] = {each: None for each in os.environ if each.startswith("CREDIT_")}
-        environment |= {variable(field): str(getattr(given, field)) for field in given.model_fields_set}
-        super().__init__(Service(name, (sys.executable, "-m", *module), environment), log_dir)
+        super().__init__(Service(name, (sys.executable, "-m", *module), environment_of(given)), log_dir)
 
     def log(self) -> str:
         return self.log_path.read_text()
