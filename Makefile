@@ -27,7 +27,11 @@ soak: $(READY)
 	CREDIT_TEST_KILL_CYCLES=500 CREDIT_TEST_MUTATIONS=3000000 CREDIT_TEST_CLICKHOUSE_AWAY_SECONDS=60 $(BIN)/python -m pytest \
 		tests/chaos/test_random_kills.py tests/unit/schemas/columnar/test_datums.py tests/faults/test_clickhouse_faults.py
 
-check: lint types docs deployment test thorough
+# What needs no server goes two at a time; the tests take all processors themselves.
+check:
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types docs deployment
+	$(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory thorough
 
 lint: $(READY)
 	$(BIN)/ruff check .

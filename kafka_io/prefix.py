@@ -102,6 +102,9 @@ class PrefixedConsumer(Consumer):
         done: Any = super().commit(offsets=_real(self._names, offsets), asynchronous=asynchronous)  # type: ignore[call-overload]
         return None if done is None else self._of_contract(done)
 
+    def assignment(self) -> list[PartitionOffset]:
+        return self._of_contract(super().assignment())
+
     def position(self, partitions: list[PartitionOffset]) -> list[PartitionOffset]:
         return self._of_contract(super().position(_real(self._names, partitions)))
 

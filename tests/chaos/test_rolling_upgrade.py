@@ -18,7 +18,7 @@ from tests.chaos.oracle import assert_each_event_counted_once
 from tests.chaos.workers import Worker
 from tests.chaos.world import World
 
-EVENTS_PER_SECOND = 150
+EVENTS_PER_SECOND = 50
 SIDE_BY_SIDE_SECONDS = 1.0
 _AT_WORK_WITHIN_SECONDS = 60.0
 

@@ -114,7 +114,7 @@ def clock_in_the_rating(patch: pytest.MonkeyPatch) -> None:
 def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
     def write(rater: Any, batch: Any, outcomes: Any, *more: Any) -> None:
         stores, moved = rater._assignment.stores, outcomes.moved
-        standing = {number: store.reached_offset for number, store in stores._stores.items()}
+        standing = {number: store.reached_offset for number, store in stores._ready.items()}
         ids, content = id_hashes(batch.events)[moved], content_hashes(batch.events)[moved]
         partitions, occurred_at = (outcomes.movements[name].to_numpy() for name in ("source_partition", "occurred_at"))
         stores.remember(partitions, ids, content, occurred_at, standing)

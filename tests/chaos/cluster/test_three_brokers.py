@@ -28,7 +28,7 @@ from tests.kafka.brokers import without_apache_kafka
 from tests.kafka.follower import Follower
 from tests.kafka.secured import SecuredKafka, secured_kafka
 
-EVENTS_PER_SECOND = 200
+EVENTS_PER_SECOND = 60
 _SECONDS = 120.0
 # Kafka gives a silent broker up after 9 s; the rest is what its partitions' new leaders and our workers take.
 _GOES_ON_WITHIN_SECONDS = 60.0
