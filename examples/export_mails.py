@@ -120,17 +120,14 @@ def _completed(notification: Mapping[str, Any]) -> Content:
     return Content(
         subject=f"Your credit movements are ready: {period}",
         before=[f"Your export has every charge and top-up of account {one_line(notification['account_id'])}."],
-        button="Download Export",
-        url=notification["download_url"],
+        button="Download Export", url=notification["download_url"],
         after=[
-            f"Period: {period} ({zone.key})",
-            f"File: {one_line(notification['file_name'])}",
-            f"Movements: {notification['row_count']:,}",
-            f"Size: {told_size(notification['size_bytes'])}",
+            f"Period: {period} ({zone.key})", f"File: {one_line(notification['file_name'])}",
+            f"Movements: {notification['row_count']:,}", f"Size: {told_size(notification['size_bytes'])}",
             f"The link works until {_day(expires)}, {expires:%H:%M (%Z)}.",
             "Whoever has it can open the file: do not pass it on.",
         ],
-    )
+    )  # fmt: skip
 
 
 def _failed(notification: Mapping[str, Any], dashboard_url: str) -> Content:
@@ -139,14 +136,11 @@ def _failed(notification: Mapping[str, Any], dashboard_url: str) -> Content:
     of_period = f" from {_period(notification, zone)} ({zone.key})" if notification["period_from"] else ""
     return Content(
         subject="Your export did not work: please try again",
-        before=[
-            f"The export of account {one_line(notification['account_id'])}{of_period} could not be finished.",
-            one_line(notification["error_message"] or NO_REASON),
-        ],
-        button="Try again from the Dashboard",
-        url=dashboard_url,
+        before=[f"The export of account {one_line(notification['account_id'])}{of_period} could not be finished.",
+                one_line(notification["error_message"] or NO_REASON)],
+        button="Try again from the Dashboard", url=dashboard_url,
         after=["Nothing was charged and nothing was changed."],
-    )
+    )  # fmt: skip
 
 
 def one_line(text: str) -> str:
@@ -219,16 +213,20 @@ class Mailer:
         return eml
 
 
+def read(file: Path | None) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file else {}
+
+
 def run(options: argparse.Namespace, stop: threading.Event) -> None:
     """Read until stopped, or with --once to the end of the topic. Raises KafkaException, SchemaRegistryError, HTTPError."""
-    addresses = json.loads(options.addresses.read_text(encoding="utf-8")) if options.addresses else {}
-    mailer = Mailer(options.folder, addresses, options.sender, options.dashboard_url, options.smtp)
-    registry = SchemaRegistryClient({"url": options.schema_registry})
+    mailer = Mailer(options.folder, read(options.addresses), options.sender, options.dashboard_url, options.smtp)
+    registry = SchemaRegistryClient({"url": options.schema_registry, **read(options.registry_config)})
     decode = AvroDeserializer(registry, conf={"subject.name.strategy.type": "TOPIC"})
     consumer = Consumer(
         {
-            "bootstrap.servers": options.bootstrap_servers, "group.id": options.group, "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed", "enable.auto.commit": False, "enable.partition.eof": True,
+            "bootstrap.servers": options.bootstrap_servers, **read(options.config), "group.id": options.group,
+            "auto.offset.reset": "earliest", "isolation.level": "read_committed", "enable.auto.commit": False,
+            "enable.partition.eof": True,
         }
     )  # fmt: skip
     unfinished = _begin(consumer, options.once)
@@ -275,6 +273,8 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--bootstrap-servers", default="127.0.0.1:19092", help="Kafka")
     parser.add_argument("--schema-registry", default="http://127.0.0.1:18081", help="schema registry")
+    parser.add_argument("--config", type=Path, help="JSON file: librdkafka's properties, as for TLS and a password")
+    parser.add_argument("--registry-config", type=Path, help="JSON file: properties of the registry's client")
     parser.add_argument("--group", default="export-mails", help="consumer group")
     parser.add_argument("--folder", type=Path, default=Path("mails"), help="where .eml and .html files go")
     parser.add_argument("--once", action="store_true", help="read to the end of the topic, and end")
@@ -291,7 +291,7 @@ def main(arguments: list[str]) -> None:
     try:
         run(options, stop)
     except (SchemaRegistryError, HTTPError) as error:
-        sys.exit(f"export_mails: the schema registry {options.schema_registry} does not answer: {error}")
+        sys.exit(f"export_mails: schema registry {options.schema_registry.rpartition('@')[2]}: {error}")
     except (KafkaException, OSError, smtplib.SMTPException) as error:
         sys.exit(f"export_mails: {error}")
 

@@ -13,12 +13,14 @@ transaction.
 """
 
 import argparse
+import json
 import signal
 import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -69,13 +71,15 @@ def one_line(text: str) -> str:
 def follow(options: argparse.Namespace, stop: threading.Event) -> Balances:
     """Read until stopped, or with --once to the end of the log. Raises KafkaException."""
     decode = AvroDeserializer(
-        SchemaRegistryClient({"url": options.schema_registry}), conf={"subject.name.strategy.type": "TOPIC"}
+        SchemaRegistryClient({"url": options.schema_registry, **options.registry_config}),
+        conf={"subject.name.strategy.type": "TOPIC"},
     )
     consumer = Consumer(
         {
             "bootstrap.servers": options.bootstrap_servers,
             # librdkafka wants a name; without subscribing and committing, there is no group.
             "group.id": "follow-movements",
+            **options.config,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -103,12 +107,26 @@ def follow(options: argparse.Namespace, stop: threading.Event) -> Balances:
     return balances
 
 
+def properties(path: str) -> dict[str, Any]:
+    """A client's properties from a JSON file: passwords stand there, and not in the arguments of a process."""
+    try:
+        return dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from None
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--bootstrap-servers", default="127.0.0.1:19092", help="Kafka")
     parser.add_argument("--schema-registry", default="http://127.0.0.1:18081", help="schema registry")
+    parser.add_argument(
+        "--config", type=properties, default={}, help="JSON file: librdkafka's properties for TLS and SASL"
+    )
+    parser.add_argument(
+        "--registry-config", type=properties, default={}, help="JSON file: the registry client's properties"
+    )
     parser.add_argument("--once", action="store_true", help="read to the end of the log, print all balances, and end")
     options = parser.parse_args(arguments)
     stop = threading.Event()

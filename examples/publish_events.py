@@ -16,6 +16,7 @@ import sys
 import time
 import uuid
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer
@@ -36,13 +37,11 @@ DELIVERY_SECONDS = 30
 class Publisher:
     """Publishes to one Kafka. It takes each topic's schema from the registry once, and registers none."""
 
-    def __init__(self, bootstrap_servers: str, registry: SchemaRegistryClient) -> None:
+    def __init__(self, config: dict[str, Any], registry: SchemaRegistryClient) -> None:
         self._registry = registry
         self._encoders: dict[str, AvroSerializer] = {}
         # librdkafka's default partitioner is another one: with it, events would be refused as `wrong_partition`.
-        self._producer = Producer(
-            {"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "enable.idempotence": True}
-        )
+        self._producer = Producer({**config, "partitioner": "murmur2_random", "enable.idempotence": True})
 
     def publish(self, topic: str, event: dict[str, Any]) -> None:
         """Return when Kafka has the event. Raises KafkaException where it has not, or where nobody knows."""
@@ -65,7 +64,11 @@ class Publisher:
             self._encoders[topic] = AvroSerializer(
                 self._registry,
                 schema,
-                conf={"auto.register.schemas": False, "subject.name.strategy.type": "TOPIC"},
+                conf={
+                    "auto.register.schemas": False,
+                    "use.latest.version": True,
+                    "subject.name.strategy.type": "TOPIC",
+                },
             )
         return self._encoders[topic]
 
@@ -132,12 +135,26 @@ def event_of(options: argparse.Namespace, occurred_at: int, event_id: str) -> tu
     )
 
 
+def properties(path: str) -> dict[str, Any]:
+    """A client's properties from a JSON file: passwords stand there, and not in the arguments of a process."""
+    try:
+        return dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from None
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     made.add_argument("--bootstrap-servers", default="127.0.0.1:19092", help="Kafka")
     made.add_argument("--schema-registry", default="http://127.0.0.1:18081", help="schema registry")
+    made.add_argument(
+        "--config", type=properties, default={}, help="JSON file: librdkafka's properties for TLS and SASL"
+    )
+    made.add_argument(
+        "--registry-config", type=properties, default={}, help="JSON file: the registry client's properties"
+    )
     made.add_argument("--account", required=True, help="account id")
     made.add_argument("--type", default="call", help="usage type that has a rate: call, sms, whatsapp, mms, ...")
     made.add_argument("--quantity", type=int, default=60, help="whole seconds, fragments or messages")
@@ -152,10 +169,10 @@ def main(arguments: list[str]) -> None:
     options = parser().parse_args(arguments)
     topic, event = event_of(options, time.time_ns() // 1000, options.event_id or str(uuid.uuid4()))
     try:
-        registry = SchemaRegistryClient({"url": options.schema_registry})
-        Publisher(options.bootstrap_servers, registry).publish(topic, event)
+        registry = SchemaRegistryClient({"url": options.schema_registry, **options.registry_config})
+        Publisher({"bootstrap.servers": options.bootstrap_servers, **options.config}, registry).publish(topic, event)
     except (SchemaRegistryError, HTTPError) as error:
-        sys.exit(f"publish_events: schema registry {options.schema_registry}: {error}")
+        sys.exit(f"publish_events: schema registry {options.schema_registry.rpartition('@')[2]}: {error}")
     except KafkaException as error:
         sys.exit(f"publish_events: {error}")
     print(json.dumps({"topic": topic, **event}))

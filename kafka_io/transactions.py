@@ -163,7 +163,8 @@ def ended_in_time(step: Callable[[], object], seconds: float) -> None:
     # A daemon: it must not keep the process from ending.
     threading.Thread(target=run, name="a step of a transaction", daemon=True).start()
     if not wait([outcome], seconds).done:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"a transaction's step is stuck for {seconds:.0f} s"))
+        stuck = f"a transaction's step is stuck for {seconds:.0f} s: start the rater anew, nothing is lost or doubled"
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, stuck))
     outcome.result()
 
 

@@ -71,7 +71,7 @@ def _outages_named() -> Iterator[None]:
     except (SchemaRegistryError, httpx2.HTTPError) as error:
         if (why := refusal_of(error)) is not None:
             raise RegistryRefusesError(f"schema registry: {why}") from error
-        raise RegistryUnavailableError(f"schema registry: {error}") from error
+        raise RegistryUnavailableError(f"schema registry (CREDIT_SCHEMA_REGISTRY_URL): {error}") from error
 
 
 def refusal_of(error: SchemaRegistryError | httpx2.HTTPError) -> str | None:

@@ -65,9 +65,13 @@ def delete_export(
 ) -> None:
     """Delete the files of a finished export before their time: its links are dead from now on, and stay so."""
     from credit_movements.settings import load_settings
-    from credit_movements.workers.exporter import export_storage
+    from credit_movements.workers.exporter import export_storage, storage_url
     from exporter.storage.records import ExportRecords
 
-    if not ExportRecords(export_storage(load_settings(data_dir))).delete_files(account, export_id):
-        raise NoSuchExportError(f"account {account!r} has no finished export {export_id!r}")
+    settings = load_settings(data_dir)
+    if not ExportRecords(export_storage(settings)).delete_files(account, export_id):
+        raise NoSuchExportError(
+            f"account {account!r} has no finished export {export_id!r} in {storage_url(settings)}"
+            " (CREDIT_EXPORT_STORAGE_URL)"
+        )
     wide_console().print(f"export {export_id} of account {account!r} is deleted", markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from credit_movements import clients
 from credit_movements.clock import now_micros
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings
+from credit_movements.setup.allowed import check_may_read
 from exporter.notify.notifications import answered_below
 from kafka_io.batches import consume
 from kafka_io.errors import Outage
@@ -76,9 +77,9 @@ def request_and_wait(
     """Request an export and wait for its notification, or for that of the export that is being made already.
 
     `on_wait` is called about twice a second, with the seconds waited since the request was sent. Raises NoOutcomeError,
-    UnreachableError, NotDeliveredError.
+    UnreachableError, NotDeliveredError, RefusedError where the outcome may not be read: then nothing is requested.
     """
-    clients.check_kafka(settings)
+    check_may_read(settings, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
     consumer = clients.reading_consumer(settings, "outcome")
     try:
         _begin_at_ends(consumer, account_partition(account_id, clients.partition_count(settings, EXPORT_REQUESTS)))

@@ -8,6 +8,7 @@ from confluent_kafka import Producer
 
 from credit_movements import clients
 from credit_movements.settings import Settings
+from kafka_io.access.refusals import told
 from kafka_io.errors import Outage
 from kafka_io.producing import Deliveries, poll, produce_all
 from schemas.codec import RecordCodec
@@ -53,7 +54,7 @@ def send_all(
         sent += len(chunk)
         on_sent(sent)
     if left := deliveries.undelivered(_FLUSH_SECONDS):
-        raise NotDeliveredError(f"{left} records of {sent} were not delivered{why_not(deliveries)}")
+        raise NotDeliveredError(f"{left} records of {sent} were not delivered to {topic.name}{why_not(deliveries)}")
     return sent
 
 
@@ -69,4 +70,4 @@ def keys_of(topic: Topic, records: pl.DataFrame) -> pl.Series:
 
 def why_not(deliveries: Deliveries) -> str:
     """What Kafka said of the first record that failed, to be appended to a sentence; nothing where it said nothing."""
-    return f": {deliveries.failures[0].str()}" if deliveries.failures else ""
+    return f": {told(deliveries.failures[0])}" if deliveries.failures else ""

@@ -1,6 +1,6 @@
 """Whether Kafka allows a worker what it needs, asked before it begins: a client without a permission would only be silent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -10,6 +10,7 @@ from credit_movements import clients
 from credit_movements.refusals import lacking
 from credit_movements.settings import Settings
 from credit_movements.setup.acls import Operation, Permission, Resource, permissions
+from schemas.topics import Topic
 
 _ANSWER_SECONDS = 10.0
 # A topic's settings are read if they may be.
@@ -24,16 +25,24 @@ def check_allowed(settings: Settings, user: str) -> None:
     Raises UnreachableError.
     """
     all_of_all = permissions(clients.names(settings).real)
-    wanted = [each for each in all_of_all if each.user == user and each.operation in _ASKED and not each.is_prefix]
+    _check(
+        settings, [each for each in all_of_all if each.user == user and each.operation in _ASKED and not each.is_prefix]
+    )
 
+
+def check_may_read(settings: Settings, *topics: Topic) -> None:
+    """Raises RefusedError for the first of the topics that this process may not read; otherwise like `check_allowed`."""
+    real = clients.names(settings).real
+    _check(settings, [Permission("", Operation.READ, Resource.TOPIC, real(topic.name)) for topic in topics])
+
+
+def _check(settings: Settings, wanted: Sequence[Permission]) -> None:
     def ask(kafka: AdminClient) -> None:
-        topics = _names(wanted, Resource.TOPIC)
-        collection = TopicCollection(topics)
+        topics, groups = (_names(wanted, resource) for resource in (Resource.TOPIC, Resource.GROUP))
         options: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": _ANSWER_SECONDS}
-        answers = {
-            Resource.TOPIC: kafka.describe_topics(collection, **options),
-            Resource.GROUP: kafka.describe_consumer_groups(_names(wanted, Resource.GROUP), **options),
-        }
+        answers = {Resource.TOPIC: kafka.describe_topics(TopicCollection(topics), **options)}
+        if groups:
+            answers[Resource.GROUP] = kafka.describe_consumer_groups(groups, **options)
         for each in wanted:
             if each.resource in answers and not _is_allowed(each, answers[each.resource][each.name]):
                 raise lacking(each.operation, f"{each.resource} {each.name}")

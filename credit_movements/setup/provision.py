@@ -16,6 +16,7 @@ from httpx2 import HTTPError
 from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
+from credit_movements.setup.copies import too_few_copies
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
 from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
@@ -84,6 +85,8 @@ def make_topics(settings: Settings) -> TopicChanges:
     changes = TopicChanges()
     changed = [each for each in found if _changed(settings, each, changes)]
     _wait_until_told(settings, changed)
+    if (few := too_few_copies(settings)) is not None:
+        changes.left.append(few)
     return changes
 
 

@@ -77,10 +77,14 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
     )
 
 
+def storage_url(settings: Settings) -> str:
+    """Where the files are; there is no key in it."""
+    return settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
+
+
 def export_storage(settings: Settings) -> ExportStorage:
-    """Where the files are. Raises StorageUrlError."""
-    url = settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
-    return ExportStorage.open(url, settings.export_storage_public_endpoint)
+    """The files. Raises StorageUrlError."""
+    return ExportStorage.open(storage_url(settings), settings.export_storage_public_endpoint)
 
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:

@@ -237,8 +237,10 @@ class ExportStorage:
         return deleted
 
     def check(self) -> None:
-        """Ask the storage for any object, and whether it lets us sign. Raises StorageUnavailableError."""
+        """Ask the storage for any object, for a list, and whether it lets us sign. Raises StorageUnavailableError."""
         self.size_bytes("readiness")
+        # Of a bucket that is not there a cloud says no more than that the object is not there; it has no list of it, though.
+        next(self.list_objects("readiness"), None)
         self.presigned_url("GET", "readiness", timedelta(seconds=1))
 
 

@@ -39,15 +39,19 @@ def settings_page() -> str:
     return _page(
         "Settings",
         "Every setting is an environment variable. Durations are ISO 8601 (`P7D`, `PT10M`) or a number of seconds. A wrong or"
-        " missing setting stops the start with one line that names it. What happens where two workers have a setting"
-        " differently stands in [Run it in production](../production/index.md).",
+        " missing setting stops the start with one line that names it. Each secret may stand"
+        " [in a file](../production/kafka.md#secrets-from-files): `_FILE` behind its name. What happens where two workers"
+        " have a setting differently stands in [Run it in production](../production/index.md).",
         _table(("variable", "default", "what it is"), rows),
     )
 
 
 def settings_help() -> str:
     lines = [f"{name} ({default or 'none'}): {meaning}" for name, default, meaning in described_settings()]
-    return "\n\n".join(["Settings (environment variables, with their defaults):", *lines]) + "\n"
+    title = (
+        "Settings (environment variables, with their defaults; NAME_FILE may name a file that holds the secret NAME):"
+    )
+    return "\n\n".join([title, *lines]) + "\n"
 
 
 def commands_page() -> str:

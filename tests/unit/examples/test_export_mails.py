@@ -201,7 +201,6 @@ def test_a_registry_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("examples.export_mails.run", refused)
     with pytest.raises(SystemExit) as ended:
-        main(["--schema-registry", "http://127.0.0.1:1"])
-    assert (
-        ended.value.code == "export_mails: the schema registry http://127.0.0.1:1 does not answer: connection refused"
-    )
+        main(["--schema-registry", "https://user:a%40secret@127.0.0.1:1"])
+    # Without the user and the password.
+    assert ended.value.code == "export_mails: schema registry 127.0.0.1:1: connection refused"

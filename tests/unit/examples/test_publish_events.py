@@ -12,7 +12,7 @@ from uuid import UUID
 import fastavro
 import pytest
 
-from examples.publish_events import event_of, nanos_of, parser
+from examples.publish_events import event_of, nanos_of, parser, properties
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "publish_events.py"
@@ -52,10 +52,22 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 def test_of_a_registry_that_does_not_answer_the_last_line_says_so() -> None:
     ended = subprocess.run(
-        (sys.executable, str(EXAMPLE), "--account", "acme", "--schema-registry", "http://127.0.0.1:1"),
+        (sys.executable, str(EXAMPLE), "--account", "acme", "--schema-registry", "http://user:topsecret@127.0.0.1:1"),
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
     # Before it librdkafka logs that Kafka does not answer either.
     assert ended.stderr.strip().splitlines()[-1].startswith("publish_events: ")
+    assert "topsecret" not in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_properties_come_from_a_file_and_what_is_none_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "kafka.json"
+    file.write_text('{"sasl.username": "publisher"}', encoding="utf-8")
+    options = parser().parse_args(["--account", "acme", "--config", str(file)])
+    assert options.config == {"sasl.username": "publisher"}
+    file.write_text("no JSON", encoding="utf-8")
+    for wrong in (file, tmp_path / "none.json"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            properties(str(wrong))

@@ -192,6 +192,12 @@ def test_a_wrong_key_is_an_outage(cloud: CloudServer, key: str, monkeypatch: pyt
         ExportStorage.open(cloud.url).check()
 
 
+def test_a_bucket_that_is_not_there_is_an_outage(cloud: CloudServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_cloud(cloud, monkeypatch).check()
+    with pytest.raises(StorageUnavailableError):
+        ExportStorage.open(f"{cloud.url}-not-there").check()
+
+
 @pytest.mark.parametrize(
     ("url", "endpoint"),
     [("file:///x", "https://x"), ("gs://b", "https://x"), ("az://c", "x"), ("s3://b", "x"), ("s3://b", "/x")],
