@@ -65,7 +65,9 @@ class Settings(KafkaSettings):
     topic_partitions: int = Field(
         12, ge=1, le=1000, description="`setup` makes each topic kept by account with so many; others ask Kafka"
     )
-    topic_replication_factor: int = Field(1, ge=1, description="copies of each topic; 3 in production")
+    topic_replication_factor: int | None = Field(
+        None, ge=1, description="copies of each topic that `setup` makes; default: one on each broker, 3 at most"
+    )
     default_rate_card: str = Field("default", description="card of an account without a plan; empty: it has no rate")
     event_max_age: Duration = Field(
         timedelta(days=35), description="older events are refused, and ids remembered as long"

@@ -10,6 +10,15 @@ _ANSWER_SECONDS = 10.0
 _ENOUGH = 3
 
 
+def wanted_copies(settings: Settings) -> int:
+    """Of a topic that is made now: what the setting says, else one on each broker, as many as are enough at most. Raises
+    UnreachableError."""
+    if settings.topic_replication_factor is not None:
+        return settings.topic_replication_factor
+    known = clients.asked(settings, lambda kafka: kafka.list_topics(timeout=_ANSWER_SECONDS))
+    return min(len(known.brokers), _ENOUGH)
+
+
 def too_few_copies(settings: Settings) -> str | None:
     """A line about topics with fewer copies than the brokers could hold; None where there are none. Raises UnreachableError."""
     known = clients.asked(settings, lambda kafka: kafka.list_topics(timeout=_ANSWER_SECONDS))

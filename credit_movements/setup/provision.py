@@ -16,7 +16,7 @@ from httpx2 import HTTPError
 from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
-from credit_movements.setup.copies import too_few_copies
+from credit_movements.setup.copies import too_few_copies, wanted_copies
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
 from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
@@ -76,9 +76,10 @@ def make_topics(settings: Settings) -> TopicChanges:
     found = findings(existing.values())
     _check_counts(settings, existing, [each for each in found if each.setting is None])
     kafka = clients.admin(settings)
+    copies = wanted_copies(settings)
     for topic in ALL_TOPICS:
         if topic.name not in existing:
-            partitions, copies = topic.partitions(settings.topic_partitions), settings.topic_replication_factor
+            partitions = topic.partitions(settings.topic_partitions)
             _create(
                 kafka, NewTopic(clients.names(settings).real(topic.name), partitions, copies, config=topic.config())
             )

@@ -47,7 +47,7 @@ def cluster(tmp_path: Path, log_dir: Path) -> Iterator[SecuredKafka]:
 def world(cluster: SecuredKafka, registry: str, clickhouse: str, tmp_path: Path, seed: int) -> Iterator[SecuredWorld]:
     settings = Settings(
         schema_registry_url=registry, clickhouse_dsn=clickhouse.rsplit("/", 1)[0] + f"/cluster_{uuid.uuid4().hex}",
-        data_dir=tmp_path / "data", topic_partitions=PARTITIONS, topic_replication_factor=3, rater_batch_size=200,
+        data_dir=tmp_path / "data", topic_partitions=PARTITIONS, rater_batch_size=200,
         sink_batch_size=200, export_storage_url=(tmp_path / "exports").as_uri(), rater_http_port=0, sink_http_port=0,
         export_link_secret="a secret of at least thirty-two bytes", export_http_port=free_port(),
     )  # fmt: skip
