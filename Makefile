@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .cache/bench-venv
 TOOLS := .cache/deployment-venv
-# The tests wait more than they compute: three at a time for each core.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
+# The tests wait more than they compute: two at a time for each core.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: demo test thorough soak check lint types docs deployment audit-dependencies sbom reference bench pictures pin clean
