@@ -1,7 +1,5 @@
 """The partition of an account: murmur2 over its UTF-8 bytes, as Java's partitioner, Faust and the Kafka tools have it."""
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -14,8 +12,6 @@ _TO_POSITIVE = np.uint32(0x7FFFFFFF)
 _Hashes = npt.NDArray[np.uint32]
 
 
-# One account at a time costs what thousands cost at once, and who asks for one asks for the same again.
-@lru_cache(maxsize=65_536)
 def account_partition(account_id: str, partitions: int) -> int:
     """The partition number of one account."""
     return int(account_partitions(pl.Series([account_id], dtype=pl.String), partitions)[0])
