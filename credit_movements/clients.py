@@ -121,7 +121,7 @@ def admin(settings: Settings) -> AdminClient:
     return AdminClient(kafka_common(settings), logger=kafka_log)
 
 
-def asked(settings: Settings, question: Callable[[AdminClient], T], what: str = "cannot reach") -> T:
+def asked(settings: Settings, question: Callable[[AdminClient], T]) -> T:
     """Kafka's answer to a question that `question` asks of a client of its own. Raises RefusedError and UnreachableError where
     it raises KafkaException."""
     refusals = Refusals()
@@ -131,7 +131,7 @@ def asked(settings: Settings, question: Callable[[AdminClient], T], what: str = 
         _reach(kafka, refusals)
         return question(kafka)
     except KafkaException as failure:
-        raise why_no_answer(settings, failure.args[0], refusals, what) from failure
+        raise why_no_answer(settings, failure.args[0], refusals) from failure
 
 
 def _reach(kafka: AdminClient, refusals: Refusals) -> None:
@@ -191,7 +191,7 @@ def topics_there(settings: Settings, topics: Iterable[Topic]) -> dict[str, Topic
                         raise lacking("Describe", f"topic {real}") from failure
                 raise
 
-    asked(settings, describe, f"topics {', '.join(called.values())} are not described by")
+    asked(settings, describe)
     return there
 
 

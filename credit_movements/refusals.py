@@ -42,8 +42,8 @@ class Refusals:
         self.last = refused_proof(error) or self.last
 
 
-def why_no_answer(settings: "Settings", error: "KafkaError", refusals: Refusals, what: str) -> Outage | UserError:
-    """The error to raise after a question that ended with `error`. `what`: "cannot reach", say."""
+def why_no_answer(settings: "Settings", error: "KafkaError", refusals: Refusals) -> Outage | UserError:
+    """The error to raise after a question that ended with `error`."""
     if is_unauthorized(error):
         return RefusedError(told(error))
     servers = str(settings.kafka_bootstrap_servers)
@@ -55,7 +55,7 @@ def why_no_answer(settings: "Settings", error: "KafkaError", refusals: Refusals,
         return RefusedError(f"{servers}: {refusals.last}")
     hint = ". Start Kafka, or start `credit-movements up` and leave the variable out."
     return UnreachableError(
-        f"CREDIT_KAFKA_BOOTSTRAP_SERVERS: {what} {servers}: {guess or str(error.str()).rstrip('.') + hint}"
+        f"CREDIT_KAFKA_BOOTSTRAP_SERVERS: cannot reach {servers}: {guess or str(error.str()).rstrip('.') + hint}"
     )
 
 
