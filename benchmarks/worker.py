@@ -27,7 +27,8 @@ def measure(command: Sequence[str], environment: Mapping[str, str], port: int, c
 
 
 def _watch(process_id: int, port: int, counter: str, count: int) -> Measured:
-    first_count, first_at, first_processor = 0.0, 0.0, 0.0
+    # From the start, if no look finds it between the first batch and the last.
+    first_count, first_at, first_processor = 0.0, time.monotonic(), processor_seconds(process_id)
     while (done := metric(port, counter)) < count:
         assert not has_ended(process_id), f"the worker ended at {done:,.0f} of {count:,}"
         if done and not first_count:

@@ -1,5 +1,7 @@
 """The partition of an account: murmur2 over its UTF-8 bytes, as Java's partitioner, Faust and the Kafka tools have it."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -12,6 +14,7 @@ _TO_POSITIVE = np.uint32(0x7FFFFFFF)
 _Hashes = npt.NDArray[np.uint32]
 
 
+@lru_cache(maxsize=65_536)
 def account_partition(account_id: str, partitions: int) -> int:
     """The partition number of one account."""
     return int(account_partitions(pl.Series([account_id], dtype=pl.String), partitions)[0])

@@ -2,9 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -65,25 +65,9 @@ class World:
     def publish_rate(self) -> None:
         self.stack.publish_priced(RATES, rate())
 
-    @contextmanager
-    def rating(self) -> Iterator[None]:
-        """A rater at work behind the proxy. It may give up on Kafka, and is then started again, as whatever keeps it running
-        would; anything else that it raised is raised at the end."""
-        stop = threading.Event()
-        with ThreadPoolExecutor(1) as pool:
-            working = pool.submit(self._rate, stop)
-            try:
-                yield
-            finally:
-                stop.set()
-            working.result(DEADLINE_SECONDS)
-
-    def _rate(self, stop: threading.Event) -> None:
-        while not stop.is_set():
-            try:
-                make_rater(self.settings, CollectorRegistry()).run(stop)
-            except (KafkaException, UnreachableError):
-                logger.exception("the rater gave up")
+    def rating(self) -> AbstractContextManager[None]:
+        """A rater at work behind the proxy."""
+        return _working("rater", lambda stop: make_rater(self.settings, CollectorRegistry()).run(stop))
 
     def is_rated(self) -> bool:
         """Whether nothing is left to rate. A Kafka that does not answer has not said so."""
@@ -92,17 +76,9 @@ class World:
         except KafkaException:
             return False
 
-    @contextmanager
-    def sinking(self) -> Iterator[None]:
-        """A sink at work behind both proxies; what it raised is raised at the end."""
-        stop = threading.Event()
-        with ThreadPoolExecutor(1) as pool:
-            working = pool.submit(sink.run_sink, self.settings, stop)
-            try:
-                yield
-            finally:
-                stop.set()
-            working.result(DEADLINE_SECONDS)
+    def sinking(self) -> AbstractContextManager[None]:
+        """A sink at work behind both proxies."""
+        return _working("sink", lambda stop: sink.run_sink(self.settings, stop))
 
     def store_everything(self) -> None:
         with self.sinking():
@@ -156,3 +132,25 @@ class World:
         finally:
             reader.close()
             group.close()
+
+
+@contextmanager
+def _working(name: str, run: Callable[[threading.Event], object]) -> Iterator[None]:
+    """A worker at work. It may give up on Kafka, and is then started again, as whatever keeps it running would; anything else
+    that it raised is raised at the end."""
+    stop = threading.Event()
+
+    def keep_running() -> None:
+        while not stop.is_set():
+            try:
+                run(stop)
+            except (KafkaException, UnreachableError):
+                logger.exception("the %s gave up", name)
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(keep_running)
+        try:
+            yield
+        finally:
+            stop.set()
+        working.result(DEADLINE_SECONDS)
