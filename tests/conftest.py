@@ -21,6 +21,7 @@ from tests.apicurio.server import apicurio_registry, registry_url
 from tests.azure.server import AzureServer, azure_server
 from tests.clickhouse import cluster
 from tests.clickhouse.databases import own_database
+from tests.google.server import GoogleServer, google_server
 from tests.jars import NoJarsError, not_tested_on
 from tests.kafka.apache_kafka import apache_kafka
 from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty, tansu, without_apache_kafka
@@ -33,10 +34,11 @@ hypothesis_settings.load_profile("no deadline")
 # In front of all names where a test has a brand of its own.
 PREFIX = "acme.eu-"
 THOROUGH_FOLDERS = {"acceptance", "chaos", "crashes", "faults", "sabotage"}
-# What a test asks for by fixture or parameter that needs a JVM, Node, a browser, LibreOffice or Prometheus.
+# What a test asks for by fixture or parameter that needs a JVM, Node, a browser, LibreOffice or Prometheus. Google's storage
+# needs none of them; it goes with the other clouds.
 PROGRAMS = {
     *(APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "secured_broker"),
-    *("s3", "azure", "apicurio", "apicurio_alone", "browser", "spreadsheet", "promtool"),
+    *("s3", "azure", "google", "apicurio", "apicurio_alone", "browser", "spreadsheet", "promtool"),
 }
 
 
@@ -186,6 +188,16 @@ def azure(log_dir: Path) -> Iterator[AzureServer]:
             yield server
     except NoJarsError as error:
         not_tested_on("Azure's emulator", str(error))
+
+
+@pytest.fixture(scope="session")
+def google(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoogleServer]:
+    """An emulator of Google's storage with one bucket. It is shared: use folders of your own."""
+    try:
+        with google_server(tmp_path_factory.mktemp("google"), log_dir) as server:
+            yield server
+    except NoJarsError as error:
+        not_tested_on("an emulator of Google's storage", str(error))
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,9 @@ class AzureServer:
             "AZURE_STORAGE_ENDPOINT": self.endpoint,
         }
 
+    def environment_with_a_wrong_key(self) -> dict[str, str]:
+        return self.environment() | {"AZURE_STORAGE_ACCOUNT_KEY": "YW5vdGhlcg=="}
+
     def make_container(self) -> None:
         moment = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
         headers = {"x-ms-date": moment, "x-ms-version": _API_VERSION, "Content-Length": "0"}

@@ -48,6 +48,9 @@ class S3Server:
             "AWS_REGION": "us-east-1",
         }
 
+    def environment_with_a_wrong_key(self) -> dict[str, str]:
+        return self.environment() | {"AWS_SECRET_ACCESS_KEY": "another"}
+
 
 @contextmanager
 def s3_server(folder: Path, log_dir: Path) -> Iterator[S3Server]:

@@ -7,11 +7,14 @@ import pytest
 
 from exporter.storage.objects import ExportStorage
 from tests.azure.server import AzureServer
+from tests.google.server import GoogleServer
 from tests.s3.server import S3Server
 
-CLOUDS: Final = ["s3", "azure"]
+# Those that can be reached at an address of one's own.
+WITH_ENDPOINT: Final = ["s3", "azure"]
+CLOUDS: Final = [*WITH_ENDPOINT, "google"]
 KINDS: Final = ["memory", "file", *CLOUDS]
-CloudServer = S3Server | AzureServer
+CloudServer = S3Server | AzureServer | GoogleServer
 
 
 def storage_of_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, file_url: str) -> ExportStorage:

@@ -1,43 +1,54 @@
-"""Google's storage: there is no server of it that takes what we send. Its links are signed without one, and tested here."""
+"""What Google's storage has of its own: its links, which are signed for its own address, and the parts of uploads."""
 
-import hashlib
-import json
-from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from exporter.storage.objects import ExportStorage
+from tests.google.account import SIGNED_HOST, ServiceAccount, expiry
+from tests.google.server import GoogleServer
+from tests.s3.storages import in_cloud
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_link_is_signed_with_the_service_accounts_key_for_one_method_object_and_time(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The signature is held against Google's documentation of it (V4 signing process, canonical requests)."""
-    key = rsa.generate_private_key(65537, 2048)
-    text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    account = {"private_key": text.decode(), "private_key_id": "1", "client_email": "tests@example.com"}
-    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps({"type": "service_account", **account}))
+    account = ServiceAccount.new()
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", account.file_text())
+    before = datetime.now(UTC).replace(microsecond=0)
     url = ExportStorage.open("gs://bucket/exports").presigned_url(
         "HEAD" if method == "HEAD" else "GET", "files/x.csv", timedelta(minutes=5)
     )
     assert url is not None
     parts = urlsplit(url)
-    assert (parts.scheme, parts.netloc, parts.path) == (
-        "https",
-        "storage.googleapis.com",
-        "/bucket/exports/files/x.csv",
-    )
-    query = {name: value for name, (value,) in parse_qs(parts.query).items()}
-    assert query["X-Goog-Expires"] == "300"
-    signed, _, signature = parts.query.rpartition("&X-Goog-Signature=")
-    request = "\n".join([method, parts.path, signed, f"host:{parts.netloc}", "", "host", "UNSIGNED-PAYLOAD"])
-    scope = query["X-Goog-Credential"].removeprefix("tests@example.com/")
-    digest = hashlib.sha256(request.encode()).hexdigest()
-    to_sign = "\n".join(["GOOG4-RSA-SHA256", query["X-Goog-Date"], scope, digest])
-    key.public_key().verify(bytes.fromhex(signature), to_sign.encode(), padding.PKCS1v15(), hashes.SHA256())
+    assert (parts.scheme, parts.netloc, parts.path) == ("https", SIGNED_HOST, "/bucket/exports/files/x.csv")
+    target = f"{parts.path}?{parts.query}"
+    assert before <= expiry(target) - timedelta(minutes=5) <= datetime.now(UTC)
+    assert account.signed_url(method, target)
+    assert not ServiceAccount.new().signed_url(method, target)
+    assert not account.signed_url("GET" if method == "HEAD" else "HEAD", target)
+    assert not account.signed_url(method, target.replace("x.csv", "y.csv"))
+    assert not account.signed_url(method, target.replace("X-Goog-Expires=300", "X-Goog-Expires=301"))
+
+
+def test_an_upload_that_fails_or_succeeds_leaves_no_parts_that_google_charges_for(
+    google: GoogleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = in_cloud(google, monkeypatch)
+    begun: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(4):
+            yield b"x" * 6_000_000
+            begun.append(google.api.unfinished_uploads)
+        raise KeyError("half-way")
+
+    with pytest.raises(KeyError, match="half-way"):
+        storage.put_stream("files/x.csv", pieces())
+    assert begun[-1] == 1
+    assert google.api.unfinished_uploads == 0
+    storage.put_stream("files/x.csv", [b"x" * 6_000_000] * 2)
+    assert google.api.unfinished_uploads == 0

@@ -14,7 +14,7 @@ import pytest
 
 from exporter.storage.objects import CorruptRecordError, ExportStorage, StorageUnavailableError, StorageUrlError
 from tests.s3.server import S3Server
-from tests.s3.storages import CLOUDS, KINDS, CloudServer, in_cloud, storage_of_kind
+from tests.s3.storages import CLOUDS, KINDS, WITH_ENDPOINT, CloudServer, in_cloud, storage_of_kind
 
 
 @pytest.fixture(params=CLOUDS)
@@ -126,7 +126,7 @@ def test_a_presigned_url_gives_one_object_for_its_time(cloud: CloudServer, monke
     assert fetched(url.split("?")[0])[0] in (403, 404)  # Azure does not tell a stranger what is there
     assert fetched(altered(url))[0] == 403
     time.sleep(5)
-    assert fetched(url)[0] == 403
+    assert fetched(url)[0] in (400, 403)  # 400 at Google
     head = storage.presigned_url("HEAD", "files/x.csv", timedelta(seconds=60))
     assert head is not None
     assert fetched(head, "HEAD")[1]["content-length"] == "12000000"
@@ -157,12 +157,13 @@ def test_what_is_deleted_is_gone_behind_a_presigned_url_too(
     assert fetched(url)[0] == 404
 
 
+@pytest.mark.parametrize("cloud", WITH_ENDPOINT, indirect=True)
 def test_a_presigned_url_is_for_the_public_endpoint(cloud: CloudServer, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = in_cloud(cloud, monkeypatch, cloud.public_endpoint)
     storage.put_stream("files/x.csv", [b"x"])
     url = storage.presigned_url("GET", "files/x.csv", timedelta(seconds=60))
     assert url is not None
-    assert url.startswith(cloud.public_endpoint + "/exports/")
+    assert url.startswith(f"{cloud.public_endpoint}/exports/")
     assert fetched(url)[0] == 200
 
 
@@ -182,12 +183,10 @@ def test_where_customers_cannot_reach_the_storage_nothing_is_presigned(
     assert ExportStorage.open("memory:///").presigned_url("GET", "files/x.csv", timedelta(seconds=60)) is None
 
 
-@pytest.mark.parametrize(
-    ("cloud", "key"), [("s3", "AWS_SECRET_ACCESS_KEY"), ("azure", "AZURE_STORAGE_ACCOUNT_KEY")], indirect=["cloud"]
-)
-def test_a_wrong_key_is_an_outage(cloud: CloudServer, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_key_is_an_outage(cloud: CloudServer, monkeypatch: pytest.MonkeyPatch) -> None:
     in_cloud(cloud, monkeypatch).check()
-    monkeypatch.setenv(key, "YW5vdGhlcg==")
+    for name, value in cloud.environment_with_a_wrong_key().items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(StorageUnavailableError):
         ExportStorage.open(cloud.url).check()
 
