@@ -4,6 +4,7 @@ The same tests run against servers of your own: name them in CREDIT_TEST_KAFKA_B
 CREDIT_TEST_CLICKHOUSE_DSN and CREDIT_TEST_SCHEMA_REGISTRY_URL. They must be empty and hold nothing of value.
 """
 
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from credit_movements.commands.main import OBJECTS_BEFORE_A_COLLECTION
 from credit_movements.embedded.services import clickhouse_dsn, clickhouse_service, registry_service
 from credit_movements.settings import Settings
 from credit_movements.setup.provision import register_subjects
@@ -40,6 +42,14 @@ PROGRAMS = {
     *(APACHE_KAFKA, "apache_broker", "apache_kafka_alone", "secured_broker"),
     *("s3", "azure", "google", "apicurio", "apicurio_alone", "browser", "spreadsheet", "promtool"),
 }
+
+
+# Thousands of tests are many objects, and all stay.
+gc.set_threshold(OBJECTS_BEFORE_A_COLLECTION)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 def free_port() -> int:
