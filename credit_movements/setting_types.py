@@ -55,17 +55,21 @@ def _secret_web_address(value: SecretStr | None) -> SecretStr | None:
 
 
 def _with_host(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not _host(value.get_secret_value()):
-        raise ValueError("must be a URL that names a host")
+    if value is not None and not _names_a_host(value.get_secret_value()):
+        raise ValueError(
+            "must be a URL that names a host; in a user or password / ? # and @ are written as %2F %3F %23 and %40"
+        )
     return value
 
 
-def _host(url: str) -> str | None:
-    """None where there is none. What urlsplit raises may show the password, so it is not passed on."""
+def _names_a_host(url: str) -> bool:
+    """What urlsplit raises may show the password, so it is not passed on. A / ? or # of a password ends what stands before the
+    path: the rest of it and the @ are behind that, and what is in the host's place is the user."""
     try:
-        return urlsplit(url).hostname
+        parts = urlsplit(url)
+        return parts.hostname is not None and parts.port != 0 and "@" not in parts.path + parts.query + parts.fragment
     except ValueError:
-        return None
+        return False
 
 
 def _readable(file: Path | None) -> Path | None:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from credit_movements.settings import Settings, SettingsError, settings_of
+from credit_movements.settings import Settings, SettingsError, required, settings_of
 from schemas.topics import ALL_TOPICS
 
 
@@ -28,6 +28,22 @@ def test_a_prefix_that_kafka_takes(prefix: str) -> None:
 def test_a_prefix_that_kafka_does_not_take(prefix: str, why: str) -> None:
     with pytest.raises(SettingsError, match=f"^CREDIT_KAFKA_PREFIX: .*{why}"):
         settings_of({"CREDIT_KAFKA_PREFIX": prefix})
+
+
+@pytest.mark.parametrize("setting", ["CREDIT_CLICKHOUSE_DSN", "CREDIT_SCHEMA_REGISTRY_URL"])
+@pytest.mark.parametrize("password", ["pa5#word", "pa5?word", "pa5/word", "1#word", "1/word", "pa5[word"])
+def test_a_password_that_is_not_percent_encoded_is_not_shown(setting: str, password: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"^{setting}: must be a URL that names a host; in a user or password"
+    ) as wrong:
+        settings_of({setting: f"http://user:{password}@localhost:8123/default"})
+    assert "word" not in str(wrong.value).replace("password", "")
+    assert "pa5" not in str(wrong.value)
+
+
+def test_a_password_that_is_percent_encoded_is_taken() -> None:
+    dsn = "http://user:pa%235%2Fw%40rd@localhost:8123/default"
+    assert required(settings_of({"CREDIT_CLICKHOUSE_DSN": dsn}), "clickhouse_dsn") == dsn
 
 
 def test_no_two_prefixes_give_two_topics_one_name() -> None:
