@@ -49,13 +49,10 @@ def _web_address(value: str | None) -> str | None:
 
 
 def _secret_web_address(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        _web_address(value.get_secret_value())
-    return _with_host(value)
-
-
-def _with_host(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not _names_a_host(value.get_secret_value()):
+    if value is None:
+        return None
+    _web_address(value.get_secret_value())
+    if not _names_a_host(value.get_secret_value()):
         raise ValueError(
             "must be a URL that names a host; in a user or password / ? # and @ are written as %2F %3F %23 and %40"
         )
@@ -126,7 +123,6 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator
 # A variable that is set to nothing, as compose files do it, is a variable left out.
 Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
-SecretUrl = Annotated[Secret, AfterValidator(_with_host)]
 SecretWebAddress = Annotated[Secret, AfterValidator(_secret_web_address)]
 WebAddress = Annotated[Text, AfterValidator(_web_address)]
 File = Annotated[Path | None, BeforeValidator(lambda value: value or None), AfterValidator(_readable)]
