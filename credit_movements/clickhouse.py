@@ -8,7 +8,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from credit_movements.refusals import RefusedError
-from credit_movements.settings import Settings, required, variable
+from credit_movements.settings import Settings, SettingsError, required, variable
 from credit_movements.unreachable import UnreachableError
 
 _REACH_SECONDS = 5
@@ -23,7 +23,8 @@ def check(settings: Settings) -> None:
 
 
 def checked_client(settings: Settings, answer_seconds: float | None = None) -> Client:
-    """Raises UnreachableError where ClickHouse does not answer, RefusedError where it refuses us or may not be trusted."""
+    """Raises UnreachableError where ClickHouse does not answer, RefusedError where it refuses us or may not be trusted, and
+    SettingsError where the DSN has parameters that nobody knows."""
     return _checked(settings, required(settings, "clickhouse_dsn"), answer_seconds)
 
 
@@ -46,17 +47,23 @@ def client(settings: Settings) -> Client:
 
 def _client(settings: Settings, dsn: str, answer_seconds: float | None = None) -> Client:
     ca_file = settings.clickhouse_ca_file
-    return clickhouse_connect.get_client(
-        dsn=dsn,
-        # Of the DSN's scheme the driver takes no notice: by another port than 8443 it would send the password in the clear.
-        interface="https" if urlsplit(dsn).scheme == "https" else None,
-        ca_cert=None if ca_file is None else str(ca_file),
-        connect_timeout=_REACH_SECONDS,
-        send_receive_timeout=int(answer_seconds or _ANSWER_SECONDS),
-        autogenerate_session_id=False,
-        # Measured on one machine: packing costs more than the bytes that it saves.
-        compress=False,
-    )
+    try:
+        return clickhouse_connect.get_client(
+            dsn=dsn,
+            # Of the DSN's scheme the driver takes no notice: by another port than 8443 it would send the password in the clear.
+            interface="https" if urlsplit(dsn).scheme == "https" else None,
+            ca_cert=None if ca_file is None else str(ca_file),
+            connect_timeout=_REACH_SECONDS,
+            send_receive_timeout=int(answer_seconds or _ANSWER_SECONDS),
+            autogenerate_session_id=False,
+            # Measured on one machine: packing costs more than the bytes that it saves.
+            compress=False,
+        )
+    # The driver takes what stands there for its own parameters.
+    except TypeError as error:
+        raise SettingsError(
+            f"{variable('clickhouse_dsn')}: has something behind a ? that nobody knows: {error}"
+        ) from error
 
 
 def database_name(settings: Settings) -> str:

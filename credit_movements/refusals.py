@@ -65,10 +65,12 @@ def _look(settings: "Settings", server: str) -> str | None:
     Raises RefusedError where it is sure.
     """
     host, _, port = server.strip().rpartition(":")
+    # An address of IPv6 has brackets around it before a port alone.
+    host = host.strip("[]")
     properties = settings.kafka_properties()
     protocol = properties.get(PROTOCOL, "PLAINTEXT").upper()
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), _LOOK_SECONDS) as connection:
+        with socket.create_connection((host, int(port)), _LOOK_SECONDS) as connection:
             if uses_tls(protocol):
                 return _look_with_tls(for_python(properties).tls, connection, host, protocol)
             if _speaks_tls(connection):

@@ -49,23 +49,24 @@ def _web_address(value: str | None) -> str | None:
 
 
 def _secret_web_address(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        _web_address(value.get_secret_value())
-    return _with_host(value)
-
-
-def _with_host(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not _host(value.get_secret_value()):
-        raise ValueError("must be a URL that names a host")
+    if value is None:
+        return None
+    _web_address(value.get_secret_value())
+    if not _names_a_host(value.get_secret_value()):
+        raise ValueError(
+            "must be a URL that names a host; in a user or password / ? # and @ are written as %2F %3F %23 and %40"
+        )
     return value
 
 
-def _host(url: str) -> str | None:
-    """None where there is none. What urlsplit raises may show the password, so it is not passed on."""
+def _names_a_host(url: str) -> bool:
+    """What urlsplit raises may show the password, so it is not passed on. A / ? or # of a password ends what stands before the
+    path: the rest of it and the @ are behind that, and what is in the host's place is the user."""
     try:
-        return urlsplit(url).hostname
+        parts = urlsplit(url)
+        return parts.hostname is not None and parts.port != 0 and "@" not in parts.path + parts.query + parts.fragment
     except ValueError:
-        return None
+        return False
 
 
 def _readable(file: Path | None) -> Path | None:
@@ -122,7 +123,6 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds_or_iso), AfterValidator
 # A variable that is set to nothing, as compose files do it, is a variable left out.
 Text = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
-SecretUrl = Annotated[Secret, AfterValidator(_with_host)]
 SecretWebAddress = Annotated[Secret, AfterValidator(_secret_web_address)]
 WebAddress = Annotated[Text, AfterValidator(_web_address)]
 File = Annotated[Path | None, BeforeValidator(lambda value: value or None), AfterValidator(_readable)]

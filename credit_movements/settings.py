@@ -21,7 +21,6 @@ from credit_movements.setting_types import (
     Prefix,
     Retention,
     Secret,
-    SecretUrl,
     SecretWebAddress,
     Text,
     WebAddress,
@@ -58,7 +57,7 @@ class Settings(KafkaSettings):
         None, description="a Confluent Schema Registry, as http://user:pw@host:port"
     )
     schema_registry_ca_file: CaFile = Field(None, description="as CREDIT_KAFKA_SSL_CA_FILE, for an https:// registry")
-    clickhouse_dsn: SecretUrl = Field(None, description="ClickHouse, as http://user:password@host:port/database")
+    clickhouse_dsn: SecretWebAddress = Field(None, description="ClickHouse, as http://user:password@host:port/database")
     clickhouse_ca_file: CaFile = Field(None, description="as CREDIT_KAFKA_SSL_CA_FILE, for an https:// ClickHouse")
     data_dir: Path = Field(Path(".credit-movements"), description="folder for what a worker keeps on its own disk")
 

@@ -27,7 +27,10 @@ _MOST_AT_ONCE = 10_000
 
 
 def copy(config: dict[str, Any], from_prefix: str, to_prefix: str) -> dict[str, int]:
-    """Topic → how many records were copied. Raises KafkaException, and SystemExit where there is something already."""
+    """Topic → how many records were copied.
+
+    Raises KafkaException, and SystemExit where a topic is not there, or a new one holds something already.
+    """
     reading = {
         **config,
         # librdkafka wants a name; without subscribing and committing, there is no group.
@@ -40,6 +43,7 @@ def copy(config: dict[str, Any], from_prefix: str, to_prefix: str) -> dict[str, 
     consumer, producer = Consumer(reading), Producer(writing)
     try:
         for topic in COPIED:
+            _partitions(consumer, from_prefix + topic)
             _refuse_what_is_not_empty(consumer, to_prefix + topic)
         return {topic: _copied(consumer, producer, from_prefix + topic, to_prefix + topic) for topic in COPIED}
     finally:
@@ -47,10 +51,7 @@ def copy(config: dict[str, Any], from_prefix: str, to_prefix: str) -> dict[str, 
 
 
 def _refuse_what_is_not_empty(consumer: Consumer, topic: str) -> None:
-    numbers = _partitions(consumer, topic)
-    if not numbers:
-        sys.exit(f"copy_to_prefix: there is no topic {topic}: run `credit-movements setup` with the new prefix")
-    for number in numbers:
+    for number in _partitions(consumer, topic):
         if consumer.get_watermark_offsets(TopicPartition(topic, number), _SECONDS)[1] > 0:
             sys.exit(f"copy_to_prefix: {topic} is not empty: delete the topics of the new prefix and run `setup` again")
 
@@ -96,7 +97,13 @@ def _records(consumer: Consumer, topic: str) -> Iterator[Message]:
 
 
 def _partitions(consumer: Consumer, topic: str) -> list[int]:
-    return list(consumer.list_topics(topic, timeout=_SECONDS).topics[topic].partitions)
+    described = consumer.list_topics(topic, timeout=_SECONDS).topics[topic]
+    # Without this a misspelt prefix would copy nothing, and say that all went well.
+    if described.error is not None or not described.partitions:
+        sys.exit(
+            f"copy_to_prefix: {topic}: {described.error or 'it has no partitions'}: see --from and --to, and `setup`"
+        )
+    return list(described.partitions)
 
 
 def main(arguments: list[str]) -> None:

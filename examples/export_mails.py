@@ -34,9 +34,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
-
-# What the registry's client raises where the registry does not answer.
-from httpx2 import HTTPError
+from httpx2 import HTTPError  # What the registry's client raises where the registry does not answer.
 
 logger = logging.getLogger("export_mails")
 
@@ -255,9 +253,11 @@ def _begin(consumer: Consumer, once: bool) -> set[int | None]:
     if not once:
         consumer.subscribe([TOPIC])
         return set()
-    partitions = list(consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
-    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in partitions])
-    return set(partitions)
+    described = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
+    if described.error is not None:
+        raise KafkaException(described.error)
+    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in described.partitions])
+    return set(described.partitions)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -86,9 +86,12 @@ def follow(options: argparse.Namespace, stop: threading.Event) -> Balances:
         }
     )
     balances = Balances()
-    numbers = set(consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
-    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in numbers])
     try:
+        described = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
+        if described.error is not None:
+            raise KafkaException(described.error)
+        numbers = set(described.partitions)
+        consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in numbers])
         while not stop.is_set() and (numbers or not options.once):
             message = consumer.poll(0.5)
             if message is None:

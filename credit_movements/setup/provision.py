@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import HTTPError
 
@@ -134,7 +135,8 @@ def _create(kafka: AdminClient, new: NewTopic) -> None:
 
 
 def register_subjects(settings: Settings) -> None:
-    """Register all versions of our schemas under their subjects, compatibility FULL; what is there already stays as it is.
+    """Register all versions of our schemas under their subjects, compatibility FULL; versions that are there already stay as
+    they are.
 
     The old versions are registered too, in their order. Writers that still use them find their ids, and the registry checks
     each version against the one before.
@@ -142,14 +144,26 @@ def register_subjects(settings: Settings) -> None:
     registry, schemas = clients.registry(settings), clients.subject_schemas(settings)
     for topic in RECORD_TOPICS:
         assert topic.record is not None
+        subject = schemas.called(topic.subject)
         for version, text in enumerate(schema_versions(topic.record), start=1):
-            if schemas.id_of(topic.subject, text) is not None:
-                continue
-            subject = schemas.called(topic.subject)
             try:
-                registry.register_schema(subject, Schema(text, "AVRO"))
-                registry.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
-                logger.info("version %d of subject %s registered", version, subject)
+                if schemas.id_of(topic.subject, text) is None:
+                    registry.register_schema(subject, Schema(text, "AVRO"))
+                    logger.info("version %d of subject %s registered", version, subject)
+                # Before the next version comes; and after an earlier `setup` that ended between the two, or somebody's change.
+                if version == 1 and _compatibility(registry, subject) is not ConfigCompatibilityLevel.FULL:
+                    registry.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL))
             except (SchemaRegistryError, HTTPError) as error:
                 why = refusal_of(error) or error
                 raise SetupError(f"version {version} of subject {subject} cannot be registered: {why}") from error
+
+
+def _compatibility(registry: SchemaRegistryClient, subject: str) -> ConfigCompatibilityLevel | None:
+    """The subject's own; None where it has that of the whole registry."""
+    try:
+        found = registry.get_config(subject)
+    except SchemaRegistryError as error:
+        if error.http_status_code == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+    return found.compatibility_level or found.compatibility

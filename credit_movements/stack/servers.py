@@ -38,7 +38,7 @@ def stack_environment(folder: Path, ports: Ports, kafka_prefix: str = "") -> dic
         "export_status_token": kept_secret(folder, "status-token"),
     }
     # Its own servers ask for no password, whatever the shell that starts it has set for others.
-    plain = dict.fromkeys([*map(variable, KAFKA_SECURITY), *secret_file_variables()], "")
+    plain = dict.fromkeys([*map(variable, (*KAFKA_SECURITY, "kafka_config")), *secret_file_variables()], "")
     return plain | {variable(field): value for field, value in settings.items()}
 
 

@@ -7,6 +7,7 @@ consumer (Faust, over aiokafka) does not: it gets what `for_python` makes of the
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from kafka_io.errors import UserError
@@ -67,7 +68,13 @@ def for_python(properties: Mapping[str, str]) -> PythonSecurity:
     if strange:
         raise UnsupportedSecurityError(f"{strange[0]} is for librdkafka alone; {_WHAT_WOULD_DO}")
     protocol = given.get(PROTOCOL, "PLAINTEXT").upper()
-    tls = _context(given) if uses_tls(protocol) else None
+    try:
+        tls = _context(given) if uses_tls(protocol) else None
+    except OSError as error:
+        found = [given[name] for name in (CA_FILE, CERTIFICATE_FILE, KEY_FILE) if name in given]
+        raise UnsupportedSecurityError(
+            f"{' or '.join(found) or _CA_TEXT} cannot be used for TLS ({error.strerror or error}); {_WHAT_WOULD_DO}"
+        ) from error
     if not uses_sasl(protocol):
         return PythonSecurity(protocol, tls)
     mechanism = given.get(MECHANISM, "GSSAPI").upper()
@@ -83,7 +90,9 @@ _WHAT_WOULD_DO: Final = (
 
 def _context(given: Mapping[str, str]) -> ssl.SSLContext:
     place = given.get(CA_FILE)
-    context = ssl.create_default_context(cafile=place, cadata=given.get(_CA_TEXT))
+    # librdkafka takes a folder too.
+    where = {"capath": place} if place is not None and Path(place).is_dir() else {"cafile": place}
+    context = ssl.create_default_context(cadata=given.get(_CA_TEXT), **where)
     if CERTIFICATE_FILE in given:
         load_certificate(context, given[CERTIFICATE_FILE], given.get(KEY_FILE), given.get(KEY_PASSWORD))
     if given.get(_CHECKS_HOST, "https") == "none":

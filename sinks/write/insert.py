@@ -34,7 +34,7 @@ _REMEDIES: Final = {
     "UNKNOWN_TABLE": "the table is not there: run `credit-movements setup`",
     "UNKNOWN_DATABASE": "the database is not there: run `credit-movements setup`",
     "AUTHENTICATION_FAILED": "user or password is wrong: set CREDIT_CLICKHOUSE_DSN",
-    "ACCESS_DENIED": "the user may not insert: GRANT INSERT ON credit_movements",
+    "ACCESS_DENIED": "the user lacks a permission: docs/production/clickhouse.md lists those of the sink",
     "NO_SUCH_COLUMN_IN_TABLE": "the table is older than this program: run `credit-movements setup`",
     "TYPE_MISMATCH": "the table is not the one that the migrations make",
     "CANNOT_CONVERT_TYPE": "the table is not the one that the migrations make",
@@ -49,7 +49,13 @@ _LONGEST_TEXT: Final = 300
 def insert_movements(client: Client, columns: pa.Table) -> None:
     """Insert all rows as one block, without the personal data of erased accounts. After any error it is unknown whether they
     are in: send the same rows again."""
-    client.insert_arrow(TABLE, without_personal_data(columns, erased_accounts(client)), settings=INSERT_SETTINGS)
+    erased = erased_accounts(client)
+    while True:
+        client.insert_arrow(TABLE, without_personal_data(columns, erased), settings=INSERT_SETTINGS)
+        before, erased = set(erased), erased_accounts(client)
+        # An account erased meanwhile may have been rewritten before these rows came. Of equal rows the last one counts.
+        if before.issuperset(erased):
+            return
 
 
 def is_clickhouse_outage(error: BaseException) -> bool:

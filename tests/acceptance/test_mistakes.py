@@ -42,7 +42,7 @@ def one_line(*arguments: str, status: int = 1, **environment: str) -> str:
         (
             "CREDIT_CLICKHOUSE_DSN",
             "a-secret",
-            "CREDIT_CLICKHOUSE_DSN: must be a URL that names a host (ClickHouse, as http",
+            "CREDIT_CLICKHOUSE_DSN: must begin with http:// or https:// (ClickHouse, as http",
         ),
         ("CREDIT_KAFKA_BOOTSTRAP_SERVER", "x", "did you mean CREDIT_KAFKA_BOOTSTRAP_SERVERS?"),
     ],

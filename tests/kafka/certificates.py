@@ -38,11 +38,14 @@ class Authority:
         self.ca_file.write_bytes(self._certificate.public_bytes(_PEM))
 
     def issue(self, name: str, key_password: str | None = None) -> Certificate:
-        """A certificate for a server on 127.0.0.1 and localhost, or for the client called `name`. With a password the key is
-        encrypted (PKCS 8)."""
+        """A certificate for a server on 127.0.0.1, ::1 and localhost, or for the client called `name`.
+
+        With a password the key is encrypted (PKCS 8).
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self._certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-        addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        loopback = (x509.IPAddress(ipaddress.ip_address(each)) for each in ("127.0.0.1", "::1"))
+        addresses = [x509.DNSName("localhost"), *loopback]
         certificate = (
             _begun(name, str(issuer), key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -48,6 +48,8 @@ def test_an_account_s_history_goes_on_in_topics_with_more_partitions(
     stack.rate_everything()
     before = balances(stack)
     make_topics(successor)
+    with pytest.raises(SystemExit, match=r"misspelt\.rates: .*UNKNOWN_TOPIC_OR_PART"):
+        copied(stack, successor, tmp_path, "misspelt.")
     assert copied(stack, successor, tmp_path) is None
     assert f"{successor.kafka_prefix}credit-movements: 79 records" in capsys.readouterr().out
     with Stack(successor) as new:
@@ -69,10 +71,11 @@ def test_an_account_s_history_goes_on_in_topics_with_more_partitions(
         copied(stack, successor, tmp_path)
 
 
-def copied(stack: Stack, successor: Settings, folder: Path) -> None:
+def copied(stack: Stack, successor: Settings, folder: Path, from_prefix: str | None = None) -> None:
     config = folder / "kafka.json"
     config.write_text(json.dumps({"bootstrap.servers": successor.kafka_bootstrap_servers}))
-    prefixes = ["--from", stack.settings.kafka_prefix, "--to", successor.kafka_prefix]
+    old = stack.settings.kafka_prefix if from_prefix is None else from_prefix
+    prefixes = ["--from", old, "--to", successor.kafka_prefix]
     copy_to_prefix.main(["--config", str(config), *prefixes])
 
 

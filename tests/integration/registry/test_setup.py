@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from confluent_kafka.schema_registry import Schema
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 
 from credit_movements import clients
 from credit_movements.settings import Settings
@@ -80,6 +80,18 @@ def test_a_compatible_version_is_registered_and_old_records_are_still_read(
         json.loads(NULLABLE),
     ]
     assert RecordCodec(evolving, schemas).decode_one(old) == event(1)
+
+
+@pytest.mark.parametrize("left", [None, ConfigCompatibilityLevel.NONE])
+def test_a_setup_that_ended_before_it_was_done_is_finished_by_the_next_one(
+    settings: Settings, evolving: Topic, left: ConfigCompatibilityLevel | None
+) -> None:
+    registry = clients.registry(settings)
+    registry.register_schema(evolving.subject, Schema(schema_text("UsageEvent"), "AVRO"))
+    if left is not None:
+        registry.set_config(evolving.subject, ServerConfig(compatibility=left))
+    register_subjects(settings)
+    assert registry.get_config(evolving.subject).compatibility_level is ConfigCompatibilityLevel.FULL
 
 
 def test_an_incompatible_version_is_refused_in_one_line(

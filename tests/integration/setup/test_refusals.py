@@ -1,6 +1,7 @@
 """A Kafka that refuses us is told in one line that names the setting or the permission, and no line shows a secret."""
 
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -92,6 +93,16 @@ def test_tls_to_a_listener_without_it(broker: str) -> None:
     assert "it does not seem to speak TLS, and CREDIT_KAFKA_SECURITY_PROTOCOL is SSL" in str(silent.value)
 
 
+def test_an_address_of_ipv6_is_no_wrong_host_name(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with answering(200, authority.issue("no-kafka"), "::1") as port:
+        settings = Settings(
+            kafka_bootstrap_servers=f"[::1]:{port}", kafka_security_protocol="SSL", kafka_ssl_ca_file=authority.ca_file
+        )
+        with pytest.raises(UnreachableError, match="it speaks TLS and then closes the connection"):
+            clients.check_kafka(settings)
+
+
 @pytest.mark.parametrize("command", ["setup", "rate", "sink", "export"])
 def test_each_worker_ends_with_the_line_alone(
     secured_broker: SecuredKafka, registry: str, clickhouse: str, tmp_path: Path, command: str
@@ -114,7 +125,7 @@ def test_each_worker_ends_with_the_line_alone(
 
 
 @contextmanager
-def answering(status: int, certificate: Certificate | None = None) -> Iterator[int]:
+def answering(status: int, certificate: Certificate | None = None, address: str = "127.0.0.1") -> Iterator[int]:
     """A server that answers all requests alike, with TLS if it has a certificate; gives its port."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -126,7 +137,8 @@ def answering(status: int, certificate: Certificate | None = None) -> Iterator[i
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    server = type("Server", (ThreadingHTTPServer,), {"address_family": family})((address, 0), Answer)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -138,6 +138,7 @@ def test_the_servers_of_an_up_want_no_password_whatever_its_shell_has_set(
 ) -> None:
     for name, text in SCRAM.items():
         monkeypatch.setenv(f"CREDIT_{name}", text)
+    monkeypatch.setenv("CREDIT_KAFKA_CONFIG", '{"ssl.endpoint.identification.algorithm": "none"}')
     monkeypatch.setenv("CREDIT_CLICKHOUSE_DSN_FILE", "/no/such/file")
     environment = stack_environment(tmp_path, Ports.any_free())
     for name, text in environment.items():

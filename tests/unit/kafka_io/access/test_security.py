@@ -57,3 +57,27 @@ def test_what_only_librdkafka_can_is_named(properties: dict[str, str], names: st
     assert str(refused.value).startswith(names)
     assert "the exporter's consumer takes PLAIN, SCRAM-SHA-256, SCRAM-SHA-512" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_authorities_may_stand_in_a_folder_as_librdkafka_has_it(tmp_path: Path) -> None:
+    found = for_python({"security.protocol": "SSL", "ssl.ca.location": str(tmp_path)}).tls
+    assert found is not None
+    assert (found.verify_mode, found.get_ca_certs()) == (ssl.CERT_REQUIRED, [])
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"ssl.ca.location": "/no/such/file"},
+        {"ssl.ca.location": __file__},
+        {"ssl.ca.pem": "no certificate"},
+        {"ssl.certificate.location": "/no/such/file", "ssl.key.location": __file__, "ssl.key.password": "secret"},
+        {"ssl.certificate.location": __file__, "ssl.key.location": __file__, "ssl.key.password": "secret"},
+    ],
+)
+def test_files_that_cannot_be_used_are_one_line(properties: dict[str, str]) -> None:
+    with pytest.raises(UnsupportedSecurityError) as refused:
+        for_python({"security.protocol": "SSL", **properties})
+    assert "cannot be used for TLS" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert "secret" not in str(refused.value)
