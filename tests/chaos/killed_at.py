@@ -11,9 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from credit_movements import clickhouse, clients
+from credit_movements import clients
 from credit_movements.commands.main import main
-from credit_movements.workers import exporter
 
 
 class Step(NamedTuple):
@@ -114,8 +113,12 @@ def _doom(step: Step, count: int) -> None:
         case "rater producer":
             clients.transactional_producer = wrapped(clients.transactional_producer)
         case "clickhouse":
+            from credit_movements import clickhouse
+
             clickhouse.checked_client = wrapped(clickhouse.checked_client)
         case "storage":
+            from credit_movements.workers import exporter
+
             exporter.ExportStorage.open = wrapped(exporter.ExportStorage.open)  # type: ignore[method-assign]
         case "notifications producer":
             clients.producer = wrapped(clients.producer)
