@@ -15,6 +15,7 @@ from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.acls import EXPORTER
 from credit_movements.setup.allowed import check_allowed
 from credit_movements.workers import WorkerCrashedError, rater, sink
+from credit_movements.workers.still_allowed import still_allowed
 from exporter.faust_app import GROUP_ID
 from exporter.positions.completeness import Completeness
 from exporter.positions.movements_log import MovementsLog
@@ -82,9 +83,9 @@ def storage_url(settings: Settings) -> str:
     return settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
 
 
-def export_storage(settings: Settings) -> ExportStorage:
-    """The files. Raises StorageUrlError."""
-    return ExportStorage.open(storage_url(settings), settings.export_storage_public_endpoint)
+def export_storage(settings: Settings, makes_folder: bool = True) -> ExportStorage:
+    """The files. `makes_folder`: also where nothing was ever written. Raises StorageUrlError."""
+    return ExportStorage.open(storage_url(settings), settings.export_storage_public_endpoint, makes_folder)
 
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
@@ -113,6 +114,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
         now_micros=now_micros,
         metrics=CollectorRegistry(),
+        checks={"permissions": still_allowed(settings, EXPORTER)},
         rated_until=completeness.rated_until,
         status_token=None if token is None else token.get_secret_value().encode(),
         unread_requests=unread.of_partition,
