@@ -40,7 +40,8 @@ _TOPICS = (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
 def run_exporter(settings: Settings, stop: threading.Event) -> None:
     """Export until SIGINT or SIGTERM, for which it listens itself.
 
-    Raises UnreachableError, RefusedError, TopicSettingsError and SettingsError at the start, WorkerCrashedError at the end.
+    Raises UnreachableError, RefusedError, TopicSettingsError, OtherBrandError and SettingsError at the start,
+    WorkerCrashedError at the end.
     """
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
@@ -56,6 +57,7 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
     topics = kafka_topics.checked(settings, _TOPICS, [dead_letter_topic(EXPORT_REQUESTS)])
     check_allowed(settings, EXPORTER)
     clients.check_registry(settings)
+    clickhouse.check_brand_if_there(settings)
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
         bootstrap_servers=required(settings, "kafka_bootstrap_servers"),
@@ -104,7 +106,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
     token = settings.export_status_token
     return ExporterParts(
         storage=export_storage(settings),
-        clickhouse=lambda: clickhouse.client(settings),
+        clickhouse=clickhouse.client_of_brand(settings),
         producer=clients.producer(settings, **{"message.timeout.ms": _ATTEMPT_MS}),
         schemas=clients.subject_schemas(settings),
         log_ends=movements.end_offsets,

@@ -23,8 +23,8 @@ GROUP = str(CONSUMER_SETTINGS["group.id"])
 def run_sink(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Store movements until `stop` is set.
 
-    Raises UnreachableError, RefusedError, TopicSettingsError and OccupiedError at the start, KafkaException, OutOfLogError and
-    UndecodableMovementError where it cannot go on.
+    Raises UnreachableError, RefusedError, TopicSettingsError, OtherBrandError and OccupiedError at the start, KafkaException,
+    OutOfLogError and UndecodableMovementError where it cannot go on.
     """
     metrics = CollectorRegistry()
     log = kafka_topics.checked(settings, [CREDIT_MOVEMENTS])[CREDIT_MOVEMENTS.name]
