@@ -1,5 +1,7 @@
 """The clients of ClickHouse are made here, apart from those of Kafka: who needs one need not wait for the other."""
 
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -10,6 +12,7 @@ from urllib3.exceptions import HTTPError
 from credit_movements.refusals import RefusedError
 from credit_movements.settings import Settings, SettingsError, required, variable
 from credit_movements.unreachable import UnreachableError
+from sinks.write.brand import check_brand
 
 _REACH_SECONDS = 5
 _ANSWER_SECONDS = 60
@@ -17,20 +20,24 @@ _ANSWER_SECONDS = 60
 REWRITE_SECONDS = 6 * 3600
 
 
-def check(settings: Settings) -> None:
-    """Whether ClickHouse answers, with or without the database that the DSN names. Raises as `checked_client` does."""
-    _checked(settings, urlsplit(required(settings, "clickhouse_dsn"))._replace(path="").geturl()).close()
+def check(settings: Settings) -> bool:
+    """Whether the tables are marked as this brand's. The database that the DSN names need not be there. Raises as
+    `checked_client` does."""
+    server = urlsplit(required(settings, "clickhouse_dsn"))._replace(path="").geturl()
+    with closing(_checked(settings, server)) as client:
+        return check_brand(client, database_name(settings), settings.kafka_prefix)
 
 
 def checked_client(settings: Settings, answer_seconds: float | None = None) -> Client:
-    """Raises UnreachableError where ClickHouse does not answer, RefusedError where it refuses us or may not be trusted, and
-    SettingsError where the DSN has parameters that nobody knows."""
-    return _checked(settings, required(settings, "clickhouse_dsn"), answer_seconds)
+    """Raises UnreachableError where ClickHouse does not answer, RefusedError where it refuses us or may not be trusted,
+    SettingsError where the DSN has parameters that nobody knows, OtherBrandError where the database is another brand's."""
+    return _checked(settings, required(settings, "clickhouse_dsn"), answer_seconds, is_of_brand=True)
 
 
-def _checked(settings: Settings, dsn: str, answer_seconds: float | None = None) -> Client:
+def _checked(settings: Settings, dsn: str, answer_seconds: float | None = None, is_of_brand: bool = False) -> Client:
     try:
-        return _client(settings, dsn, answer_seconds)
+        made = _client(settings, dsn, answer_seconds)
+        return _of_brand(settings, made) if is_of_brand else made
     except (ClickHouseError, HTTPError, OSError) as error:
         if (why := _refusal(error)) is not None:
             raise RefusedError(f"{variable('clickhouse_dsn')}: {why}") from error
@@ -38,6 +45,36 @@ def _checked(settings: Settings, dsn: str, answer_seconds: float | None = None) 
             f"{variable('clickhouse_dsn')}: cannot use ClickHouse: {_cause(error)}."
             " Start it, or start `credit-movements up` and leave the variable out."
         ) from error
+
+
+def check_brand_if_there(settings: Settings) -> None:
+    """For who can begin without ClickHouse. Raises OtherBrandError, RefusedError."""
+    with suppress(UnreachableError):
+        checked_client(settings).close()
+
+
+def client_of_brand(settings: Settings) -> Callable[[], Client]:
+    """Like `client`; until one has answered whose the database is, each is asked. Raises OtherBrandError too."""
+    is_known = False
+
+    def make() -> Client:
+        nonlocal is_known
+        made = client(settings)
+        if not is_known:
+            _of_brand(settings, made)
+            is_known = True
+        return made
+
+    return make
+
+
+def _of_brand(settings: Settings, made: Client) -> Client:
+    """The client, closed where the database is another brand's. Raises as `check_brand` does."""
+    with ExitStack() as unless_ours:
+        unless_ours.callback(made.close)
+        check_brand(made, database_name(settings), settings.kafka_prefix)
+        unless_ours.pop_all()
+    return made
 
 
 def client(settings: Settings) -> Client:

@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as PartitionOffset
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from kafka_io.positions import TopicPartition
 
 ANSWER_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.2
 # The partitions belong to another member by now, or will. It reads again what was not committed.
 REBALANCED: Final = frozenset(
     {
@@ -64,8 +66,16 @@ def committed(
 
 
 def committed_offsets(consumer: Consumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-    """The next offset of each partition as the group has committed it, 0 where it has not. Otherwise like `committed`."""
-    found = committed(consumer, partitions, 3 * ANSWER_SECONDS)
+    """The next offset of each partition as the group has committed it, 0 where it has not. Otherwise like `committed`, but
+    that a coordinator which moves just now is waited for."""
+    asked = list(partitions)
+    patient = Retrying(
+        retry=retry_if_exception(_is_coordinator_away),
+        stop=stop_after_delay(ANSWER_SECONDS),
+        wait=wait_fixed(_PAUSE_SECONDS),
+        reraise=True,
+    )
+    found = patient(lambda: committed(consumer, asked, 3 * ANSWER_SECONDS))
     return {partition: 0 if answer is None else answer.offset for partition, answer in found.items()}
 
 
@@ -167,6 +177,10 @@ def _reported(
 
 def _plain(partitions: Iterable[PartitionOffset]) -> list[TopicPartition]:
     return [TopicPartition(each.topic, each.partition) for each in partitions]
+
+
+def _is_coordinator_away(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in COORDINATOR_AWAY
 
 
 def _raise_first_error(answers: Iterable[PartitionOffset]) -> None:

@@ -55,6 +55,10 @@ class Complaints:
         """What is down now → its error."""
         return dict(self._texts)
 
+    def __str__(self) -> str:
+        """All that is open, in one line."""
+        return "; ".join(f"{about}: {text}" for about, text in self.open.items())
+
     def complain(self, about: str, text: str) -> None:
         now = self._now()
         since = self._since.setdefault(about, now)
@@ -67,8 +71,12 @@ class Complaints:
         """It works again."""
         if about in self._texts:
             logger.info("%s is back after %.0f s", about, self._now() - self._since[about])
-            for each in (self._since, self._said, self._texts):
-                each.pop(about, None)
+            self.forget(about)
+
+    def forget(self, about: str) -> None:
+        """It is no business of ours any more, whether it works or not."""
+        for each in (self._since, self._said, self._texts):
+            each.pop(about, None)
 
 
 class Patience:

@@ -92,6 +92,12 @@ class Assignment:
             reading="" if reading is None else str(reading.progress),
         )
 
+    @property
+    def waits_for(self) -> str:
+        """What is down while the log is read back, and its error; nothing where nothing is. Any thread may ask."""
+        reading = self._reading
+        return "" if reading is None else str(reading.complaints)
+
     def subscribe(self) -> None:
         """Join the group of raters."""
         subscribe(self._consumer, _SOURCE_NAMES, self.on_assign, self.on_revoke)

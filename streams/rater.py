@@ -57,7 +57,7 @@ from streams.writer import MovementWriter
 
 logger = logging.getLogger(__name__)
 
-_PERMISSION = "a permission of Kafka's"
+_PERMISSION, _OFFSETS = "a permission of Kafka's", "Kafka's offsets"
 _NOT_ALLOWED_SECONDS = 15.0
 
 
@@ -116,9 +116,11 @@ class Rater:
 
     @property
     def not_ready(self) -> str | None:
-        """Why it is not ready, None if it is: it has read all rates and plans, the group has assigned partitions, and it rates
-        those whose stores are ready. Any thread may ask."""
-        return None if self._feed.is_complete and self._assignment.readiness.is_ready else self.state
+        """Why it is not ready, None if it is: it has read all rates and plans, the group has assigned partitions, it rates
+        those whose stores are ready, and it waits for no server. Any thread may ask."""
+        is_rating = self._feed.is_complete and self._assignment.readiness.is_ready
+        reasons = ["" if is_rating else self.state, str(self._complaints), self._assignment.waits_for]
+        return "; ".join(filter(None, reasons)) or None
 
     def run(self, stop: threading.Event) -> None:
         """Rate until `stop` is set.
@@ -158,6 +160,7 @@ class Rater:
                 # Records that came before the rebalance are dropped: they are read again from the committed offsets.
                 self._finish()
                 self._assignment.prepare(patience)
+                self._complaints.withdraw(_OFFSETS)
         except NotAllowedError as error:
             self._metrics.aborts.inc()
             self._complaints.complain(_PERMISSION, str(error))
@@ -167,7 +170,7 @@ class Rater:
             self._metrics.aborts.inc()
             self._assignment.read_again()
         except KafkaSilentError as error:
-            logger.warning("cannot fetch offsets, trying again: %s", error)
+            self._complaints.complain(_OFFSETS, str(error))
             self._assignment.read_again()
 
     def _consumed(self) -> Records:
@@ -240,6 +243,8 @@ class Rater:
             self._finish()
         except AbortedError:
             self._metrics.aborts.inc()
+        # Whoever has the partitions next needs it.
+        self._complaints.forget(_PERMISSION)
 
     def _decode(self, records: Records) -> EventBatch:
         newest_at = self._assignment.newest_at

@@ -24,6 +24,7 @@ from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
 from schemas.registry import refusal_of
 from schemas.topics import ALL_TOPICS, RECORD_TOPICS
+from sinks.write.brand import mark_brand
 from sinks.write.migrations import apply_migrations
 from sinks.write.retention import set_retention
 
@@ -46,13 +47,16 @@ class TopicChanges:
 
 def set_up(settings: Settings, clickhouse_cluster: str | None = None) -> TopicChanges:
     """Make what is missing, and of what exists as the contract wants it. `clickhouse_cluster`: ClickHouse's tables are to be on
-    all servers of this cluster. Raises UnreachableError, SetupError, MigrationFailedError, SettingsError."""
+    all servers of this cluster. Raises UnreachableError, SetupError, MigrationFailedError, SettingsError, OtherBrandError."""
     changes = make_topics(settings)
     register_subjects(settings)
-    clickhouse.check(settings)
+    is_marked = clickhouse.check(settings)
     dsn, ca_file = required(settings, "clickhouse_dsn"), settings.clickhouse_ca_file
     for name in apply_migrations(dsn, ca_file, clickhouse_cluster):
         logger.info("migration %s applied", name)
+    if not is_marked:
+        with closing(clickhouse.checked_client(settings)) as client:
+            mark_brand(client, settings.kafka_prefix)
     _set_retention(settings, changes)
     return changes
 

@@ -15,6 +15,7 @@ from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.acls import EXPORTER
 from credit_movements.setup.allowed import check_allowed
 from credit_movements.workers import WorkerCrashedError, rater, sink
+from credit_movements.workers.still_allowed import still_allowed
 from exporter.faust_app import GROUP_ID
 from exporter.positions.completeness import Completeness
 from exporter.positions.movements_log import MovementsLog
@@ -39,7 +40,8 @@ _TOPICS = (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS)
 def run_exporter(settings: Settings, stop: threading.Event) -> None:
     """Export until SIGINT or SIGTERM, for which it listens itself.
 
-    Raises UnreachableError, RefusedError, TopicSettingsError and SettingsError at the start, WorkerCrashedError at the end.
+    Raises UnreachableError, RefusedError, TopicSettingsError, OtherBrandError and SettingsError at the start,
+    WorkerCrashedError at the end.
     """
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
@@ -55,6 +57,7 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
     topics = kafka_topics.checked(settings, _TOPICS, [dead_letter_topic(EXPORT_REQUESTS)])
     check_allowed(settings, EXPORTER)
     clients.check_registry(settings)
+    clickhouse.check_brand_if_there(settings)
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
         bootstrap_servers=required(settings, "kafka_bootstrap_servers"),
@@ -82,9 +85,9 @@ def storage_url(settings: Settings) -> str:
     return settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
 
 
-def export_storage(settings: Settings) -> ExportStorage:
-    """The files. Raises StorageUrlError."""
-    return ExportStorage.open(storage_url(settings), settings.export_storage_public_endpoint)
+def export_storage(settings: Settings, makes_folder: bool = True) -> ExportStorage:
+    """The files. `makes_folder`: also where nothing was ever written. Raises StorageUrlError."""
+    return ExportStorage.open(storage_url(settings), settings.export_storage_public_endpoint, makes_folder)
 
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
@@ -103,7 +106,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
     token = settings.export_status_token
     return ExporterParts(
         storage=export_storage(settings),
-        clickhouse=lambda: clickhouse.client(settings),
+        clickhouse=clickhouse.client_of_brand(settings),
         producer=clients.producer(settings, **{"message.timeout.ms": _ATTEMPT_MS}),
         schemas=clients.subject_schemas(settings),
         log_ends=movements.end_offsets,
@@ -113,6 +116,7 @@ def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:
         link_secret_previous=None if previous is None else previous.get_secret_value().encode(),
         now_micros=now_micros,
         metrics=CollectorRegistry(),
+        checks={"permissions": still_allowed(settings, EXPORTER)},
         rated_until=completeness.rated_until,
         status_token=None if token is None else token.get_secret_value().encode(),
         unread_requests=unread.of_partition,

@@ -65,17 +65,26 @@ class _Server(http.server.ThreadingHTTPServer):
         logger.log(level, "the page could not answer", exc_info=True)
 
 
+NotReady = Callable[[], str | None]
+"""Gives the reason why a worker is not ready, in words; None if it is. Any thread may call it."""
+
+
+def any_of(*reasons: NotReady) -> NotReady:
+    """All that stands against it, in this order."""
+    return lambda: "; ".join(filter(None, (reason() for reason in reasons))) or None
+
+
 @contextmanager
 def health_page(
     host: str,
     port: int,
     setting: str,
     metrics: CollectorRegistry,
-    not_ready: Callable[[], str | None],
+    not_ready: NotReady,
     does: Callable[[], str] = lambda: "ready",
     connection_seconds: float = _CONNECTION_SECONDS,
 ) -> Iterator[int]:
-    """Serve the page for the length of a `with` block; gives the port. `not_ready` gives the reason why not, or None; `does`
+    """Serve the page for the length of a `with` block; gives the port. `does`
     says what the worker does if it is ready. A connection lasts `connection_seconds` at most.
 
     Raises OccupiedError, which names the `setting` for another port, where the port cannot be had.

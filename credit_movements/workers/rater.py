@@ -19,7 +19,8 @@ from credit_movements.setup.acls import RATER
 from credit_movements.setup.allowed import check_allowed
 from credit_movements.setup.findings import TopicOnKafka
 from credit_movements.supervision.occupancy import rater_folder_claimed
-from credit_movements.workers.health import health_page
+from credit_movements.workers.health import any_of, health_page
+from credit_movements.workers.still_allowed import still_allowed
 from kafka_io.transaction_watch import TransactionWatch
 from kafka_io.transactions import MakeProducer
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, dead_letter_topic
@@ -71,7 +72,7 @@ def run_rater(settings: Settings, stop: threading.Event, missing_offsets: Missin
             settings.rater_http_port,
             variable("rater_http_port"),
             metrics,
-            lambda: rater.not_ready,
+            any_of(still_allowed(settings, RATER), lambda: rater.not_ready),
             lambda: rater.state,
         ):
             rater.run(stop)

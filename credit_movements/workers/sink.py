@@ -10,7 +10,8 @@ from credit_movements.settings import Settings, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.acls import SINK
 from credit_movements.setup.allowed import check_allowed
-from credit_movements.workers.health import health_page
+from credit_movements.workers.health import any_of, health_page
+from credit_movements.workers.still_allowed import still_allowed
 from schemas.topics import CREDIT_MOVEMENTS
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from sinks.write.metrics import SinkMetrics
@@ -22,8 +23,8 @@ GROUP = str(CONSUMER_SETTINGS["group.id"])
 def run_sink(settings: Settings, stop: threading.Event, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> None:
     """Store movements until `stop` is set.
 
-    Raises UnreachableError, RefusedError, TopicSettingsError and OccupiedError at the start, KafkaException, OutOfLogError and
-    UndecodableMovementError where it cannot go on.
+    Raises UnreachableError, RefusedError, TopicSettingsError, OtherBrandError and OccupiedError at the start, KafkaException,
+    OutOfLogError and UndecodableMovementError where it cannot go on.
     """
     metrics = CollectorRegistry()
     log = kafka_topics.checked(settings, [CREDIT_MOVEMENTS])[CREDIT_MOVEMENTS.name]
@@ -41,15 +42,14 @@ def run_sink(settings: Settings, stop: threading.Event, missing_offsets: Missing
         messages_a_batch=settings.sink_batch_size,
     )
     with health_page(
-        settings.http_host, settings.sink_http_port, variable("sink_http_port"), metrics, lambda: _not_ready(sink)
+        settings.http_host,
+        settings.sink_http_port,
+        variable("sink_http_port"),
+        metrics,
+        any_of(still_allowed(settings, SINK), lambda: sink.not_ready),
     ):
         try:
             sink.run(stop)
         finally:
             consumer.close()
             client.close()
-
-
-def _not_ready(sink: Sink) -> str | None:
-    waiting = [f"{what}: {why}" for what, why in sink.health.waiting_for.items()]
-    return "; ".join(waiting) or None

@@ -68,8 +68,13 @@ class StoredObject:
     modified_at_micros: int
 
 
-def object_store(url: str, request_timeout: timedelta = _REQUEST_TIMEOUT, **cloud_options: Any) -> ObjectStore:
-    """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError."""
+def object_store(
+    url: str, request_timeout: timedelta = _REQUEST_TIMEOUT, makes_folder: bool = True, **cloud_options: Any
+) -> ObjectStore:
+    """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError.
+
+    `makes_folder`: whether to make a folder on the local disk that is not there; otherwise that is an error too.
+    """
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES or (scheme == "file" and not rest.strip("/")):
         raise StorageUrlError(
@@ -79,7 +84,7 @@ def object_store(url: str, request_timeout: timedelta = _REQUEST_TIMEOUT, **clou
         raise StorageUrlError(f"{url}: a directory bucket lists names in no order; a general purpose bucket would do")
     options: dict[str, Any] = {}
     if scheme == "file":
-        options = {"mkdir": True}
+        options = {"mkdir": makes_folder}
     elif scheme in _CLOUDS:
         # These options replace AWS_ALLOW_HTTP and the like, so they must allow an endpoint with http:// themselves.
         options = {"client_options": {"timeout": request_timeout, "allow_http": True}, **cloud_options}
@@ -99,14 +104,14 @@ class ExportStorage:
         self._folder = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix is not None else None
 
     @classmethod
-    def open(cls, url: str, public_endpoint: str | None = None) -> "ExportStorage":
+    def open(cls, url: str, public_endpoint: str | None = None, makes_folder: bool = True) -> "ExportStorage":
         """The storage at `file:///...`, `memory:///`, `s3://...`, `gs://...` or `az://...`. Raises StorageUrlError.
 
         `public_endpoint` is the address of an S3 or Azure storage for customers, where it differs from ours: presigned URLs
-        name it.
+        name it. `makes_folder` as in `object_store`.
         """
         if public_endpoint in (None, NO_PUBLIC_ENDPOINT):
-            store = object_store(url)
+            store = object_store(url, makes_folder=makes_folder)
             return cls(store, None if public_endpoint else store)
         if not url.startswith(_WITH_ENDPOINT):
             raise StorageUrlError(

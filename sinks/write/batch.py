@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from confluent_kafka import KafkaError, Message
 
-from kafka_io.access.refusals import told
-from kafka_io.batches import ConsumedBatch, OffsetOutOfRangeError, sort_out
+from kafka_io.access.refusals import is_unauthorized, told
+from kafka_io.batches import ConsumedBatch, OffsetOutOfRangeError, log_error, sort_out
 from kafka_io.errors import UserError
 from kafka_io.positions import TopicPartition
 from sinks.write.columns import Int64s
@@ -16,7 +16,7 @@ from sinks.write.columns import Int64s
 @dataclass(frozen=True)
 class MovementBatch:
     """`values`, `partitions` and `offsets` are equally long. `reached`: partition → the next offset to read there.
-    `complaints`: the errors that the client recovers from."""
+    `complaints`: the errors that the client recovers from, but for missing permissions, which are only logged."""
 
     values: list[bytes | None]
     partitions: Int64s
@@ -50,7 +50,11 @@ def read_batch(pieces: Iterable[list[Message]]) -> MovementBatch:
     for (_, partition), end in ends.items():
         # The markers of transactions follow the last record, so the end may lie further on.
         reached[partition] = max(end, reached.get(partition, 0))
-    return MovementBatch(values, partitions, offsets, reached, [told(error) for error in errors])
+    # A client tells once that it may not read, and never that it may again: whoever asks Kafka itself learns both.
+    for error in filter(is_unauthorized, errors):
+        log_error(error)
+    complaints = [told(error) for error in errors if not is_unauthorized(error)]
+    return MovementBatch(values, partitions, offsets, reached, complaints)
 
 
 def _sorted_out(messages: list[Message], errors: list[KafkaError]) -> ConsumedBatch:

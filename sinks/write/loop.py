@@ -122,6 +122,11 @@ class Sink:
             waiting_for=self._complaints.open,
         )
 
+    @property
+    def not_ready(self) -> str | None:
+        """What it waits for, None if for nothing. Any thread may ask."""
+        return str(self._complaints) or None
+
     def run(self, stop: Event) -> None:
         """Work until `stop` is set, then commit what ClickHouse has.
 

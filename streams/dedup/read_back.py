@@ -37,7 +37,8 @@ class ReadBack:
         self._needed = needed
         self._stop = threading.Event()
         # The loop has complaints of its own.
-        self._patience = Patience(self._stop, Complaints(monotonic_seconds))
+        self.complaints = Complaints(monotonic_seconds)
+        self._patience = Patience(self._stop, self.complaints)
         self.progress = Progress(monotonic_seconds)
         thread = ThreadPoolExecutor(1, thread_name_prefix="read back")
         self._reading = thread.submit(self._read)

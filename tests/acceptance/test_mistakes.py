@@ -151,6 +151,12 @@ def test_topics_that_only_the_workers_write_cannot_be_published_to(tmp_path: Pat
     assert "is no topic to publish to" in one_line("publish", "credit-movements", str(tmp_path / "x.jsonl"), status=2)
 
 
+def test_a_storage_that_is_not_there_is_not_made_to_delete_from(tmp_path: Path) -> None:
+    line = one_line("delete-export", "acme", "0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10", "--data-dir", str(tmp_path))
+    assert line.startswith(f"CREDIT_EXPORT_STORAGE_URL: {tmp_path.as_uri()}/exports: ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_lists_every_command_and_every_setting() -> None:
     shown = run("--help").stdout
     for command in (

@@ -31,6 +31,11 @@
 | a question joins a round that is under way | its answer may be older than it | `answers_are_younger_than_questions` |
 | cells of a deck are not looked at | a card that nobody can write is published | `deck_is_told_as_line_by_line` |
 | ours stands before what came meanwhile | what does not stand passes for published | `what_others_publish_meanwhile_is_told` |
+| transactional ids without the prefix | one brand's rater fences the other's | `all_names_have_the_prefix` |
+| a database is anybody's | balances add up the accounts of two brands | `other_brands_are_refused` |
+| lines have whole URLs | a password of the registry or ClickHouse is in a log | `no_line_shows_a_password` |
+| an erasure sets amounts to 0 | the account's balance changes | `erasure_changes_no_amount` |
+| shards by movement | versions of a row are on two shards: it counts twice | `all_of_an_account_is_on_one_shard` |
 """
 
 import time
@@ -57,8 +62,15 @@ from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
-from tests.sabotage import checks
+from tests.sabotage import checks, checks_of_operation
 from tests.sabotage.audits import doubt_nothing, move_past_differences, trust_any_checkpoint
+from tests.sabotage.operation import (
+    any_brand,
+    erase_amounts_too,
+    ids_without_prefix,
+    passwords_in_lines,
+    shard_by_movement,
+)
 from tests.sabotage.prices import any_cells, keep_changed_prefixes, let_prices_lag, ours_before_what_came_meanwhile
 from tests.sabotage.stores import (
     log_not_read_back,
@@ -280,4 +292,9 @@ SABOTAGES = [
         ours_before_what_came_meanwhile,
         checks.what_others_publish_meanwhile_is_told,
     ),
+    Sabotage("transactional ids without the prefix", ids_without_prefix, checks_of_operation.all_names_have_the_prefix),
+    Sabotage("a database is anybody's", any_brand, checks_of_operation.other_brands_are_refused),
+    Sabotage("lines have whole URLs", passwords_in_lines, checks_of_operation.no_line_shows_a_password),
+    Sabotage("an erasure sets amounts to 0", erase_amounts_too, checks_of_operation.erasure_changes_no_amount),
+    Sabotage("shards by movement", shard_by_movement, checks_of_operation.all_of_an_account_is_on_one_shard),
 ]

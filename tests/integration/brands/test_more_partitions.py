@@ -2,17 +2,21 @@
 go on from there."""
 
 import json
+import threading
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from credit_movements.audit.auditor import Auditor
 from credit_movements.settings import Settings
 from credit_movements.setup.provision import make_topics
 from examples import copy_to_prefix
 from kafka_io.positions import position_of
 from schemas.partitioner import account_partition
 from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
+from sinks.write.migrations import apply_migrations
 from streams.missing_offsets import MissingOffsets
 from streams.offsets import MisplacedOffsetError
 from tests.conftest import PREFIX
@@ -39,7 +43,7 @@ def successor(stack: Stack, tmp_path: Path) -> Settings:
 
 
 def test_an_account_s_history_goes_on_in_topics_with_more_partitions(
-    stack: Stack, successor: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stack: Stack, successor: Settings, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.publish_priced(RATES, rate(), rate(rate_card_id="gold", price_nanos=7))
     stack.publish_priced(ACCOUNT_PLANS, PLAN)
@@ -67,6 +71,7 @@ def test_an_account_s_history_goes_on_in_topics_with_more_partitions(
         assert after.pop(ACCOUNTS[1]) == before.pop(ACCOUNTS[1]) - 120 * 1000
         assert after == before
         _assert_in_their_partitions(new)
+        assert audited(successor, database) == {"no_source", "not_its_event", "false_duplicate"}
     with pytest.raises(SystemExit, match="is not empty"):
         copied(stack, successor, tmp_path)
 
@@ -77,6 +82,16 @@ def copied(stack: Stack, successor: Settings, folder: Path, from_prefix: str | N
     old = stack.settings.kafka_prefix if from_prefix is None else from_prefix
     prefixes = ["--from", old, "--to", successor.kafka_prefix]
     copy_to_prefix.main(["--config", str(config), *prefixes])
+
+
+def audited(successor: Settings, database: str) -> set[str]:
+    """The kinds of differences that docs/production/upgrades.md tells of: copied movements name events of the old topics."""
+    apply_migrations(database)
+    auditor = Auditor(successor.model_copy(update={"clickhouse_dsn": SecretStr(database)}), threading.Event())
+    try:
+        return {each.kind.value for each in auditor.audit(full=True).differences}
+    finally:
+        auditor.close()
 
 
 def balances(stack: Stack) -> dict[str, int]:

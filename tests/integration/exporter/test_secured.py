@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from credit_movements.embedded.services import answers_ok
@@ -65,8 +66,7 @@ def by_raw_properties(kafka: SecuredKafka, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def exporter(fields: Mapping[str, str], admin: Settings, folder: Path) -> Iterator[Child]:
-    port = free_port()
+def exporter(fields: Mapping[str, str], admin: Settings, folder: Path, port: int) -> Iterator[Child]:
     secrets = {
         "schema_registry_url": admin.schema_registry_url,
         "clickhouse_dsn": admin.clickhouse_dsn,
@@ -96,10 +96,14 @@ def test_an_export(
 ) -> None:
     fields = proof(secured_broker, tmp_path)
     reads_requests = Permission(EXPORTER, Operation.READ, Resource.TOPIC, EXPORT_REQUESTS.name)
-    with exporter(fields, admin, tmp_path) as child:
+    port = free_port()
+    with exporter(fields, admin, tmp_path, port) as child:
         # While it may not read it waits, and then it goes on.
         with withdrawn(secured_broker, reads_requests):
             eventually(lambda: "does not allow this user what it needs" in child.log_text())
+            eventually(lambda: httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 503)
+            reasons = httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=10).json()["reasons"]
+            assert reasons["permissions"].startswith("Kafka does not allow this user Read of topic export-requests: ")
         outcome = request_and_wait(admin, f"acme-{proof.__name__}", None, None, 60)
         assert outcome.notification["status"] == "completed"
         shown = child.log_text() + Path(f"/proc/{child.process_id}/cmdline").read_text()

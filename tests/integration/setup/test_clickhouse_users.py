@@ -18,6 +18,7 @@ from sinks.read.balance import read_balance
 from sinks.read.erased import erased_accounts
 from sinks.read.movements import stream_movements
 from sinks.read.slice import MovementsSlice
+from sinks.write.brand import check_brand, mark_brand
 from sinks.write.columns import movement_columns
 from sinks.write.erase import erase_account
 from sinks.write.insert import explain_refusal, insert_movements
@@ -81,6 +82,7 @@ def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
         with closing(clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)) as client:
             assert set_retention(client, timedelta(days=400))
             assert set_retention(client, None)
+            mark_brand(client, "acme.")
             client.command("INSERT INTO credit_movements (account_id, user_id) VALUES ('nobody', 'anna')")
             assert erase_account(client, "nobody") == 1
             empty_movements(client)
@@ -89,6 +91,7 @@ def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
         working_as("credit_sink", data, tmp_path) as dsn,
         closing(clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)) as client,
     ):
+        assert check_brand(client, "billing", "acme.")
         rows = movements_table([minute() for _ in range(5)])
         insert_movements(client, movement_columns(rows, "log", np.zeros(5, dtype=np.int64), np.arange(5)))
         other = (*READS, WRITES[1], *CHANGES, *ELSEWHERE)
@@ -97,6 +100,7 @@ def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
         working_as("credit_reader", data, tmp_path) as dsn,
         closing(clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)) as client,
     ):
+        assert check_brand(client, "billing", "acme.")
         other = (READS[2], *WRITES, *CHANGES, *ELSEWHERE)
         assert refused(client, other) == list(other)
         with pytest.raises(DatabaseError) as denied:

@@ -5,11 +5,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from credit_movements import clients
@@ -21,9 +23,12 @@ from credit_movements.setup.allowed import check_allowed
 from credit_movements.setup.granting import grant
 from credit_movements.setup.provision import set_up
 from credit_movements.unreachable import UnreachableError
-from schemas.topics import USAGE_EVENTS, dead_letter_topic
+from credit_movements.workers.rater import run_rater
+from credit_movements.workers.sink import run_sink
+from schemas.topics import CREDIT_MOVEMENTS, USAGE_EVENTS, dead_letter_topic
 from tests.acceptance.command import run
-from tests.integration.stack import Stack, eventually
+from tests.conftest import free_port
+from tests.integration.stack import DEADLINE_SECONDS, Stack, eventually
 from tests.kafka.certificates import Authority, Certificate
 from tests.kafka.permissions import withdrawn
 from tests.kafka.secured import ADMIN, STRANGER, SecuredKafka
@@ -232,6 +237,58 @@ def test_a_missing_permission_is_named(secured_broker: SecuredKafka, allowed: Se
             check_allowed(sink, SINK)
         assert str(sinks.value) == f"Kafka does not allow this user Read of group sink: {lists}"
     check_allowed(sink, SINK)
+
+
+@pytest.fixture
+def working(
+    secured_broker: SecuredKafka, allowed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, int]]:
+    """A rater and a sink that are ready, with the ports of their pages."""
+    monkeypatch.setattr("credit_movements.workers.still_allowed._SECONDS_BETWEEN", 0.2)
+    # It would be for the process of the tests.
+    monkeypatch.setattr("credit_movements.workers.rater._spare_the_garbage_collector", lambda: None)
+    as_sink = {**allowed.model_dump(), **secured_broker.settings(SINK)}
+    ports = {RATER: free_port(), SINK: free_port()}
+    stop = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        workers = [
+            pool.submit(run_rater, allowed.model_copy(update={"rater_http_port": ports[RATER]}), stop),
+            pool.submit(run_sink, Settings(**as_sink | {"sink_http_port": ports[SINK]}), stop),
+        ]
+        try:
+            for port in ports.values():
+                eventually(lambda port=port: readyz(port)[0] == 200)
+            yield ports
+        finally:
+            stop.set()
+    for worker in workers:
+        worker.result(DEADLINE_SECONDS)
+
+
+def readyz(port: int) -> tuple[int, str]:
+    """What the page says; (0, "") before it is there."""
+    try:
+        answer = httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=10)
+    except httpx2.ConnectError:
+        return 0, ""
+    return answer.status_code, answer.text
+
+
+def test_a_worker_that_lacks_a_permission_is_not_ready_and_its_page_says_which(
+    secured_broker: SecuredKafka, working: dict[str, int]
+) -> None:
+    lists = "docs/production/kafka.md lists the ACLs of each worker"
+    for lacks in (
+        Permission(RATER, Operation.READ, Resource.TOPIC, USAGE_EVENTS.name),
+        Permission(RATER, Operation.READ, Resource.GROUP, RATER),
+        Permission(SINK, Operation.READ, Resource.TOPIC, CREDIT_MOVEMENTS.name),
+    ):
+        port = working[lacks.user]
+        with withdrawn(secured_broker, lacks):
+            said = f"Kafka does not allow this user Read of {lacks.resource} {lacks.name}: {lists}"
+            eventually(lambda port=port, said=said: readyz(port)[0] == 503 and readyz(port)[1].startswith(said))
+        # Nothing is read meanwhile: the topics are at rest.
+        eventually(lambda port=port: readyz(port)[0] == 200)
 
 
 def test_a_rater_that_may_no_longer_write_waits_and_goes_on(
