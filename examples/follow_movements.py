@@ -86,9 +86,12 @@ def follow(options: argparse.Namespace, stop: threading.Event) -> Balances:
         }
     )
     balances = Balances()
-    numbers = set(consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
-    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in numbers])
     try:
+        topic = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
+        if topic.error is not None:
+            raise KafkaException(topic.error)
+        numbers = set(topic.partitions)
+        consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in numbers])
         while not stop.is_set() and (numbers or not options.once):
             message = consumer.poll(0.5)
             if message is None:
@@ -134,7 +137,9 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, lambda *_: stop.set())
     try:
         balances = follow(options, stop)
-    except (KafkaException, SchemaRegistryError, HTTPError) as error:
+    except KafkaException as error:
+        sys.exit(f"follow_movements: topic {TOPIC}: {error.args[0].str()}")
+    except (SchemaRegistryError, HTTPError) as error:
         sys.exit(f"follow_movements: {error}")
     for line in balances.lines():
         print(line)

@@ -41,6 +41,8 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
 
     Raises UnreachableError, RefusedError, TopicSettingsError and SettingsError at the start, WorkerCrashedError at the end.
     """
+    # A forgotten setting is a folder of this machine, which no other exporter sees.
+    logger.info("files are kept in %s (%s)", storage_url(settings), variable("export_storage_url"))
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
     exporting = exporter_settings(settings)
