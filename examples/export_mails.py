@@ -34,7 +34,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
-from httpx2 import HTTPError  # What the registry's client raises where the registry does not answer.
+
+# What the registry's client raises where the registry does not answer.
+from httpx2 import HTTPError
 
 logger = logging.getLogger("export_mails")
 
@@ -218,23 +220,18 @@ def read(file: Path | None) -> dict[str, Any]:
 def run(options: argparse.Namespace, stop: threading.Event) -> None:
     """Read until stopped, or with --once to the end of the topic. Raises KafkaException, SchemaRegistryError, HTTPError."""
     mailer = Mailer(options.folder, read(options.addresses), options.sender, options.dashboard_url, options.smtp)
-    registry = SchemaRegistryClient({"url": options.schema_registry, **read(options.registry_config)})
-    decode = AvroDeserializer(registry, conf={"subject.name.strategy.type": "TOPIC"})
-    consumer = Consumer(
-        {
-            "bootstrap.servers": options.bootstrap_servers, **read(options.config), "group.id": options.group,
-            "auto.offset.reset": "earliest", "isolation.level": "read_committed", "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )  # fmt: skip
-    unfinished = _begin(consumer, options.once)
+    decode = AvroDeserializer(SchemaRegistryClient(options.registry), conf={"subject.name.strategy.type": "TOPIC"})
+    consumer = Consumer({
+        "bootstrap.servers": options.bootstrap_servers, **read(options.config), "group.id": options.group,
+        "auto.offset.reset": "earliest", "isolation.level": "read_committed", "enable.auto.commit": False,
+        "enable.partition.eof": True,
+    })  # fmt: skip
     try:
+        unfinished = _begin(consumer, options.once)
         while not stop.is_set() and (unfinished or not options.once):
-            message = consumer.poll(0.5)
-            if message is None:
+            if (message := consumer.poll(0.5)) is None:
                 continue
-            error = message.error()
-            if error is None:
+            if (error := message.error()) is None:
                 eml = mailer.take(decode(message.value(), SerializationContext(TOPIC, MessageField.VALUE)))
                 if eml is not None:
                     print(eml, flush=True)
@@ -253,11 +250,11 @@ def _begin(consumer: Consumer, once: bool) -> set[int | None]:
     if not once:
         consumer.subscribe([TOPIC])
         return set()
-    described = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
-    if described.error is not None:
-        raise KafkaException(described.error)
-    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in described.partitions])
-    return set(described.partitions)
+    topic = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
+    if topic.error is not None:
+        raise KafkaException(topic.error)
+    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in topic.partitions])
+    return set(topic.partitions)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
@@ -289,10 +286,13 @@ def main(arguments: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
+        options.registry = {"url": options.schema_registry, **read(options.registry_config)}
         run(options, stop)
     except (SchemaRegistryError, HTTPError) as error:
-        sys.exit(f"export_mails: schema registry {options.schema_registry.rpartition('@')[2]}: {error}")
-    except (KafkaException, OSError, smtplib.SMTPException) as error:
+        sys.exit(f"export_mails: schema registry {options.registry['url'].rpartition('@')[2]}: {error}")
+    except KafkaException as error:
+        sys.exit(f"export_mails: topic {TOPIC}, group {options.group}: {error.args[0].str()}")
+    except (OSError, smtplib.SMTPException) as error:
         sys.exit(f"export_mails: {error}")
 
 

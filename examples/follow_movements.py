@@ -87,10 +87,10 @@ def follow(options: argparse.Namespace, stop: threading.Event) -> Balances:
     )
     balances = Balances()
     try:
-        described = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
-        if described.error is not None:
-            raise KafkaException(described.error)
-        numbers = set(described.partitions)
+        topic = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
+        if topic.error is not None:
+            raise KafkaException(topic.error)
+        numbers = set(topic.partitions)
         consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in numbers])
         while not stop.is_set() and (numbers or not options.once):
             message = consumer.poll(0.5)
@@ -137,7 +137,9 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, lambda *_: stop.set())
     try:
         balances = follow(options, stop)
-    except (KafkaException, SchemaRegistryError, HTTPError) as error:
+    except KafkaException as error:
+        sys.exit(f"follow_movements: topic {TOPIC}: {error.args[0].str()}")
+    except (SchemaRegistryError, HTTPError) as error:
         sys.exit(f"follow_movements: {error}")
     for line in balances.lines():
         print(line)

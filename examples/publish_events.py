@@ -168,11 +168,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> None:
     options = parser().parse_args(arguments)
     topic, event = event_of(options, time.time_ns() // 1000, options.event_id or str(uuid.uuid4()))
+    # --registry-config may name another registry: a mistake is told of the one that was asked.
+    registry_config = {"url": options.schema_registry, **options.registry_config}
     try:
-        registry = SchemaRegistryClient({"url": options.schema_registry, **options.registry_config})
+        registry = SchemaRegistryClient(registry_config)
         Publisher({"bootstrap.servers": options.bootstrap_servers, **options.config}, registry).publish(topic, event)
     except (SchemaRegistryError, HTTPError) as error:
-        sys.exit(f"publish_events: schema registry {options.schema_registry.rpartition('@')[2]}: {error}")
+        sys.exit(f"publish_events: schema registry {registry_config['url'].rpartition('@')[2]}: {error}")
     except KafkaException as error:
         sys.exit(f"publish_events: {error}")
     print(json.dumps({"topic": topic, **event}))

@@ -66,16 +66,11 @@ def delete_export(
     """Delete the files of a finished export before their time: its links are dead from now on, and stay so."""
     from credit_movements.settings import load_settings
     from credit_movements.workers.exporter import export_storage, storage_url
-    from exporter.storage.objects import StorageUrlError
     from exporter.storage.records import ExportRecords
 
     settings = load_settings(data_dir)
     # It deletes, and makes nothing.
-    try:
-        storage = export_storage(settings, makes_folder=False)
-    except StorageUrlError as error:
-        raise NoSuchExportError(f"CREDIT_EXPORT_STORAGE_URL: {error}") from error
-    if not ExportRecords(storage).delete_files(account, export_id):
+    if not ExportRecords(export_storage(settings, makes_folder=False)).delete_files(account, export_id):
         raise NoSuchExportError(
             f"account {account!r} has no finished export {export_id!r} in {storage_url(settings)}"
             " (CREDIT_EXPORT_STORAGE_URL)"

@@ -80,7 +80,11 @@ def rater_folder_claimed(folder: Path, setting: str) -> Iterator[None]:
                 f"Give each rater a folder of its own in {setting}.",
             )
         except OSError as error:
-            logger.warning("%s cannot be claimed, see that no other rater is given it: %s", folder, error)
+            logger.warning(
+                "%s: %s cannot be written (%s). This rater keeps what it must remember in memory, and reads it back from "
+                "the log at each start: give it a folder that it may write, and no other rater has.",
+                setting, folder, error.strerror,
+            )  # fmt: skip
         yield
 
 

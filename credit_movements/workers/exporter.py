@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from credit_movements import clickhouse, clients
 from credit_movements.clock import now_micros
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
-from credit_movements.settings import Settings, required, variable
+from credit_movements.settings import Settings, SettingsError, required, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.acls import EXPORTER
 from credit_movements.setup.allowed import check_allowed
@@ -23,7 +23,7 @@ from exporter.positions.requests_end import RequestsEnd
 from exporter.positions.unread import UnreadRequests
 from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
-from exporter.storage.objects import ExportStorage
+from exporter.storage.objects import ExportStorage, StorageUrlError
 from kafka_io.access.security import for_python
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 
@@ -43,6 +43,8 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
     Raises UnreachableError, RefusedError, TopicSettingsError, OtherBrandError and SettingsError at the start,
     WorkerCrashedError at the end.
     """
+    # A forgotten setting is a folder of this machine, which no other exporter sees.
+    logger.info("files are kept in %s (%s)", storage_url(settings), variable("export_storage_url"))
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
     exporting = exporter_settings(settings)
@@ -86,8 +88,13 @@ def storage_url(settings: Settings) -> str:
 
 
 def export_storage(settings: Settings, makes_folder: bool = True) -> ExportStorage:
-    """The files. `makes_folder`: also where nothing was ever written. Raises StorageUrlError."""
-    return ExportStorage.open(storage_url(settings), settings.export_storage_public_endpoint, makes_folder)
+    """The files. `makes_folder`: also where nothing was ever written. Raises SettingsError, which names what was set."""
+    public_endpoint = settings.export_storage_public_endpoint
+    try:
+        return ExportStorage.open(storage_url(settings), public_endpoint, makes_folder)
+    except StorageUrlError as error:
+        fields = ("export_storage_url", *(() if public_endpoint is None else ("export_storage_public_endpoint",)))
+        raise SettingsError(f"{', '.join(map(variable, fields))}: {error}") from error
 
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:

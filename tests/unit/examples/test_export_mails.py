@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from httpx2 import HTTPError
 
 from examples.export_mails import NOBODY, Mailer, main, one_line, rendered, told_size
@@ -204,3 +205,29 @@ def test_a_registry_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyP
         main(["--schema-registry", "https://user:a%40secret@127.0.0.1:1"])
     # Without the user and the password.
     assert ended.value.code == "export_mails: schema registry 127.0.0.1:1: connection refused"
+
+
+def test_an_error_names_the_registry_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refused(*_: object) -> None:
+        raise HTTPError("connection refused")
+
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("examples.export_mails.run", refused)
+    file = tmp_path / "registry.json"
+    file.write_text('{"url": "https://user:secret@registry:8081"}')
+    with pytest.raises(SystemExit) as ended:
+        main(["--registry-config", str(file)])
+    assert ended.value.code == "export_mails: schema registry registry:8081: connection refused"
+
+
+def test_what_kafka_refuses_is_one_line_that_names_topic_and_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "Group authorization failed."))
+
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("examples.export_mails.run", refused)
+    with pytest.raises(SystemExit) as ended:
+        main(["--group", "acme.mails"])
+    assert ended.value.code == (
+        "export_mails: topic export-notifications, group acme.mails: Group authorization failed."
+    )

@@ -11,8 +11,9 @@ from uuid import UUID
 
 import fastavro
 import pytest
+from httpx2 import HTTPError
 
-from examples.publish_events import event_of, nanos_of, parser, properties
+from examples.publish_events import event_of, main, nanos_of, parser, properties
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "publish_events.py"
@@ -71,3 +72,15 @@ def test_properties_come_from_a_file_and_what_is_none_is_one_line(tmp_path: Path
     for wrong in (file, tmp_path / "none.json"):
         with pytest.raises(argparse.ArgumentTypeError):
             properties(str(wrong))
+
+
+def test_an_error_names_the_registry_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refused(*_: object) -> None:
+        raise HTTPError("connection refused")
+
+    monkeypatch.setattr("examples.publish_events.Publisher", refused)
+    file = tmp_path / "registry.json"
+    file.write_text('{"url": "https://user:secret@registry:8081"}')
+    with pytest.raises(SystemExit) as ended:
+        main(["--account", "acme", "--registry-config", str(file)])
+    assert ended.value.code == "publish_events: schema registry registry:8081: connection refused"

@@ -23,4 +23,5 @@ def test_a_folder_that_cannot_be_written_stops_no_rater(tmp_path: Path, caplog: 
     in_the_way = tmp_path / "data"
     in_the_way.write_text("")
     with rater_folder_claimed(in_the_way, "SETTING"):
-        assert "cannot be claimed" in caplog.text
+        assert f"SETTING: {in_the_way} cannot be written (File exists)" in caplog.text
+        assert "give it a folder that it may write" in caplog.text
