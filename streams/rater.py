@@ -11,10 +11,11 @@ Step 2 counts what the batch under way has decided: its ids are known, and the t
 steps 3 and 4 of the batch before are done. If the batch under way is aborted, what was decided after it is dropped, and both
 are read again. Partitions are given up only when nothing is under way.
 
-A crash before the end of step 3 leaves nothing behind: the batch is read again. A crash between steps 3 and 4 leaves a store
-that is behind the log; the next assignment reads the missing ids from the log. A batch that is read again gives the same rows,
-because step 2 knows no clock and no random number. The clock has one use, in step 1: a publisher's timestamp counts as the
-rater's clock at most. That decides only which events are refused for their age. So each event has its effect once.
+A crash before the end of step 3 leaves nothing behind: the batch is read again. A crash between steps 3 and 4 leaves a
+store that is behind the log; the next assignment reads the missing ids from the log, and those of the newest commit in any
+case, which may have come to nothing (`dedup.store`). A batch that is read again gives the same rows, because step 2 knows
+no clock and no random number. The clock has one use, in step 1: a publisher's timestamp counts as the rater's clock at
+most. That decides only which events are refused for their age. So each event has its effect once.
 
 The time of each partition's newest record is committed with its offset, in the note, so that a restarted rater measures the
 age of events as before. A store forgets an id only when an event of that age would be refused, and the rater refuses whatever

@@ -9,6 +9,13 @@ record of its partition. It notes the time before which it may have forgotten id
 events from before that time. So the rater never charges an event whose id the store may have forgotten, even where the rater no
 longer knows the time of the newest record.
 
+What Kafka says is committed, the log need not show. A broker that dies between its acknowledgement and the markers, and
+knows no leader of a partition when it is back, takes it for deleted, writes no marker and calls the commit complete (Kafka
+4.3.1, seen in its log and its files). If the producer's next transaction is aborted, both are, offsets too, and the events
+are read again: a store that has their ids would lose them as duplicates. So the movements of the newest commit
+(`add_unseen`) are kept apart until the next commit in the same partition, which closes both. Until then they are in no
+file, and the log is asked for them anew whenever partitions are prepared.
+
 A disk that cannot be written does not stop the rater: the entries stay in memory, and the store tries again after growing
 pauses. The pauses are counted in entries, since nothing here knows a clock.
 """
@@ -42,7 +49,8 @@ class DedupStore:
     """The ids of one partition's movements, each with the hash of its content.
 
     The store knows every movement below `reached_offset` of `credit-movements`, except those that occurred before
-    `forgotten_before`. `newest_at` is the time of the partition's newest record. Both times are in microseconds.
+    `forgotten_before`, and those of the newest commit behind it. `newest_at` is the time of the partition's newest record. Both
+    times are in microseconds.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class DedupStore:
         self._memory: list[Run] = []
         self._files: list[tuple[str, Run]] = []
         self._obsolete: list[str] = []
+        self._unseen: tuple[Run, int] | None = None
         self._saved_offset = 0
         self.reached_offset = 0
         self.newest_at = 0
@@ -96,17 +105,38 @@ class DedupStore:
         return known, content
 
     def add(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:
-        """Add movements that are committed to the log. The store then knows all below `reached_offset`."""
-        self.reached_offset = reached_offset
-        if len(ids) == 0:
-            return
+        """Add movements that the log shows. The store then knows all below `reached_offset`."""
+        self._add(Run.of(ids, content, occurred_at), reached_offset)
+
+    def add_unseen(self, ids: Hashes, content: Hashes, occurred_at: Ints, reached_offset: int) -> None:
+        """Add movements of which Kafka says that they are committed. Those that were added so before are settled by it."""
+        self._settle()
         run = Run.of(ids, content, occurred_at)
+        self._unseen = run, reached_offset
+        self._note_in_filter(run)
+
+    def drop_unseen(self) -> None:
+        """The log, read back from `reached_offset`, says whether they are there."""
+        self._unseen = None
+
+    def _settle(self) -> None:
+        unseen, self._unseen = self._unseen, None
+        if unseen is not None:
+            self._add(*unseen)
+
+    def _add(self, run: Run, reached_offset: int) -> None:
+        self.reached_offset = reached_offset
+        if len(run) == 0:
+            return
         self._memory = self._levelled([*self._memory, run])
+        self._note_in_filter(run)
+        if sum(map(len, self._memory)) >= self._save_at:
+            self.save()
+
+    def _note_in_filter(self, run: Run) -> None:
         self._filter.add(run)
         if self._filter.is_full:
             self._filter = BloomFilter.of(self._runs())
-        if sum(map(len, self._memory)) >= self._save_at:
-            self.save()
 
     def save(self) -> None:
         """Write the entries in memory to files. Where that fails they stay in memory, and the log has them in any case."""
@@ -138,7 +168,8 @@ class DedupStore:
         self._obsolete = []
 
     def _runs(self) -> list[Run]:
-        return [*(run for _, run in self._files), *self._memory]
+        unseen = () if self._unseen is None else (self._unseen[0],)
+        return [*(run for _, run in self._files), *self._memory, *unseen]
 
     def _forget_before(self) -> int:
         return self.newest_at - self._keep_micros

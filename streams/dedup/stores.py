@@ -39,7 +39,8 @@ class DedupStores:
         return self._stores[number]
 
     def hold(self, numbers: Iterable[int], newest_at: Mapping[int, int]) -> dict[int, DedupStore]:
-        """The stores of exactly these partitions, none of them ready: opens the missing ones, saves and closes all others.
+        """The stores of exactly these partitions, none of them ready, and without what the log has not shown: opens the missing
+        ones, saves and closes all others.
 
         `newest_at` as in `note_newest`. Call it only while nobody reads the log back.
         """
@@ -52,6 +53,8 @@ class DedupStores:
                 snapshot = self._snapshot_of(number)
                 self._stores[number] = DedupStore(self.folder_of(number), self._log_id, self._keep, snapshot=snapshot)
         held = {number: self._stores[number] for number in wanted}
+        for store in held.values():
+            store.drop_unseen()
         # Before the log is read: the stores then need not keep ids that they may forget at once.
         _note_newest(held, newest_at)
         return held
@@ -109,13 +112,14 @@ class DedupStores:
     def remember(
         self, partitions: Ints, ids: Hashes, content: Hashes, occurred_at: Ints, reached: Mapping[int, int]
     ) -> None:
-        """Add movements that are committed: of each its partition, the fingerprints of its event, and when that occurred.
+        """Add movements that Kafka says are committed: of each its partition, the fingerprints of its event, and when that
+        occurred.
 
         `reached`: partition number → the offset of `credit-movements` below which its store then knows all movements.
         """
         for number, reached_offset in reached.items():
             rows = np.flatnonzero(partitions == number)
-            self._ready[number].add(ids[rows], content[rows], occurred_at[rows], reached_offset)
+            self._ready[number].add_unseen(ids[rows], content[rows], occurred_at[rows], reached_offset)
 
 
 def _note_newest(stores: Mapping[int, DedupStore], newest_at: Mapping[int, int]) -> None:

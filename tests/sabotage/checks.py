@@ -49,6 +49,7 @@ from tests.unit.streams import (
     test_rater_snapshots,
     test_rebuilt_stores,
     test_under_way,
+    test_unseen_commits,
 )
 from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.pricing.deck import test_columns
@@ -137,6 +138,11 @@ def partitions_go_when_all_is_done(fixture: Fixture) -> None:
 def rebuilt_store_knows_what_matters(fixture: Fixture) -> None:
     knows = test_rebuilt_stores.test_an_id_that_can_still_matter_is_known_to_a_rebuilt_store
     knows(KafkaDouble(fixture("tmp_path"), NOW))
+
+
+def commit_that_comes_to_nothing_is_rated_again(fixture: Fixture) -> None:
+    again = test_unseen_commits.test_where_the_next_is_aborted_the_events_of_both_are_rated_again
+    again(KafkaDouble(fixture("tmp_path"), NOW))
 
 
 def partition_waits_for_its_store(fixture: Fixture) -> None:

@@ -14,6 +14,7 @@
 | the log is not read back | what a late end committed is charged again | `torn_batch_is_charged_once` (on Apache Kafka) |
 | a snapshot of another log is taken | what this log has is charged again | `new_machine_charges_nobody_twice` |
 | a snapshot is taken without a run that is gone | what the run knew is charged again | `new_machine_charges_nobody_twice` |
+| an acknowledged commit is believed | one that comes to nothing is lost | `commit_that_comes_to_nothing_is_rated_again` |
 | a store is rebuilt from too late an offset | what comes again is charged again | `rebuilt_store_knows_what_matters` |
 | a partition is rated before its store is ready | its repeats are charged again | `partition_waits_for_its_store` |
 | a price list that lags | events are rated by prices that are out of force | `prices_are_in_force_in_time` |
@@ -78,6 +79,7 @@ from tests.sabotage.stores import (
     rebuilt_from_too_late,
     snapshot_of_any_log,
     snapshot_without_a_run,
+    unseen_commits_are_believed,
 )
 
 Check = Callable[[Callable[[str], Any]], None]
@@ -256,6 +258,11 @@ SABOTAGES = [
         "a snapshot is taken without a run that is gone",
         snapshot_without_a_run,
         checks.new_machine_charges_nobody_twice,
+    ),
+    Sabotage(
+        "an acknowledged commit is believed",
+        unseen_commits_are_believed,
+        checks.commit_that_comes_to_nothing_is_rated_again,
     ),
     Sabotage(
         "a store is rebuilt from too late an offset", rebuilt_from_too_late, checks.rebuilt_store_knows_what_matters

@@ -14,10 +14,15 @@ from streams.dedup.needed import Needed
 from streams.dedup.progress import LogEnd
 from streams.dedup.read_back import ReadBack
 from streams.dedup.snapshots import Snapshot
+from streams.dedup.store import DedupStore
 
 
 def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LogReader, "_add", lambda *_: None)
+
+
+def unseen_commits_are_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DedupStore, "add_unseen", DedupStore.add)
 
 
 def rebuilt_from_too_late(patch: pytest.MonkeyPatch) -> None:

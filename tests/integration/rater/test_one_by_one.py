@@ -79,7 +79,7 @@ def test_partitions_are_rated_while_one_of_them_is_read_back(stack: Stack) -> No
     stack.publish_priced(RATES, rate())
     publish(stack, *range(40))
     stack.rate_everything()
-    shutil.rmtree(stack.settings.data_dir / "seen")
+    shutil.rmtree(stack.settings.data_dir / "seen", ignore_errors=True)
     publish(stack, *range(80))
     everything = range(80)
     with stack.rating() as metrics:

@@ -68,7 +68,9 @@ class KafkaDouble:
         self.log: list[dict[str, Any]] = []
         self._log_records: dict[int, list[Message]] = {number: [] for number in range(partitions)}
         self.letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
+        # "abort", "crash before", "crash after", or "unmarked": said to be committed, and open until the next one ends.
         self.next_commit: str = "commit"
+        self.unmarked: list[Callable[[], Any]] = []
         self._running: RunningRater | None = None
         self.may_commit = threading.Event()
         self.may_commit.set()
@@ -98,6 +100,11 @@ class KafkaDouble:
             ends[number] = len(log)
         return ends
 
+    def ends_after(self, tables: list[pl.DataFrame]) -> dict[int, int]:
+        """Where the partitions would end that these movements are written to."""
+        numbers = [number for movements in tables for number in movements["source_partition"].to_list()]
+        return {number: len(self._log_records[number]) + numbers.count(number) for number in numbers}
+
     def publish(self, topic: Topic, record: dict[str, Any], told_micros: int, kind: int = 1) -> None:
         """`kind`: 1 where the publisher stamps (CreateTime), 2 where the broker does."""
         number = account_partition(record["account_id"], self.partitions)
@@ -119,6 +126,8 @@ class KafkaDouble:
     ) -> "RunningRater":
         if self._running is not None:
             self._running.die()
+        # A producer that begins aborts what its predecessor left open.
+        self.unmarked = []
         self._running = RunningRater(self, batch_size, limits or LIMITS, behind)
         return self._running
 
@@ -203,8 +212,12 @@ class RunningRater:
             if all(done.get(topic_partition) == end for topic_partition, end in ends.items()):
                 return
 
-    def save(self) -> None:
-        self.rater._assignment.stores.save()
+    def save(self, *, is_settled: bool = True) -> None:
+        """Have the stores write their files. `is_settled`: as if another commit had come in each partition since."""
+        stores = self.rater._assignment.stores
+        for store in stores._stores.values() if is_settled else ():
+            store._settle()
+        stores.save()
 
 
 class _Consumer:
@@ -265,16 +278,33 @@ class _Writer:
         if what == "crash before":
             raise CrashedError
         if what == "abort":
+            self._kafka.unmarked = []
             raise AbortedError("for a test")
+        write = partial(self._write, self._movements, self._letters, offsets)
+        if what == "unmarked":
+            self._kafka.unmarked.append(write)
+            return self._kafka.ends_after(self._movements)
+        unmarked, self._kafka.unmarked = self._kafka.unmarked, []
         ends: dict[int, int] = {}
-        for movements in self._movements:
+        for each in (*unmarked, write):
+            ends = each()
+        if what == "crash after":
+            raise CrashedError
+        return ends
+
+    def _write(
+        self,
+        tables: list[pl.DataFrame],
+        letters: Mapping[tuple[TopicPartition, int], tuple[str, str]],
+        offsets: Mapping[TopicPartition, OffsetAndNote],
+    ) -> dict[int, int]:
+        ends: dict[int, int] = {}
+        for movements in tables:
             ends |= self._kafka.write_log(movements)
-        self._kafka.letters |= self._letters
+        self._kafka.letters |= letters
         for topic_partition, (offset, note) in offsets.items():
             kept = note if self._kafka.keeps_notes else ""
             self._kafka.committed[topic_partition] = PartitionOffset(*topic_partition, offset, kept)
-        if what == "crash after":
-            raise CrashedError
         return ends
 
 
