@@ -59,7 +59,6 @@ from sinks.read import movements as reader
 from sinks.read import totals
 from sinks.write.loop import CONSUMER_SETTINGS, Sink
 from streams import outcome
-from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
@@ -77,6 +76,7 @@ from tests.sabotage.stores import (
     log_not_read_back,
     rated_before_its_store_is_ready,
     rebuilt_from_too_late,
+    remember_before_commit,
     snapshot_of_any_log,
     snapshot_without_a_run,
     unseen_commits_are_believed,
@@ -123,19 +123,6 @@ def clock_in_the_rating(patch: pytest.MonkeyPatch) -> None:
         return rating.rate_batch(events.with_columns(now), *prices_and_limits)
 
     patch.setattr(outcome, "rate_batch", rate_batch)
-
-
-def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
-    def write(rater: Any, batch: Any, outcomes: Any, *more: Any) -> None:
-        stores, moved = rater._assignment.stores, outcomes.moved
-        standing = {number: store.reached_offset for number, store in stores._ready.items()}
-        ids, content = id_hashes(batch.events)[moved], content_hashes(batch.events)[moved]
-        partitions, occurred_at = (outcomes.movements[name].to_numpy() for name in ("source_partition", "occurred_at"))
-        stores.remember(partitions, ids, content, occurred_at, standing)
-        honest(rater, batch, outcomes, *more)
-
-    honest = Rater._write
-    patch.setattr(Rater, "_write", write)
 
 
 def batch_under_way_not_known(patch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from streams.dedup.catch_up import LogReader
 from streams.dedup.files import Manifest, write_manifest
+from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.dedup.needed import Needed
 from streams.dedup.progress import LogEnd
 from streams.dedup.read_back import ReadBack
 from streams.dedup.snapshots import Snapshot
 from streams.dedup.store import DedupStore
+from streams.rater import Rater
 
 
 def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
@@ -23,6 +25,21 @@ def log_not_read_back(patch: pytest.MonkeyPatch) -> None:
 
 def unseen_commits_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DedupStore, "add_unseen", DedupStore.add)
+
+
+def remember_before_commit(patch: pytest.MonkeyPatch) -> None:
+    def write(rater: Any, batch: Any, outcomes: Any, *more: Any) -> None:
+        stores, moved = rater._assignment.stores, outcomes.moved
+        standing = {number: store.reached_offset for number, store in stores._ready.items()}
+        ids, content = id_hashes(batch.events)[moved], content_hashes(batch.events)[moved]
+        partitions, occurred_at = (outcomes.movements[name].to_numpy() for name in ("source_partition", "occurred_at"))
+        stores.remember(partitions, ids, content, occurred_at, standing)
+        honest(rater, batch, outcomes, *more)
+
+    honest = Rater._write
+    # They would be dropped with the abort.
+    unseen_commits_are_believed(patch)
+    patch.setattr(Rater, "_write", write)
 
 
 def rebuilt_from_too_late(patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ offsets or lose them, as brokers do.
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +15,8 @@ from confluent_kafka import Message
 from confluent_kafka import TopicPartition as PartitionOffset
 from prometheus_client import CollectorRegistry
 
-from kafka_io.offsets import OffsetAndNote
 from kafka_io.outages import Complaints, Patience
-from kafka_io.positions import TopicPartition, position_of
-from kafka_io.transactions import AbortedError
+from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
@@ -36,17 +33,11 @@ from tests.prices import price_list
 from tests.unit.schemas.test_codec import RegisteredSchemas
 from tests.unit.streams.log_double import LogConsumer
 from tests.unit.streams.test_outcome import rate
+from tests.unit.streams.writer_double import WriterDouble
 
 SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
 CODECS = {topic.name: RecordCodec(topic, cast(Any, RegisteredSchemas())) for topic in (*SOURCES, CREDIT_MOVEMENTS)}
 PRICES = price_list([rate(effective_from=0)])
-
-
-_LONGEST_WAIT_SECONDS = 30.0
-
-
-class CrashedError(BaseException):
-    """The process has died: no part of the rater may catch it."""
 
 
 class KafkaDouble:
@@ -151,7 +142,7 @@ class RunningRater:
         clock = ClockWatch(lambda: kafka.now_micros, lambda: 0.0, limits.max_ahead, behind)
         self.rater = Rater(
             cast(Any, consumer),
-            cast(Any, _Writer(kafka)),
+            cast(Any, WriterDouble(kafka)),
             cast(Any, _Feed()),
             LogReader(cast(Any, LogConsumer(kafka)), CODECS[CREDIT_MOVEMENTS.name]),
             {topic.name: CODECS[topic.name] for topic in SOURCES},
@@ -252,60 +243,6 @@ class _Consumer:
 
     def get_watermark_offsets(self, partition: PartitionOffset, _: float) -> tuple[int, int]:
         return 0, len(self._kafka.read(TopicPartition(partition.topic, partition.partition)))
-
-
-class _Writer:
-    def __init__(self, kafka: KafkaDouble) -> None:
-        self._kafka = kafka
-
-    def begin(self) -> None:
-        self._what, self._kafka.next_commit = self._kafka.next_commit, "commit"
-        self._movements: list[pl.DataFrame] = []
-        self._letters: dict[tuple[TopicPartition, int], tuple[str, str]] = {}
-
-    def append(self, movements: pl.DataFrame) -> None:
-        self._movements.append(movements)
-
-    def write_dead_letter(self, message: Message, reason: Any, detail: str) -> None:
-        self._letters[position_of(message)] = (reason.value, detail)
-
-    def begin_commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], _: Any) -> Callable[[], dict[int, int]]:
-        return partial(self.commit, offsets, None)
-
-    def commit(self, offsets: Mapping[TopicPartition, OffsetAndNote], _: Any) -> dict[int, int]:
-        assert self._kafka.may_commit.wait(_LONGEST_WAIT_SECONDS)
-        what = self._what
-        if what == "crash before":
-            raise CrashedError
-        if what == "abort":
-            self._kafka.unmarked = []
-            raise AbortedError("for a test")
-        write = partial(self._write, self._movements, self._letters, offsets)
-        if what == "unmarked":
-            self._kafka.unmarked.append(write)
-            return self._kafka.ends_after(self._movements)
-        unmarked, self._kafka.unmarked = self._kafka.unmarked, []
-        ends: dict[int, int] = {}
-        for each in (*unmarked, write):
-            ends = each()
-        if what == "crash after":
-            raise CrashedError
-        return ends
-
-    def _write(
-        self,
-        tables: list[pl.DataFrame],
-        letters: Mapping[tuple[TopicPartition, int], tuple[str, str]],
-        offsets: Mapping[TopicPartition, OffsetAndNote],
-    ) -> dict[int, int]:
-        ends: dict[int, int] = {}
-        for movements in tables:
-            ends |= self._kafka.write_log(movements)
-        self._kafka.letters |= letters
-        for topic_partition, (offset, note) in offsets.items():
-            kept = note if self._kafka.keeps_notes else ""
-            self._kafka.committed[topic_partition] = PartitionOffset(*topic_partition, offset, kept)
-        return ends
 
 
 class _Feed:

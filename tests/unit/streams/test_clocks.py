@@ -17,8 +17,9 @@ from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 from streams.dedup import catch_up
 from streams.watches.clock import ClockBehindError
 from tests.limits import LIMITS
-from tests.unit.streams.kafka_double import CrashedError, KafkaDouble
+from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.test_outcome import DAY, NOW, event, top_up
+from tests.unit.streams.writer_double import CrashedError
 
 HOUR = DAY // 24
 APPENDED, CREATED = 2, 1

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from schemas.topics import USAGE_EVENTS
-from tests.unit.streams.kafka_double import CrashedError, KafkaDouble
+from tests.unit.streams.kafka_double import KafkaDouble
 from tests.unit.streams.test_one_by_one import ACCOUNTS, LONGEST_SECONDS
 from tests.unit.streams.test_outcome import NOW, event
+from tests.unit.streams.writer_double import CrashedError
 
 PARTITIONS = st.sampled_from([0, 1])
 
