@@ -48,9 +48,9 @@ def _checked(settings: Settings, dsn: str, answer_seconds: float | None = None, 
 
 
 def check_brand_if_there(settings: Settings) -> None:
-    """For who can begin without ClickHouse. Raises OtherBrandError, RefusedError."""
+    """For who can begin without ClickHouse, and does not wait for one that hangs. Raises OtherBrandError, RefusedError."""
     with suppress(UnreachableError):
-        checked_client(settings).close()
+        checked_client(settings, _REACH_SECONDS).close()
 
 
 def client_of_brand(settings: Settings) -> Callable[[], Client]:

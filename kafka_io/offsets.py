@@ -140,9 +140,7 @@ def first_written_since(
     # Asked for first: what is written meanwhile then lies behind it.
     ends = reported_ends(consumer, times, answer_seconds)
     asked = [PartitionOffset(*partition, max(at, 0)) for partition, at in times.items()]
-    answers = consumer.offsets_for_times(asked, answer_seconds)
-    _raise_first_error(answers)
-    found = {TopicPartition(each.topic, each.partition): each.offset for each in answers}
+    found = _at_times(consumer, asked, answer_seconds)
     return {each: offset if offset >= 0 else ends[each] for each, offset in found.items()}
 
 
@@ -170,9 +168,15 @@ def _reported(
     consumer: Consumer, partitions: Iterable[TopicPartition], which: int, answer_seconds: float
 ) -> dict[TopicPartition, int]:
     # Kafka takes such an offset in the place of a time.
-    answers = consumer.offsets_for_times([PartitionOffset(*each, which) for each in partitions], answer_seconds)
+    found = _at_times(consumer, [PartitionOffset(*each, which) for each in partitions], answer_seconds)
+    return {partition: max(offset, 0) for partition, offset in found.items()}
+
+
+def _at_times(consumer: Consumer, asked: list[PartitionOffset], answer_seconds: float) -> dict[TopicPartition, int]:
+    # The client refuses to ask for nothing, which then looks like an outage.
+    answers = consumer.offsets_for_times(asked, answer_seconds) if asked else []
     _raise_first_error(answers)
-    return {TopicPartition(each.topic, each.partition): max(each.offset, 0) for each in answers}
+    return {TopicPartition(each.topic, each.partition): each.offset for each in answers}
 
 
 def _plain(partitions: Iterable[PartitionOffset]) -> list[TopicPartition]:

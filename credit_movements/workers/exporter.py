@@ -43,12 +43,15 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
     Raises UnreachableError, RefusedError, TopicSettingsError, OtherBrandError and SettingsError at the start,
     WorkerCrashedError at the end.
     """
+    exporting = exporter_settings(settings)
+    clickhouse.check_brand_if_there(settings)
+    parts = make_parts(settings, exporting.requests_log_id)
+    # Behind all that may refuse: a worker that does not begin says why, and nothing else.
     # A forgotten setting is a folder of this machine, which no other exporter sees.
     logger.info("files are kept in %s (%s)", storage_url(settings), variable("export_storage_url"))
     if settings.export_status_token is None:
         logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
-    exporting = exporter_settings(settings)
-    status = run(exporting, make_parts(settings, exporting.requests_log_id))
+    status = run(exporting, parts)
     stop.set()
     if status != 0:
         raise WorkerCrashedError("the exporter has crashed: see its log")
@@ -59,7 +62,6 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
     topics = kafka_topics.checked(settings, _TOPICS, [dead_letter_topic(EXPORT_REQUESTS)])
     check_allowed(settings, EXPORTER)
     clients.check_registry(settings)
-    clickhouse.check_brand_if_there(settings)
     session_seconds = settings.kafka_session_timeout_ms / 1000
     return ExporterSettings(
         bootstrap_servers=required(settings, "kafka_bootstrap_servers"),

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 
+from credit_movements.embedded.serving import LoopbackServer
 from tests.google.account import ServiceAccount, expiry
 from tests.google.xml_api import Answer, Request, XmlApi
 
@@ -34,8 +35,7 @@ def front(api: XmlApi, account: ServiceAccount) -> Iterator[int]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: the tests look at what our side says."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
-    server.daemon_threads = True
+    server = LoopbackServer(0, Front)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_address[1]

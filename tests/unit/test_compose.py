@@ -17,6 +17,7 @@ import typer.main
 
 from credit_movements.commands.main import app
 from credit_movements.embedded.ports import Ports
+from credit_movements.embedded.serving import LoopbackServer
 from credit_movements.settings import described_settings, load_settings, required, variable
 from deploy.probe import PORTS
 from exporter.storage.objects import ExportStorage
@@ -236,7 +237,7 @@ def s3_stand_in() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    server = LoopbackServer(0, Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}", requests

@@ -21,7 +21,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from kafka_io.offsets import reported_begins
+from kafka_io.offsets import first_written_since, reported_begins, reported_ends
 from kafka_io.positions import TopicPartition as Partition
 from kafka_io.reading import Span, StoppedError, read_together, read_together_to_end
 from tests.contract.kafka.clients import consumer_settings, create_topic, produce, read_to_the_end
@@ -129,6 +129,8 @@ def test_partitions_are_read_together_each_in_order_and_to_where_it_was_asked(
     assert read(read_together(consumer, spans, stop)) == {many: list(range(100, 1_000)), few: [1]}
     assert read(read_together_to_end(consumer, spans, stop)) == {many: list(range(100, 1_200)), few: [1, 2]}
     assert reported_begins(consumer, [many, none]) == {many: 0, none: 0}
+    # As a member of a group asks that has more members than partitions.
+    assert reported_begins(consumer, []) == reported_ends(consumer, []) == first_written_since(consumer, {}) == {}
     stop.set()
     with pytest.raises(StoppedError):
         read(read_together(consumer, spans, stop))

@@ -1,13 +1,9 @@
 """A Kafka that refuses us is told in one line that names the setting or the permission, and no line shows a secret."""
 
 import re
-import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +24,9 @@ from credit_movements.workers.sink import run_sink
 from schemas.topics import CREDIT_MOVEMENTS, USAGE_EVENTS, dead_letter_topic
 from tests.acceptance.command import run
 from tests.conftest import free_port
+from tests.integration.setup.answering import answering
 from tests.integration.stack import DEADLINE_SECONDS, Stack, eventually
-from tests.kafka.certificates import Authority, Certificate
+from tests.kafka.certificates import Authority
 from tests.kafka.permissions import withdrawn
 from tests.kafka.secured import ADMIN, STRANGER, SecuredKafka
 
@@ -127,34 +124,6 @@ def test_each_worker_ends_with_the_line_alone(
         f"credit-movements: {secured_broker.bootstrap_servers}: Kafka refuses the user or its password"
     )
     assert SECRET not in ended.stdout + ended.stderr
-
-
-@contextmanager
-def answering(status: int, certificate: Certificate | None = None, address: str = "127.0.0.1") -> Iterator[int]:
-    """A server that answers all requests alike, with TLS if it has a certificate; gives its port."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    server = type("Server", (ThreadingHTTPServer,), {"address_family": family})((address, 0), Answer)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.certificate_file, certificate.key_file)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(

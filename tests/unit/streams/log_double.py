@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Any, Protocol
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as PartitionOffset
 
 from kafka_io.positions import TopicPartition
@@ -65,7 +65,9 @@ class LogConsumer:
         return self._kafka.first_kept.get(read, 0), len(self._kafka.read(read))
 
     def offsets_for_times(self, asked: list[PartitionOffset], _: float) -> list[PartitionOffset]:
-        """As Apache Kafka answers: the first record with that time or a later one."""
+        """As Apache Kafka answers: the first record with that time or a later one. The client does not ask for nothing."""
+        if not asked:
+            raise KafkaException(KafkaError(KafkaError._INVALID_ARG))
         answers = []
         for each in asked:
             records = self._kafka.read(TopicPartition(each.topic, each.partition))
