@@ -4,6 +4,7 @@ import random
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ EVENTS_PER_SECOND = 300
 _AWAY_SECONDS = 2.0
 _TRANSACTION_TIMEOUT_MS = 300_000
 _AT_WORK_WITHIN_SECONDS = 60.0
+_TRIES = 4
+# What Kafka says when it takes a commit for complete without its markers, because nobody leads the partitions at that moment.
+_LEFT_OUT = "these partitions are likely deleted already and hence can be skipped"
 
 
 class RestartedKafka:
@@ -34,6 +38,10 @@ class RestartedKafka:
         self._log_dir = log_dir
         self.start()
 
+    @property
+    def has_left_out_markers(self) -> bool:
+        return _LEFT_OUT in self._child.log_path.read_text()
+
     def start(self) -> None:
         self._child = Child(self.broker.service(), self._log_dir)
         self._child.wait_until_ready()
@@ -43,14 +51,14 @@ class RestartedKafka:
         assert self._child.how_it_ended() == "signal SIGKILL"
 
 
-@pytest.fixture
-def kafka_of_ours(tmp_path: Path) -> Iterator[RestartedKafka]:
+@contextmanager
+def lone_kafka(folder: Path) -> Iterator[RestartedKafka]:
     try:
-        broker = ApacheKafka(tmp_path / "kafka", fetched_jars(), free_port(), free_port())
+        broker = ApacheKafka(folder / "kafka", fetched_jars(), free_port(), free_port())
     except NoJarsError as error:
         without_apache_kafka(str(error))
     broker.format()
-    kafka = RestartedKafka(broker, tmp_path)
+    kafka = RestartedKafka(broker, folder)
     try:
         yield kafka
     finally:
@@ -58,13 +66,31 @@ def kafka_of_ours(tmp_path: Path) -> Iterator[RestartedKafka]:
 
 
 def test_a_broker_that_is_killed_twice_loses_and_doubles_nothing(
-    kafka_of_ours: RestartedKafka, registry: str, clickhouse: str, tmp_path: Path, seed: int
+    registry: str, clickhouse: str, tmp_path: Path, seed: int
 ) -> None:
     """Away for less than a transaction's time: one that is over it when a broker that stands alone starts, Kafka 4.3 can leave
-    open for ever (docs/LIMITS.md). With 4 s, and a machine on which it takes long to start, that was seen here."""
+    open for ever (docs/LIMITS.md). With 4 s, and a machine on which it takes long to start, that was seen here.
+
+    A lone broker that is killed in the milliseconds between a commit's answer and its markers never writes these. What it lost
+    so is no fault of ours, and only then, by its own word, is the whole tried again."""
+    for number in range(_TRIES):
+        folder = tmp_path / str(number)
+        with lone_kafka(folder) as kafka:
+            try:
+                _killed_twice(kafka, registry, clickhouse, folder, seed + number)
+            except AssertionError as failure:
+                if not kafka.has_left_out_markers:
+                    raise
+                print(f"Kafka has left out the markers of a commit: tried again. {str(failure)[:300]}")
+            else:
+                return
+    pytest.fail(f"Kafka has left out markers in each of {_TRIES} trials")
+
+
+def _killed_twice(kafka: RestartedKafka, registry: str, clickhouse: str, folder: Path, seed: int) -> None:
     pick = random.Random(seed)
-    servers = kafka_of_ours.broker.bootstrap_servers
-    with made_world(servers, registry, clickhouse, tmp_path, seed, _TRANSACTION_TIMEOUT_MS) as world:
+    servers = kafka.broker.bootstrap_servers
+    with made_world(servers, registry, clickhouse, folder, seed, _TRANSACTION_TIMEOUT_MS) as world:
         workers = [world.worker(command) for command in ("rate", "sink", "export")]
         for worker in workers:
             worker.start()
@@ -73,10 +99,10 @@ def test_a_broker_that_is_killed_twice_loses_and_doubles_nothing(
                 _wait_until_at_work(workers)
                 world.ask(pick.choice(load.ACCOUNTS), str(uuid.uuid4()))
                 time.sleep(pick.uniform(1.0, 3.0))
-                kafka_of_ours.kill()
+                kafka.kill()
                 world.ask(pick.choice(load.ACCOUNTS), str(uuid.uuid4()))
                 time.sleep(_AWAY_SECONDS)
-                kafka_of_ours.start()
+                kafka.start()
         world.stack.flush()
         seconds = world.wait_until_done("rater", "sink", "exporter")
         gave_up = {worker.command: worker.gave_up for worker in workers}
