@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -142,9 +143,12 @@ def test_delete_export_ends_a_link_for_good(stack: Stack, cloud: CloudServer, ac
     delete_export_ends_a_link_for_good(stack, account, f"{cloud.url}/{FOLDER}", cloud.environment())
 
 
-def test_delete_export_ends_a_link_for_good_on_a_disk(stack: Stack, account: str) -> None:
-    url = f"file://{stack.folder}/storage"
-    with stack.exporter(storage_url=url):
+def test_delete_export_ends_a_link_for_good_on_a_disk(
+    clickhouse: str, registry: str, tmp_path: Path, account: str
+) -> None:
+    url = f"file://{tmp_path}/storage"
+    # A stack of its own: beside the exporter of a cloud, that one would take the requests.
+    with exporter_stack(clickhouse, registry, tmp_path) as stack, stack.exporter(storage_url=url):
         delete_export_ends_a_link_for_good(stack, account, url, {})
 
 
