@@ -11,7 +11,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from credit_movements.embedded.broker import broker_answers
@@ -53,7 +53,14 @@ def fetched_jars() -> Path:
 
 def java(jars: Path, heap_mib: int, main: str, *arguments: str) -> tuple[str, ...]:
     """The command of a program of Apache Kafka."""
-    return ("java", *_JVM, f"-Xmx{heap_mib}m", "-cp", f"{jars}/*", main, *arguments)
+    archive = _class_archive(jars)
+    archived = (f"-XX:SharedArchiveFile={archive}",) if archive.exists() else ()
+    return ("java", *_JVM, *archived, f"-Xmx{heap_mib}m", "-cp", f"{jars}/*", main, *arguments)
+
+
+def _class_archive(jars: Path) -> Path:
+    """The broker's classes as the JVM has them in memory (class data sharing, JEP 350): it starts with half the work."""
+    return jars.with_name(f"classes-{jars.name}.jsa")
 
 
 def write_properties(file: Path, properties: Properties) -> None:
@@ -108,7 +115,22 @@ class ApacheKafka:
                 shutil.rmtree(new, ignore_errors=True)
                 shutil.copytree(self._data, new)
                 new.rename(formatted)
+            if not _class_archive(self.jars).exists():
+                self._archive_classes(formatted)
         shutil.copytree(formatted, self._data, dirs_exist_ok=True)
+
+    def _archive_classes(self, formatted: Path) -> None:
+        """Start the broker once, and have its JVM write down at the end which classes it has loaded."""
+        shutil.copytree(formatted, self._data, dirs_exist_ok=True)
+        archive = _class_archive(self.jars)
+        new = archive.with_suffix(".new")
+        service = self.service()
+        java, *options = service.command
+        command = (java, f"-XX:ArchiveClassesAtExit={new}", *options)
+        with running(replace(service, command=command, stop_seconds=_FORMAT_SECONDS), self.folder):
+            pass
+        new.rename(archive)
+        shutil.rmtree(self._data)
 
     @contextmanager
     def running(self, log_dir: Path) -> Iterator[Child]:
