@@ -6,6 +6,7 @@ file that failed half-way is run again from its beginning.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -57,31 +58,33 @@ def apply_migrations(dsn: str, ca_file: Path | None = None, cluster_name: str | 
 
 
 def _applied(cluster: ClickhouseCluster, path: Path, cluster_name: str | None) -> list[str]:
-    names = MigrationStorage(path).migration_filenames()
-    at = "its beginning"
-    applied: list[str] = []
+    pending: list[str] = []
     try:
         _check_form(cluster, cluster_name)
-        # One file after the other, so that a failure has a name.
-        for version in (row.version for row in cluster.status(None, path) if row.state == STATUS_PENDING):
-            at = names[version]
-            _migrate(cluster, path, cluster_name, version)
-            applied.append(at)
-        if not applied:
-            # Nothing to do: it only checks that no applied file has changed.
-            _migrate(cluster, path, cluster_name, None)
+        pending = _pending(cluster, path)
+        # Where nothing is to do it checks that no applied file has changed.
+        variables = None if cluster_name is None else {"CLUSTER": cluster_name}
+        cluster.migrate(None, path, cluster_name=cluster_name, variables=variables)
     except (ClickHouseError, MigrationException, HTTPError, OSError) as error:
         cause = " ".join(str(error).split())[:_LONGEST_TEXT]
         raise MigrationFailedError(
-            f"the migration of ClickHouse stopped at {at}: {cause}. What was done stays, and harms nobody: mend the cause and"
-            " run `credit-movements setup` again, it goes on there"
+            f"the migration of ClickHouse stopped at {_stopped_at(cluster, path, pending)}: {cause}. What was done stays, and"
+            " harms nobody: mend the cause and run `credit-movements setup` again, it goes on there"
         ) from error
-    return applied
+    return pending
 
 
-def _migrate(cluster: ClickhouseCluster, path: Path, cluster_name: str | None, version: int | None) -> None:
-    variables = None if cluster_name is None else {"CLUSTER": cluster_name}
-    cluster.migrate(None, path, cluster_name=cluster_name, to_version=version, variables=variables)
+def _pending(cluster: ClickhouseCluster, path: Path) -> list[str]:
+    """The names of the files that are not applied yet, in order."""
+    names = MigrationStorage(path).migration_filenames()
+    return [names[row.version] for row in cluster.status(None, path) if row.state == STATUS_PENDING]
+
+
+def _stopped_at(cluster: ClickhouseCluster, path: Path, pending: list[str]) -> str:
+    """The file that is now the first that is not applied; as it was before where ClickHouse does not say that any more."""
+    with suppress(ClickHouseError, MigrationException, HTTPError, OSError):
+        pending = _pending(cluster, path)
+    return pending[0] if pending else "its beginning"
 
 
 def _check_form(cluster: ClickhouseCluster, cluster_name: str | None) -> None:
