@@ -7,7 +7,6 @@ CREATE TABLE IF NOT EXISTS "schema_versions" ON CLUSTER "telephony" (
 ) ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')
 ORDER BY tuple(created_at);
 OPTIMIZE TABLE "schema_versions" FINAL;
-OPTIMIZE TABLE "schema_versions" FINAL;
 -- The tables of `setup --cluster`, as the files of one server leave them. The sink and all readers use the same name in both forms:
 -- there it is the table, here the table over all shards. {shard} and {replica} are macros of each server's configuration.
 --
@@ -56,16 +55,6 @@ SELECT *
 FROM credit_movements FINAL
 COMMENT 'Credit movements, each of them once';
 -- noted as applied in "schema_versions": 1
-CREATE DATABASE IF NOT EXISTS "billing" ON CLUSTER "telephony";
-CREATE TABLE IF NOT EXISTS "schema_versions" ON CLUSTER "telephony" (
-    version UInt32,
-    md5 String,
-    script String,
-    created_at DateTime DEFAULT now()
-) ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')
-ORDER BY tuple(created_at);
-OPTIMIZE TABLE "schema_versions" FINAL;
-OPTIMIZE TABLE "schema_versions" FINAL;
 -- `credit-movements erase` notes an account here. The log keeps its numbers and users, and the sink reads the log again after a
 -- crash or for a rebuild: of these accounts it leaves them out. Every server has the whole list.
 CREATE TABLE IF NOT EXISTS erased_accounts ON CLUSTER 'telephony'

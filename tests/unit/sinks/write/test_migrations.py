@@ -30,13 +30,13 @@ class Recorded:
     def query(self, text: str) -> list[dict[str, Any]]:
         if "engine" in text:
             return [{"engine": self._engine}] if self._engine else []
-        return [{"n": 0}] if "count()" in text else self._applied
+        return [{"n": min(len(self._applied), 1)}] if "count()" in text else self._applied
 
     def command(self, text: str, **_: str) -> None:
         self.statements.append(text)
 
     def insert(self, table: str, rows: list[dict[str, Any]]) -> None:
-        self._applied += rows
+        self._applied += [{"applied_at": None} | row for row in rows]
         self.statements += [f"-- noted as applied in {table}: {row['version']}" for row in rows]
 
 
