@@ -1,7 +1,5 @@
 """The partition of an account: murmur2 over its UTF-8 bytes, as Java's partitioner, Faust and the Kafka tools have it."""
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -14,10 +12,10 @@ _TO_POSITIVE = np.uint32(0x7FFFFFFF)
 _Hashes = npt.NDArray[np.uint32]
 
 
-@lru_cache(maxsize=65_536)
 def account_partition(account_id: str, partitions: int) -> int:
     """The partition number of one account."""
-    return int(account_partitions(pl.Series([account_id], dtype=pl.String), partitions)[0])
+    key = np.array([*account_id.encode()], dtype=np.uint8, ndmin=2)
+    return int(_positive(_murmur2(key))[0]) % partitions
 
 
 def account_partitions(account_ids: pl.Series, partitions: int) -> npt.NDArray[np.int64]:
@@ -35,7 +33,11 @@ def _partitions(keys: pl.Series, partitions: int) -> npt.NDArray[np.int64]:
         rows = np.flatnonzero(lengths == length)
         joined = "".join(keys.gather(rows)).encode()
         hashes[rows] = _murmur2(np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), length))
-    return (hashes & _TO_POSITIVE).astype(np.int64) % partitions
+    return _positive(hashes) % partitions
+
+
+def _positive(hashes: _Hashes) -> npt.NDArray[np.int64]:
+    return (hashes & _TO_POSITIVE).astype(np.int64)
 
 
 def _murmur2(keys: npt.NDArray[np.uint8]) -> _Hashes:
