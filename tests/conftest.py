@@ -7,7 +7,7 @@ CREDIT_TEST_CLICKHOUSE_DSN and CREDIT_TEST_SCHEMA_REGISTRY_URL. They must be emp
 import gc
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,23 @@ gc.set_threshold(OBJECTS_BEFORE_A_COLLECTION)
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """A rater that has ended is a cycle, as are a future and what it raised: their clients of Kafka live until a collection,
+    and ask all the while for brokers that may be gone. A worker of the tests had a hundred such threads, and half a processor
+    went to them."""
+    before = _threads()
+    done = yield
+    if _threads() > before:
+        gc.collect()
+    return done
+
+
+def _threads() -> int:
+    """Of this process, those too that Python does not know."""
+    return len(os.listdir("/proc/self/task"))
 
 
 def free_port() -> int:
