@@ -5,6 +5,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from schemas.arrow import numpy_of
+
 _SEED = 0x9747B28C
 _MULTIPLIER = np.uint32(0x5BD1E995)
 _TO_POSITIVE = np.uint32(0x7FFFFFFF)
@@ -22,7 +24,7 @@ def account_partitions(account_ids: pl.Series, partitions: int) -> npt.NDArray[n
     """The partition number of each of `account_ids` (strings, no nulls): an int64 array of the same length."""
     encoded: pa.DictionaryArray = account_ids.to_arrow().dictionary_encode()
     distinct = pl.Series(encoded.dictionary.cast(pa.large_string()))
-    numbers: npt.NDArray[np.int64] = _partitions(distinct, partitions)[encoded.indices.to_numpy()]
+    numbers: npt.NDArray[np.int64] = _partitions(distinct, partitions)[numpy_of(encoded.indices)]
     return numbers
 
 

@@ -9,12 +9,14 @@ from functools import cache, lru_cache, partial
 from io import BytesIO
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from exporter.request.csv_options import CsvOptions
 from exporter.request.window import Period, utc_offsets
+from schemas.arrow import arrow_of, numpy_of
 
 HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
 
@@ -116,14 +118,21 @@ def _values_per_unit(nanos: pl.Series, units: pl.Series, mark: str) -> pl.Series
     """The value per unit of each price of `nanos` for `units`. Each distinct price is formatted once: there are few."""
     prices, counts = nanos.to_arrow().dictionary_encode(), units.to_arrow().dictionary_encode()
     # A price and a number of units are one number together: arrow tells numbers apart faster than polars does pairs.
-    pairs = prices.indices.to_numpy().astype(np.int64) * len(counts.dictionary) + counts.indices.to_numpy()
-    known = pa.array(pairs).dictionary_encode()
-    price_of, count_of = np.divmod(known.dictionary.to_numpy(), len(counts.dictionary))
+    pairs = numpy_of(prices.indices).astype(np.int64) * len(counts.dictionary) + numpy_of(counts.indices)
+    known = arrow_of(pairs).dictionary_encode()
+    price_of, count_of = np.divmod(numpy_of(known.dictionary), len(counts.dictionary))
     distinct = zip(
-        prices.dictionary.take(price_of).to_pylist(), counts.dictionary.take(count_of).to_pylist(), strict=True
+        prices.dictionary.take(arrow_of(price_of)).to_pylist(),
+        counts.dictionary.take(arrow_of(count_of)).to_pylist(),
+        strict=True,
     )
     texts = [_value_per_unit(price, count).replace(".", mark) for price, count in distinct]
-    return pl.Series("value", texts, dtype=pl.String).gather(known.indices.to_numpy())
+    return pl.Series("value", texts, dtype=pl.String).gather(numpy_of(known.indices))
+
+
+def _taken(encoded: pa.DictionaryArray, places: npt.NDArray[np.int64]) -> list[int]:
+    taken: list[int] = encoded.dictionary.take(arrow_of(places)).to_pylist()
+    return taken
 
 
 @lru_cache(4096)

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
+
+from schemas.arrow import arrow_of, numpy_of
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -19,6 +22,8 @@ ALGORITHM = "xxh3-64+splitmix64/1"
 # In this order for ever; a new nullable field goes to the end.
 _TEXTS = ("source_topic", "interaction_id", "usage_type", "destination", "user_id", "currency")
 _NUMBERS = ("quantity", "occurred_at", "amount_nanos")
+# `pa.scalar` would load pandas too.
+_ZERO = arrow_of(np.zeros(1, dtype=np.int64))[0]
 
 
 def id_hashes(events: pl.DataFrame) -> Hashes:
@@ -33,9 +38,9 @@ def content_hashes(events: pl.DataFrame) -> Hashes:
     for number, column in enumerate(numbers, 1):
         # Arrow's own steps: Polars plans each of its steps anew, which is most of what a small batch costs.
         values = column.to_arrow()
-        mixed = _mixed(values.fill_null(0).to_numpy(), number)
+        mixed = _mixed(numpy_of(values.fill_null(_ZERO)), number)
         if values.null_count:
-            mixed[values.is_null().to_numpy(zero_copy_only=False)] = 0
+            mixed[numpy_of(pc.indices_nonzero(values.is_null()))] = 0
         hashes += mixed
     return hashes
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from schemas.arrow import numpy_of
 from streams.events.sorted_keys import NONE, Ints, distinct, last_at_or_before
 from streams.pricing.plan_table import Accounts, PlanTable
 from streams.pricing.rate_columns import OPEN_END
@@ -70,7 +71,7 @@ class PlanBook:
         if len(self._accounts.names):
             encoded: pa.DictionaryArray = account_ids.to_arrow().dictionary_encode()
             names = pl.Series(encoded.dictionary, dtype=pl.String)
-            accounts = self._accounts.numbers_of(names)[encoded.indices.to_numpy()]
+            accounts = self._accounts.numbers_of(names)[numpy_of(encoded.indices)]
             for part in (self._old, self._recent):
                 part.cards_at(accounts, occurred_at, cards, self._default_card)
         return self._with_rates[cards]
