@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from schemas.columnar.joined import Ints, JoinedValues
@@ -41,7 +40,7 @@ def header_columns(schema: pa.Schema, schema_id: int, count: int) -> list[pa.Arr
     """The columns of HEADER_FIELDS for `count` values; `schema` begins with these fields. Nothing ever counts with them."""
     ids = pa.py_buffer(header(schema_id)[1:] * count)
     return [
-        pl.zeros(count, pl.Boolean, eager=True).to_arrow(),
+        pa.repeat(False, count),
         pa.Array.from_buffers(schema.field(1).type, count, [None, ids]),
     ]
 
