@@ -121,11 +121,7 @@ def _values_per_unit(nanos: pl.Series, units: pl.Series, mark: str) -> pl.Series
     pairs = numpy_of(prices.indices).astype(np.int64) * len(counts.dictionary) + numpy_of(counts.indices)
     known = arrow_of(pairs).dictionary_encode()
     price_of, count_of = np.divmod(numpy_of(known.dictionary), len(counts.dictionary))
-    distinct = zip(
-        prices.dictionary.take(arrow_of(price_of)).to_pylist(),
-        counts.dictionary.take(arrow_of(count_of)).to_pylist(),
-        strict=True,
-    )
+    distinct = zip(_taken(prices, price_of), _taken(counts, count_of), strict=True)
     texts = [_value_per_unit(price, count).replace(".", mark) for price, count in distinct]
     return pl.Series("value", texts, dtype=pl.String).gather(numpy_of(known.indices))
 

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
-from threading import Thread
 
 from credit_movements.embedded.serving import LoopbackServer
 from tests.kafka.certificates import Certificate
+from tests.serving import serving
 
 USER, PASSWORD = "raters", "a password/of @ tests"
 
@@ -60,9 +60,5 @@ def front(target_port: int, certificate: Certificate) -> Iterator[int]:
     context.load_cert_chain(certificate.certificate_file, certificate.key_file)
     # A handshake that fails must not hold the next client up: it is made in the client's own thread.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(server) as port:
+        yield port

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
-from threading import Thread
 
 from credit_movements.embedded.serving import LoopbackServer
 from tests.google.account import ServiceAccount, expiry
 from tests.google.xml_api import Answer, Request, XmlApi
+from tests.serving import serving
 
 
 @contextmanager
@@ -36,12 +36,8 @@ def front(api: XmlApi, account: ServiceAccount) -> Iterator[int]:
             """Nothing: the tests look at what our side says."""
 
     server = LoopbackServer(0, Front)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(server) as port:
+        yield port
 
 
 def refusal(request: Request, account: ServiceAccount, now: datetime) -> Answer | None:
