@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -165,13 +166,31 @@ def test_what_an_hour_ago_could_be_refused_for_its_age_may_not_come_in_when_the_
     assert sorted(charged(kafka)) == [1, 2, 3, 4, 5]
 
 
+def test_an_id_that_is_forgotten_is_free_for_another_event(kafka: KafkaDouble) -> None:
+    """Its event would be refused, so it cannot be charged again."""
+    old = event(1, occurred_at=NOW - 36 * DAY)
+    kafka.publish(USAGE_EVENTS, old, NOW - 35 * DAY)
+    kafka.rater().catch_up()
+    for topic, make, number in ((USAGE_EVENTS, event, 2), (TOP_UP_EVENTS, top_up, 3)):
+        kafka.publish(topic, make(number, occurred_at=NOW), NOW)
+    running = kafka.rater()
+    running.catch_up()
+    running.save()
+    kafka.publish(USAGE_EVENTS, old, NOW)
+    kafka.publish(USAGE_EVENTS, event(1, occurred_at=NOW), NOW)
+    kafka.rater().catch_up()
+    assert sorted(charged(kafka)) == [1, 1, 2, 3]
+    assert len(refused(kafka)) == 1
+
+
 SPANS = st.sampled_from([0, 1, HOUR, DAY, 34 * DAY, 35 * DAY, 36 * DAY, 60 * DAY, 400 * DAY])
+MAX_AGES = [35, 35, 35, 20, 60]
 SHIFTS = st.builds(lambda span, sign: span * sign, SPANS, st.sampled_from([-1, 1]))
 
 
 class ClockMachine(RuleBasedStateMachine):
     """Any timestamps of publishers and brokers, any clock of the machine that rates, any order of crashes, restarts and lost
-    stores: no id is ever charged twice, and each event ends as exactly one thing."""
+    stores: no event is ever charged twice, no id within its time, and each event ends as exactly one thing."""
 
     @initialize(keeps_notes=st.booleans(), tail=st.sampled_from([1, 2, catch_up.TAIL]))
     def begin(self, keeps_notes: bool, tail: int) -> None:
@@ -183,6 +202,7 @@ class ClockMachine(RuleBasedStateMachine):
         self.published: dict[TopicPartition, list[dict[str, Any]]] = {
             topic_partition: [] for topic_partition in self.kafka.records
         }
+        self.newest = NOW
         self.running = self.kafka.rater(batch_size=4)
 
     def teardown(self) -> None:
@@ -219,7 +239,9 @@ class ClockMachine(RuleBasedStateMachine):
         topic = TOP_UP_EVENTS if is_top_up else USAGE_EVENTS
         record = (top_up if is_top_up else event)(number, occurred_at=NOW + occurred)
         # A broker's clock may be wrong too, but is nobody's who publishes.
-        self.kafka.publish(topic, record, NOW + (told if kind == CREATED else min(told, DAY)), kind)
+        timestamp = NOW + (told if kind == CREATED else min(told, DAY))
+        self.newest = max(self.newest, timestamp)
+        self.kafka.publish(topic, record, timestamp, kind)
         self.published[TopicPartition(topic.name, 0)].append(record)
 
     @rule(what=st.sampled_from(["commit", "commit", "abort", "crash before", "crash after"]), pauses=st.booleans())
@@ -234,7 +256,7 @@ class ClockMachine(RuleBasedStateMachine):
         clock=SHIFTS,
         lose_store=st.sampled_from([False, False, True]),
         in_order=st.booleans(),
-        days=st.sampled_from([35, 35, 35, 20, 60]),
+        days=st.sampled_from(MAX_AGES),
     )
     def start_elsewhere(self, clock: int, lose_store: bool, in_order: bool, days: int) -> None:
         if in_order:
@@ -263,9 +285,14 @@ class ClockMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_id_is_charged_twice(self) -> None:
+        """Except by another event, when the one that had it is so old that it would be refused itself."""
         if hasattr(self, "kafka"):
-            ids = [line["movement_id"] for line in self.kafka.log]
-            assert len(ids) == len(set(ids))
+            charged_at = defaultdict(list)
+            for line in self.kafka.log:
+                occurred_at = line["occurred_at"]
+                earlier = charged_at[line["movement_id"]]
+                assert all(each != occurred_at and each < self.newest - min(MAX_AGES) * DAY for each in earlier)
+                earlier.append(occurred_at)
 
 
 TestClockMachine = ClockMachine.TestCase
