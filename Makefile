@@ -9,14 +9,16 @@ TOOLS := .cache/deployment-venv
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test thorough soak check lint types docs deployment audit-dependencies sbom reference bench pictures pin clean
+TESTS ?= -m "not thorough"
+
+.PHONY: demo test thorough soak check servers lint types docs deployment audit-dependencies sbom reference bench pictures pin clean
 
 demo: $(READY)
 	$(BIN)/credit-movements demo
 
 # On the embedded stack.
 test: $(READY)
-	$(PYTEST) -m "not thorough"
+	$(PYTEST) $(TESTS)
 
 # On Apache Kafka where there is a JVM and Maven; kills, cuts, outages and full disks; each guarantee broken on purpose.
 thorough: $(READY)
@@ -27,11 +29,14 @@ soak: $(READY)
 	CREDIT_TEST_KILL_CYCLES=500 CREDIT_TEST_MUTATIONS=3000000 CREDIT_TEST_CLICKHOUSE_AWAY_SECONDS=60 $(BIN)/python -m pytest \
 		tests/chaos/test_random_kills.py tests/unit/schemas/columnar/test_datums.py tests/faults/test_clickhouse_faults.py
 
-# What needs no server goes two at a time; the tests take all processors themselves.
+# What needs no server goes beside what is fetched. Then all tests at once: while the thorough ones wait, the others compute.
 check:
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types docs deployment
-	$(MAKE) --no-print-directory test
-	$(MAKE) --no-print-directory thorough
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target servers lint types docs deployment
+	$(MAKE) --no-print-directory test TESTS=
+
+# What the tests' servers are made of, from the registries into .cache. What cannot be had here is told by the tests.
+servers: $(READY)
+	$(BIN)/python -m tests.servers
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -62,7 +67,7 @@ sbom: $(READY) $(TOOLS)/.ready
 
 $(TOOLS)/.ready: tests/deployment/requirements.txt
 	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $<
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --only-binary :all: --requirement $<
 	@touch $@
 
 # The site, in .site; a warning is an error. The same pages can be read as they are, in docs/.
@@ -86,12 +91,12 @@ $(PEERS)/.ready: benchmarks/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $<
 	@touch $@
 
-# The packages, pinned with their hashes, and the project on top of them.
+# The packages, pinned with their hashes, and the project on top of them. Python compiles what is imported: that is far from all.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "credit-movements needs Python 3.11 or newer; set PYTHON=..., $(PYTHON) is $$($(PYTHON) --version)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --only-binary :all: --requirement constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 

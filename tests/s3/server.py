@@ -52,11 +52,16 @@ class S3Server:
         return self.environment() | {"AWS_SECRET_ACCESS_KEY": "another"}
 
 
+def fetched_jars() -> Path:
+    """The folder with the server's jars, fetched if they are not there yet. Raises NoJarsError."""
+    (version,) = re.findall(r"<artifactId>s3proxy</artifactId>\s*<version>(.+)</version>", _POM.read_text())
+    return fetched(_POM, CACHE / "s3proxy" / str(version))
+
+
 @contextmanager
 def s3_server(folder: Path, log_dir: Path) -> Iterator[S3Server]:
     """A new server with one empty bucket, for the length of a block. Raises NoJarsError."""
-    (version,) = re.findall(r"<artifactId>s3proxy</artifactId>\s*<version>(.+)</version>", _POM.read_text())
-    jars = fetched(_POM, CACHE / "s3proxy" / str(version))
+    jars = fetched_jars()
     server = S3Server(free_port())
     (folder / "data" / _BUCKET).mkdir(parents=True)
     properties, logging = folder / "s3proxy.properties", folder / "logback.xml"
