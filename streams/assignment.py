@@ -23,14 +23,14 @@ from kafka_io.errors import UserError
 from kafka_io.offsets import OffsetAndNote, assign, subscribe
 from kafka_io.outages import MonotonicSeconds, Patience
 from kafka_io.positions import TopicPartition
-from schemas.topics import ACCOUNT_PLANS, ADJUSTMENT_EVENTS, RATES
+from schemas.topics import ACCOUNT_PLANS, RATES
 from streams.dedup.catch_up import LogReader
 from streams.dedup.needed import Needed
 from streams.dedup.progress import LogEnd, Readiness
 from streams.dedup.read_back import ReadBack
 from streams.dedup.stores import DedupStores
 from streams.events.table import SOURCES, STEADY_SOURCES
-from streams.offsets import MisplacedOffsetError, Offsets
+from streams.offsets import MisplacedOffsetError, Offsets, rated_together
 from streams.options import RaterOptions
 from streams.price_feed import RefusedPrice
 from streams.watches.clock import ClockWatch
@@ -104,7 +104,7 @@ class Assignment:
         subscribe(self._consumer, _SOURCE_NAMES, self.on_assign, self.on_revoke)
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assigned = _rated_together(partitions)
+        self._assigned = rated_together(partitions)
         self.is_prepared = False
         assign(consumer, {})
 
@@ -289,20 +289,3 @@ class Assignment:
             number: min(self.newest_at.get(TopicPartition(topic, number), 0) for topic in _STEADY_NAMES)
             for number in range(self._options.partitions)
         }
-
-
-def _rated_together(partitions: list[TopicPartition]) -> list[TopicPartition]:
-    """Without those of adjustments of which this rater has not the other two of their number: another has, and the store.
-
-    So it is only while raters of an earlier version are in the group: they do not read adjustments, and all of these are shared
-    out among the others. They wait until all raters are of this version.
-    """
-    numbers = {each.partition for each in partitions if each.topic in _STEADY_NAMES}
-    left = sorted(each.partition for each in partitions if each.partition not in numbers)
-    if left:
-        logger.warning(
-            "%s of partitions %s must wait: the group has raters of an earlier version, which do not read them",
-            ADJUSTMENT_EVENTS.name,
-            left,
-        )
-    return [each for each in partitions if each.partition in numbers]

@@ -182,7 +182,13 @@ class Offsets:
         return ((partition, answer) for partition, answer in committed.items() if partition.topic in self._origins)
 
     def _is_new(self, partition: TopicPartition, log_ends: Mapping[int, int]) -> bool:
-        """Whether no event of the partition was rated yet: it never held one, or no movement and no dead letter was written."""
+        """Whether no event of the partition was rated yet: it never held one, or no movement and no dead letter was written.
+
+        Of adjustments the log cannot tell, since earlier versions wrote it without reading them. They begin with the first one
+        that is there: what the log has of them is not doubled, since the store knows it.
+        """
+        if partition.topic == ADJUSTMENT_EVENTS.name:
+            return True
         letters = TopicPartition(dead_letter_topic(topic_named(partition.topic)).name, partition.partition)
         return self._range(partition)[1] == 0 or (log_ends[partition.partition] == 0 and self._range(letters)[1] == 0)
 
@@ -200,6 +206,23 @@ class Offsets:
                 f" ({origin}; now {now})"
             )
         return None
+
+
+def rated_together(partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Without those of adjustments of which this rater has not the other two of their number: another has, and the store.
+
+    So it is only while raters of an earlier version are in the group: they do not read adjustments, and all of these are shared
+    out among the others. They wait until all raters are of this version.
+    """
+    numbers = {each.partition for each in partitions if each.topic != ADJUSTMENT_EVENTS.name}
+    left = sorted(each.partition for each in partitions if each.partition not in numbers)
+    if left:
+        logger.warning(
+            "%s of partitions %s must wait: the group has raters of an earlier version, which do not read them",
+            ADJUSTMENT_EVENTS.name,
+            left,
+        )
+    return [each for each in partitions if each.partition in numbers]
 
 
 def _answer(ask: Callable[[], T]) -> T:

@@ -36,7 +36,7 @@ def event(number: int = 0, **fields: Any) -> dict[str, Any]:
         "row": 0, "partition": 0, "offset": number, "recorded_at": NOW, "newest_at": NOW, "source_topic": "usage-events",
         "event_id": f"00000000-0000-4000-8000-{number:012x}", "account_id": "acme", "interaction_id": f"call-{number}",
         "usage_type": "call", "quantity": 61, "destination": "+49 151 2345678", "occurred_at": NOW - DAY, "user_id": None,
-        "amount_nanos": None, "currency": None,
+        "amount_nanos": None, "currency": None, "kind": None, "corrected_movement_id": None, "reason": None,
     } | fields  # fmt: skip
     if "partition" not in fields:
         made["partition"] = (murmur2(made["account_id"].encode()) & 0x7FFFFFFF) % PARTITIONS
@@ -47,6 +47,13 @@ def top_up(number: int = 0, **fields: Any) -> dict[str, Any]:
     return event(number, **{
         "source_topic": "top-up-events", "usage_type": None, "quantity": 0, "destination": None,
         "amount_nanos": 25 * 10**9, "currency": "EUR",
+    } | fields)  # fmt: skip
+
+
+def adjustment(number: int = 0, **fields: Any) -> dict[str, Any]:
+    return top_up(number, **{
+        "source_topic": "adjustment-events", "kind": "refund", "amount_nanos": 10**9, "reason": "the line was bad",
+        "corrected_movement_id": "00000000-0000-4000-8000-0000000000aa",
     } | fields)  # fmt: skip
 
 
@@ -244,11 +251,14 @@ some_numbers = (
 )
 some_events = st.lists(
     st.builds(
-        lambda number, kind, fields, account, amount: (event if kind == "usage" else top_up)(
-            number, account_id=account, **(fields if kind == "usage" else amount)
+        lambda number, make, fields, account, amount, adjusted: make(
+            number,
+            account_id=account,
+            **(fields if make is event else amount),
+            **(adjusted if make is adjustment else {}),
         ),
         st.integers(0, 5),
-        st.sampled_from(["usage", "usage", "usage", "top-up"]),
+        st.sampled_from([event, event, event, top_up, adjustment]),
         st.fixed_dictionaries(
             {},
             optional={
@@ -271,9 +281,19 @@ some_events = st.lists(
         st.fixed_dictionaries(
             {},
             optional={
-                "amount_nanos": st.sampled_from([0, -1, 1, 10**18 - 1, 10**18, 2**63 - 1]),
+                "amount_nanos": st.sampled_from(
+                    [0, -1, 1, 10**18 - 1, 10**18, 2**63 - 1, -(10**18) + 1, -(10**18), -(2**63)]
+                ),
                 "currency": st.sampled_from(["EUR", "USD", ""]),
                 "occurred_at": days,
+            },
+        ),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "kind": st.sampled_from(["refund", "chargeback", "correction", "top-up", "Refund", ""]),
+                "corrected_movement_id": st.sampled_from([None, "", "00000000-0000-4000-8000-00000000000A"]),
+                "reason": st.sampled_from([None, "", "ü" * 1024, "ü" * 1025]),
             },
         ),
     ),
