@@ -241,11 +241,7 @@ SABOTAGES = [
     Sabotage(
         "partitions go with a batch under way", leave_with_a_batch_under_way, checks.partitions_go_when_all_is_done
     ),
-    Sabotage(
-        "a producer goes on after no answer",
-        go_on_with_the_same_producer,
-        checks.late_end_changes_nothing,
-    ),
+    Sabotage("a producer goes on after no answer", go_on_with_the_same_producer, checks.late_end_changes_nothing),
     Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
     Sabotage("a snapshot of another log is taken", snapshot_of_any_log, checks.new_machine_charges_nobody_twice),
     Sabotage(

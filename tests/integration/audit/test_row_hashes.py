@@ -63,15 +63,7 @@ def test_the_hash_of_a_row_is_that_of_its_movement(tables: str) -> None:
 def test_every_field_counts(name: str) -> None:
     plain = movement(Random(3)) | {"user_id": None, "destination": "", "rate_effective_from": None, "reason": None}
     others = [TEXTS[1], "call2", None, ""] if DTYPES[name] == pl.String else [5, 6, None]
-    if name not in (
-        "user_id",
-        "destination",
-        "rate_card_id",
-        "destination_prefix",
-        "rate_effective_from",
-        "corrected_movement_id",
-        "reason",
-    ):
+    if name not in OPTIONAL_FIELDS:
         others.remove(None)
     table = pl.DataFrame([plain, *({**plain, name: other} for other in others if other != plain[name])], schema=DTYPES)
     assert len(set(hashes(table))) == len(table)
