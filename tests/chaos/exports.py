@@ -92,8 +92,8 @@ def _check_file(folder: Path, request: Record, notification: Record, log: list[A
 
 def _csv_line(line: Record) -> str:
     at = datetime.fromtimestamp(line["occurred_at"] // 10**6, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    is_top_up = line["description"] == "top-up"
-    units = ["", ""] if is_top_up else [str(line["units_charged"]), _value_per_unit(line)]
+    is_usage = line["source_topic"] == "usage-events"
+    units = ["", ""] if not is_usage else [str(line["units_charged"]), _value_per_unit(line)]
     cells = [
         at,
         line["interaction_id"],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic
+from schemas.topics import ADJUSTMENT_EVENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 from tests.integration.records import DAY, rate
 
 Record = dict[str, Any]
@@ -54,8 +54,8 @@ class Traffic:
 
     def __next__(self) -> Sent:
         kinds = {
-            self._usage: 62, self._top_up: 10, self._again: 14, self._contradiction: 4, self._spoiled: 4, self._bad: 4,
-            self._misplaced: 2,
+            self._usage: 58, self._top_up: 10, self._adjustment: 4, self._again: 14, self._contradiction: 4,
+            self._spoiled: 4, self._bad: 4, self._misplaced: 2,
         }  # fmt: skip
         (make,) = self._random.choices(list(kinds), list(kinds.values()))
         return make()
@@ -68,6 +68,19 @@ class Traffic:
         amount = self._random.randrange(1, 10**11)
         currency = CURRENCIES[account] if self._random.random() < 0.95 else "JPY"
         return self._of(TOP_UP_EVENTS, self._common(account) | {"amount_nanos": amount, "currency": currency})
+
+    def _adjustment(self) -> Sent:
+        """Of either sign, and mostly of a movement that was published before."""
+        account = self._random.choice(ACCOUNTS)
+        of_account = [record["event_id"] for _, record in self._sent[-100:] if record["account_id"] == account]
+        adjusted = {
+            "kind": self._random.choice(["refund", "chargeback", "correction", "gift"]),
+            "amount_nanos": self._random.randrange(-(10**9), 10**9),
+            "currency": CURRENCIES[account],
+            "movement_id": self._random.choice([None, *of_account]),
+            "reason": self._random.choice([None, "the line was bad"]),
+        }
+        return self._of(ADJUSTMENT_EVENTS, self._common(account) | adjusted)
 
     def _again(self) -> Sent:
         """Half of the repetitions come soon, the others whenever."""

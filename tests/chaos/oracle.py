@@ -13,12 +13,12 @@ from confluent_kafka import Message
 
 from credit_movements.demo.oracle import NANO, Oracle
 from kafka_io.positions import TopicPartition, position_of
-from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
+from schemas.topics import ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
 from tests.chaos import load
 from tests.chaos.world import PARTITIONS, World
 from tests.integration.records import header
 
-SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
+SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _ROWS = """
 SELECT log_partition, log_offset, toString(movement_id), account_id, toUnixTimestamp64Micro(occurred_at),
     reinterpretAsInt64(credit_movement)

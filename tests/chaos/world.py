@@ -14,7 +14,16 @@ from credit_movements.settings import Settings
 from credit_movements.setup.provision import make_topics
 from kafka_io.positions import TopicPartition
 from schemas.partitioner import account_partition
-from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, EXPORT_REQUESTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
+from schemas.topics import (
+    ACCOUNT_PLANS,
+    ADJUSTMENT_EVENTS,
+    CREDIT_MOVEMENTS,
+    EXPORT_REQUESTS,
+    RATES,
+    TOP_UP_EVENTS,
+    USAGE_EVENTS,
+    Topic,
+)
 from sinks.write.migrations import apply_migrations
 from tests.chaos import load
 from tests.chaos.load import Traffic
@@ -30,7 +39,7 @@ _AWAY = {
 }
 # Group → the topics that it reads.
 READ_BY = {
-    "rater": (USAGE_EVENTS, TOP_UP_EVENTS),
+    "rater": (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS),
     "sink": (CREDIT_MOVEMENTS,),
     "exporter": (EXPORT_REQUESTS,),
 }

@@ -36,6 +36,13 @@
 | a database is anybody's | balances add up the accounts of two brands | `other_brands_are_refused` |
 | lines have whole URLs | a password of the registry or ClickHouse is in a log | `no_line_shows_a_password` |
 | an erasure sets amounts to 0 | the account's balance changes | `erasure_changes_no_amount` |
+| content of adjustments without its texts | other content passes for a repeat | `other_content_is_a_conflict` |
+| adjustments are read back without reasons | a repeat is not known as one | `repeats_are_known_to_a_rebuilt_store` |
+| old adjustments are taken | one whose id was forgotten is booked again | `what_is_not_remembered_is_refused` |
+| adjustments hold stores back | a store without any grows without end | `stores_forget_all_the_same` |
+| adjustments are rated without their store | what is known of them is not looked at | `they_wait_for_their_store` |
+| amounts lose their sign | a chargeback gives credit | `the_sign_is_the_publishers` |
+| rows are compared without corrections | a row that says otherwise is missed | `rows_say_what_is_corrected` |
 | shards by movement | versions of a row are on two shards: it counts twice | `all_of_an_account_is_on_one_shard` |
 """
 
@@ -62,7 +69,7 @@ from streams import outcome
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
-from tests.sabotage import checks, checks_of_operation
+from tests.sabotage import adjustments, checks, checks_of_operation
 from tests.sabotage.audits import doubt_nothing, move_past_differences, trust_any_checkpoint
 from tests.sabotage.operation import (
     any_brand,
@@ -234,11 +241,7 @@ SABOTAGES = [
     Sabotage(
         "partitions go with a batch under way", leave_with_a_batch_under_way, checks.partitions_go_when_all_is_done
     ),
-    Sabotage(
-        "a producer goes on after no answer",
-        go_on_with_the_same_producer,
-        checks.late_end_changes_nothing,
-    ),
+    Sabotage("a producer goes on after no answer", go_on_with_the_same_producer, checks.late_end_changes_nothing),
     Sabotage("the log is not read back", log_not_read_back, checks.torn_batch_is_charged_once),
     Sabotage("a snapshot of another log is taken", snapshot_of_any_log, checks.new_machine_charges_nobody_twice),
     Sabotage(
@@ -290,5 +293,6 @@ SABOTAGES = [
     Sabotage("a database is anybody's", any_brand, checks_of_operation.other_brands_are_refused),
     Sabotage("lines have whole URLs", passwords_in_lines, checks_of_operation.no_line_shows_a_password),
     Sabotage("an erasure sets amounts to 0", erase_amounts_too, checks_of_operation.erasure_changes_no_amount),
+    *(Sabotage(*each) for each in adjustments.SABOTAGES),
     Sabotage("shards by movement", shard_by_movement, checks_of_operation.all_of_an_account_is_on_one_shard),
 ]

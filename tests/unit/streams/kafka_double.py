@@ -19,9 +19,10 @@ from kafka_io.outages import Complaints, Patience
 from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
-from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
+from schemas.topics import CREDIT_MOVEMENTS, Topic
 from streams.dedup.catch_up import LogReader
 from streams.dedup.snapshots import Snapshots
+from streams.events.table import SOURCES
 from streams.metrics import RaterMetrics
 from streams.options import RaterOptions
 from streams.pricing.rating import Limits
@@ -35,7 +36,6 @@ from tests.unit.streams.log_double import LogConsumer
 from tests.unit.streams.test_outcome import rate
 from tests.unit.streams.writer_double import WriterDouble
 
-SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
 CODECS = {topic.name: RecordCodec(topic, cast(Any, RegisteredSchemas())) for topic in (*SOURCES, CREDIT_MOVEMENTS)}
 PRICES = price_list([rate(effective_from=0)])
 
@@ -101,7 +101,9 @@ class KafkaDouble:
         number = account_partition(record["account_id"], self.partitions)
         topic_partition = TopicPartition(topic.name, number)
         codec = CODECS[topic.name]
-        value = codec.encode_one({name: record[name] for name in codec.dtypes})
+        # The table of events calls the movement that is corrected otherwise.
+        fields = {"movement_id": record.get("corrected_movement_id"), **record}
+        value = codec.encode_one({name: fields[name] for name in codec.dtypes})
         stamp = (kind, told_micros // 1000)
         offset = len(self.records[topic_partition])
         self.records[topic_partition].append(

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+from kafka_io.positions import TopicPartition
+from schemas.topics import ADJUSTMENT_EVENTS, TOP_UP_EVENTS, USAGE_EVENTS, topic_named
 from streams.dedup.fingerprints import id_hashes
 from streams.dedup.store import NOTHING_FORGOTTEN, DedupStore
-from streams.events.table import EVENT_COLUMNS
+from streams.events.table import EVENT_COLUMNS, STEADY_SOURCES
 from tests.limits import LIMITS
 from tests.unit.streams.kafka_double import KafkaDouble, RunningRater
-from tests.unit.streams.test_outcome import DAY, NOW, event, top_up
+from tests.unit.streams.test_outcome import DAY, NOW, adjustment, event, top_up
 
 HOUR = DAY // 24
 CREATED, APPENDED = 1, 2
@@ -115,6 +116,30 @@ def test_a_topic_that_lags_is_counted_back_from(kafka: KafkaDouble) -> None:
     assert len(store_of(lose_the_store(kafka))) == 3
 
 
+def test_a_partition_that_never_sees_an_adjustment_forgets_all_the_same(kafka: KafkaDouble) -> None:
+    rate_both(kafka, 1, NOW - 400 * DAY)
+    kafka.publish(ADJUSTMENT_EVENTS, adjustment(5, occurred_at=NOW - 400 * DAY), NOW - 400 * DAY, APPENDED)
+    kafka.rater().catch_up()
+    rate_both(kafka, 2, NOW)
+    store = store_of(lose_the_store(kafka))
+    assert len(store) == 2
+    assert store.forgotten_before == NOW - 35 * DAY
+
+
+def test_an_adjustment_from_before_what_its_partition_remembers_is_refused(kafka: KafkaDouble) -> None:
+    """By the newest record of its own topic it would not be too old."""
+    kafka.now_micros = NOW - 100 * DAY
+    kafka.publish(ADJUSTMENT_EVENTS, adjustment(5, occurred_at=NOW - 100 * DAY), NOW - 100 * DAY, APPENDED)
+    rate_both(kafka, 1, NOW - 100 * DAY)
+    rate_both(kafka, 2, NOW)
+    running = lose_the_store(kafka)
+    kafka.publish(ADJUSTMENT_EVENTS, adjustment(5, occurred_at=NOW - 100 * DAY), NOW - 99 * DAY, APPENDED)
+    running.catch_up()
+    assert set(charged(kafka).values()) == {1}
+    [(reason, detail)] = kafka.letters.values()
+    assert (reason, "before the ids that its partition remembers" in detail) == ("invalid_event", True)
+
+
 @pytest.mark.parametrize("what", ["no notes", "a broker's times"])
 def test_where_the_notes_do_not_say_enough_everything_is_read(kafka: KafkaDouble, what: str) -> None:
     kafka.keeps_notes = what != "no notes"
@@ -136,6 +161,7 @@ class Step(NamedTuple):
     kind: int
     max_ahead: int
     max_age: int
+    adjusted: int | None
 
 
 STEPS = st.lists(
@@ -148,6 +174,7 @@ STEPS = st.lists(
         kind=st.sampled_from([APPENDED, APPENDED, CREATED]),
         max_ahead=st.sampled_from([0, 0, 2, 7]),
         max_age=st.sampled_from([35, 35, 35, 20, 60]),
+        adjusted=st.sampled_from([None, None, 0, 0, 20, 34, 50]),
     ),
     min_size=2,
     max_size=9,
@@ -164,13 +191,13 @@ def test_no_id_that_matters_is_left_out_whatever_clocks_lags_and_limits(steps: l
         kafka.now_micros = at
         running = lose_the_store(kafka, max_age=timedelta(days=last_age))
         newest = running.rater._assignment.newest_at
-        assert len(newest) == 2
-        matters = [line for line in kafka.log if line["occurred_at"] >= min(newest.values()) - last_age * DAY]
+        oldest = min(newest[TopicPartition(topic.name, 0)] for topic in STEADY_SOURCES)
+        matters = [line for line in kafka.log if line["occurred_at"] >= oldest - last_age * DAY]
         events = [published[line["movement_id"]] for line in matters]
         known, _ = store_of(running).look_up(id_hashes(pl.DataFrame(events, schema=EVENT_COLUMNS)))
         assert known.all()
-        for topic, record in ((_topic(record), record) for record in published.values()):
-            kafka.publish(topic, record, at, APPENDED)
+        for record in published.values():
+            kafka.publish(topic_named(record["source_topic"]), record, at, APPENDED)
         running.catch_up()
         assert set(charged(kafka).values()) <= {1}
     finally:
@@ -185,9 +212,10 @@ def _rated(kafka: KafkaDouble, steps: list[Step]) -> tuple[dict[str, dict[str, A
         kafka.now_micros = at + step.wrong * DAY
         occurred_at, lagging = at - step.older * DAY, at - step.top_up_lags * DAY
         of_both = ((event(number, occurred_at=occurred_at), at), (top_up(1000 + number, occurred_at=lagging), lagging))
-        for record, told in of_both:
+        of_step = of_both if step.adjusted is None else (*of_both, _adjusted(number, at, step.adjusted))
+        for record, told in of_step:
             published[record["event_id"]] = record
-            kafka.publish(_topic(record), record, told, step.kind)
+            kafka.publish(topic_named(record["source_topic"]), record, told, step.kind)
         limits = replace(
             LIMITS, max_ahead=timedelta(days=step.max_ahead, hours=1), max_age=timedelta(days=step.max_age)
         )
@@ -195,5 +223,6 @@ def _rated(kafka: KafkaDouble, steps: list[Step]) -> tuple[dict[str, dict[str, A
     return published, at
 
 
-def _topic(record: dict[str, Any]) -> Any:
-    return TOP_UP_EVENTS if record["source_topic"] == TOP_UP_EVENTS.name else USAGE_EVENTS
+def _adjusted(number: int, at: int, days_ago: int) -> tuple[dict[str, Any], int]:
+    """Most partitions see none, and those of others lag or are ahead of all else."""
+    return adjustment(2000 + number, occurred_at=at - days_ago * DAY), at - days_ago * DAY

@@ -22,7 +22,7 @@ from kafka_io.positions import TopicPartition
 from kafka_io.reading import Span
 from schemas.codec import RecordCodec
 from schemas.dead_letters import Reason, dead_letter_headers
-from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
+from schemas.topics import ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, dead_letter_topic
 from sinks.read.erased import PERSONAL
 from streams.dedup.fingerprints import id_hashes
 from streams.events.table import events_of_movements
@@ -30,9 +30,12 @@ from tests.limits import LIMITS
 from tests.unit.credit_movements.audit.spoiled import CODECS, record
 from tests.unit.schemas.test_codec import RegisteredSchemas
 
-ALL_CODECS = {**CODECS, TOP_UP_EVENTS.name: RecordCodec(TOP_UP_EVENTS, RegisteredSchemas())}  # type: ignore[arg-type]
+ALL_CODECS = CODECS | {
+    topic.name: RecordCodec(topic, RegisteredSchemas())  # type: ignore[arg-type]
+    for topic in (TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
+}
 USAGE, LOG = TopicPartition(USAGE_EVENTS.name, 0), TopicPartition(CREDIT_MOVEMENTS.name, 0)
-TOP_UPS = TopicPartition(TOP_UP_EVENTS.name, 0)
+TOP_UPS, ADJUSTMENTS = TopicPartition(TOP_UP_EVENTS.name, 0), TopicPartition(ADJUSTMENT_EVENTS.name, 0)
 LETTERS = TopicPartition(dead_letter_topic(USAGE_EVENTS).name, 0)
 
 
@@ -73,6 +76,12 @@ class History:
         offset = self.append(TOP_UPS, ALL_CODECS[TOP_UPS.topic].encode_one(top_up))
         self.move({**movement, "source_topic": TOP_UPS.topic, "source_offset": offset})
 
+    def adjust(self, adjustment: dict[str, Any], movement: dict[str, Any] | None) -> None:
+        """An adjustment and its movement, rated at once; None: it has none."""
+        offset = self.append(ADJUSTMENTS, ALL_CODECS[ADJUSTMENTS.topic].encode_one(adjustment))
+        if movement is not None:
+            self.move({**movement, "source_topic": ADJUSTMENTS.topic, "source_offset": offset})
+
     def refuse(self, offset: int, value: bytes | None) -> None:
         self.append(LETTERS, value, dead_letter_headers(Reason.NO_RATE, "", USAGE.topic, 0, offset))
 
@@ -111,7 +120,11 @@ class MemoryReaders:
         return dict.fromkeys(numbers, self._history.stored)
 
     def raters_committed(self, numbers: Iterable[int]) -> dict[TopicPartition, int]:
-        return {USAGE: self._history.committed, TOP_UPS: self._history.end(TOP_UPS)}
+        return {
+            USAGE: self._history.committed,
+            TOP_UPS: self._history.end(TOP_UPS),
+            ADJUSTMENTS: self._history.end(ADJUSTMENTS),
+        }
 
     def written_ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {each: self._history.end(each) for each in partitions}

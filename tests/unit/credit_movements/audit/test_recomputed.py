@@ -17,7 +17,7 @@ from schemas.topics import RATES
 from streams.pricing import written_numbers
 from tests.unit.credit_movements.audit.spoiled import CODECS
 from tests.unit.streams.pricing.test_numbers import DESTINATIONS, NUMBERS
-from tests.unit.streams.test_outcome import DAY, NOW, classified, event, rate, top_up
+from tests.unit.streams.test_outcome import DAY, NOW, adjustment, classified, event, rate, top_up
 
 MINUTE = 60 * 10**6
 RATED_AT = NOW
@@ -171,3 +171,43 @@ def test_of_a_key_the_first_price_stands_and_of_a_card_the_first_currency() -> N
     dearer, foreign = rate(price_nanos=9), rate(currency="USD", effective_from=NOW - 3 * DAY)
     assert wrong(charge, published(rate(), dearer, foreign, rate(increment=0))) == []
     assert [found for found, _ in wrong(charge, published(dearer, rate()))] == ["wrong_amount"]
+
+
+@pytest.mark.parametrize("amount", [10**9, -(10**9)])
+def test_an_adjustment_of_either_sign_is_right(amount: int) -> None:
+    made = [
+        adjustment(1, amount_nanos=amount),
+        adjustment(2, amount_nanos=amount, corrected_movement_id=None, reason=None),
+    ]
+    assert wrong(classified(made, [rate()]).movements, published(rate())) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("credit_movement_nanos", 0, "wrong_amount"),
+        ("units_charged", 1, "wrong_amount"),
+        ("unit", "seconds", "wrong_amount"),
+        ("price_nanos", 1, "wrong_amount"),
+        ("quantity", 1, "wrong_amount"),
+        ("description", "top-up", "wrong_amount"),
+        ("description", "call", "wrong_amount"),
+        ("currency", "USD", "wrong_amount"),
+        ("rate_card_id", "gold", "unknown_rate"),
+        ("destination_prefix", "", "wrong_amount"),
+        ("rate_effective_from", 1, "wrong_amount"),
+    ],
+)
+def test_an_adjustment_with_one_wrong_field_is_found(field: str, value: Any, kind: str) -> None:
+    moved = classified([adjustment(1)], [rate()]).movements
+    ((found, said),) = wrong(moved.with_columns(pl.lit(value, moved.schema[field]).alias(field)), published(rate()))
+    assert found == kind
+    assert said
+
+
+@pytest.mark.parametrize("make", [event, top_up])
+@pytest.mark.parametrize("field", ["corrected_movement_id", "reason"])
+def test_what_is_no_adjustment_corrects_nothing(make: Any, field: str) -> None:
+    moved = classified([make(1)], [rate()]).movements
+    ((found, _),) = wrong(moved.with_columns(pl.lit("x").alias(field)), published(rate()))
+    assert found == "wrong_amount"
