@@ -139,7 +139,10 @@ class Found:
         events = [self._event(own), self._event(other)]
         if own.value is None:
             # ClickHouse forgets numbers and users after a time.
-            events = [None if event is None else event.with_columns(**dict.fromkeys(PERSONAL)) for event in events]
+            events = [
+                None if event is None else event.with_columns(**dict.fromkeys(PERSONAL, pl.lit(None, pl.String)))
+                for event in events
+            ]
         hashes = {None if event is None else int(content_hashes(event)[0]) for event in events}
         return len(hashes) == 1 and None not in hashes
 

@@ -149,7 +149,9 @@ def _of_amount(rated: Rated) -> list[Step]:
     if rated.check is not None:
         return [_refused(rated)]
     said = f"the event's own amount, in the currency of card {rated.priced['rate_card_id']}"
-    return [Step("amount", f"{money(rated.priced['credit_movement_nanos'])} {rated.priced['currency']}", said)]
+    corrected = rated.event["corrected_movement_id"]
+    named = [] if corrected is None else [Step("corrects", corrected, "the movement that the adjustment names")]
+    return [*named, Step("amount", f"{money(rated.priced['credit_movement_nanos'])} {rated.priced['currency']}", said)]
 
 
 def _refused(rated: Rated) -> Step:
