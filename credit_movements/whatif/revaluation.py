@@ -52,6 +52,7 @@ def rate_anew(movements: pl.DataFrame, prices: PriceList, limits: Limits, at_mic
         pl.lit(USAGE_EVENTS.name).alias("source_topic"),
         pl.lit(None, dtype=pl.Int64).alias("amount_nanos"),
         pl.lit(None, dtype=pl.String).alias("currency"),
+        pl.lit(None, dtype=pl.String).alias("kind"),
     )
     priced, failed = rate_batch(events, prices, limits)
     other_currency = (priced["currency"] != movements[CURRENCY]).fill_null(False).to_numpy()
