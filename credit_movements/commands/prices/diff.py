@@ -135,11 +135,12 @@ def _compare(asked: _Options, stop: "threading.Event", show: "OnProgress") -> No
     from credit_movements.whatif.price_lists import in_place_of, without_plans
     from credit_movements.whatif.published import read_prices
 
-    published = None
+    # What is wrong with a file is told before anything is read.
+    rates = {name: _rates_of(name) for name in asked.decks if name != PUBLISHED}
     if PUBLISHED in asked.decks:
-        published = read_prices(load_settings(asked.data_dir), stop, show).rates
+        rates[PUBLISHED] = read_prices(load_settings(asked.data_dir), stop, show).rates
     old_name, new_name = asked.decks
-    old, deck = _rates_of(old_name, published), _rates_of(new_name, published)
+    old, deck = rates[old_name], rates[new_name]
     new = in_place_of(old, deck, over=asked.over)
     changes = changes_between(old, without_plans(old), new, without_plans(new))
     if asked.csv is not None:
@@ -162,7 +163,7 @@ def _rate_anew(asked: _Options, against: str, stop: "threading.Event", show: "On
 
     (name,) = asked.decks
     question = Question(
-        deck=None if name == PUBLISHED else _rates_of(name, None),
+        deck=None if name == PUBLISHED else _rates_of(name),
         length_micros=duration_micros("--against", against),
         over=asked.over,
         at_micros=None if asked.as_if_at is None else time_micros("--as-if-at", asked.as_if_at),
@@ -181,13 +182,10 @@ def _rate_anew(asked: _Options, against: str, stop: "threading.Event", show: "On
         _say(f"Look at {asked.adjust}, then: credit-movements publish adjustment-events {asked.adjust}")
 
 
-def _rates_of(deck: str, published: "pl.DataFrame | None") -> "pl.DataFrame":
-    """The rates of a deck file, or those that are published."""
+def _rates_of(deck: str) -> "pl.DataFrame":
+    """The rates of a deck file. What is wrong with it ends the command."""
     from streams.pricing.deck.fault import LINE
 
-    if deck == PUBLISHED:
-        assert published is not None
-        return published
     return linted(Path(deck), faults_alone=True).table.drop(LINE)
 
 
