@@ -19,7 +19,7 @@ from credit_movements.whatif.report import names_of
 from credit_movements.whatif.service import Asked, OnProgress, WhatIf, rate_ledger_anew
 from credit_movements.whatif.times import BadTimeError
 from credit_movements.workers.rater import limits_of
-from streams.pricing.rates import rfc3339
+from streams.pricing.rates import EARLIEST_MICROS, rfc3339
 
 # For whoever looks at the file before it is published.
 TIME_TO_LOOK: Final = timedelta(days=1)
@@ -69,7 +69,8 @@ def answered(
     deck = published.rates if question.deck is None else question.deck
     rates = in_place_of(published.rates, deck, over=question.over)
     prices = price_list_of(rates, published.plans, settings.default_rate_card or None)
-    asked = Asked(now_micros - question.length_micros, now_micros, prices, limits, question.at_micros)
+    from_micros = max(EARLIEST_MICROS, now_micros - question.length_micros)
+    asked = Asked(from_micros, now_micros, prices, limits, question.at_micros)
     booking = Booking(content_of(deck), not_before, question.booked_at)
     with closing(clickhouse.checked_client(settings)) as client:
         adjust = None if question.adjust is None else (question.adjust, booking)
