@@ -187,6 +187,8 @@ def _movements(rows: int) -> pl.DataFrame:
         source_topic=pl.when(is_usage).then(pl.lit("usage-events")).otherwise(pl.lit("top-up-events")),
         source_partition=pl.col("account") % 24,
         source_offset=pl.Series(number),
+        corrected_movement_id=pl.lit(None, pl.String),
+        reason=pl.lit(None, pl.String),
     )
 
 

@@ -34,6 +34,21 @@ def fields_of(record: str) -> list[Schema]:
     return fields
 
 
+def without_new_fields(record: str) -> dict[str, list[Schema]]:
+    """The versions of one record's schema that begin like the newest one, and lack only fields that are null where they are
+    missing: text → fields, the newest version first."""
+    newest = fields_of(record)
+    versions = {text: json.loads(text)["fields"] for text in reversed(schema_versions(record))}
+    return {text: fields for text, fields in versions.items() if _lacks_nulls_alone(fields, newest)}
+
+
+def _lacks_nulls_alone(fields: list[Schema], newest: list[Schema]) -> bool:
+    begins_alike = [(each["name"], each["type"]) for each in fields] == [
+        (each["name"], each["type"]) for each in newest[: len(fields)]
+    ]
+    return begins_alike and all(each.get("default", "none") is None for each in newest[len(fields) :])
+
+
 def with_fields_before(record: str, fields: list[Schema]) -> str:
     """The newest version of one record's schema with more fields before its own."""
     schema = json.loads(schema_text(record))

@@ -1,8 +1,9 @@
 """Between the bytes of Kafka values and batches: one table a batch, in the Confluent wire format.
 
-Two roads lead from bytes to a table. The fast road (`columnar.datums`) reads a whole batch in step and knows our own schema
-alone. The second road (`datum`, by fastavro) takes one message at a time: it is for messages that were written with another
-version of the schema, and for one record alone. Tests hold the two equal: they accept the same bytes, and make the same records
+Two roads lead from bytes to a table. The fast road (`columnar.datums`) reads a whole batch in step and knows our own schema,
+and the earlier versions that lack nothing but nullable fields: a log has records of all versions for ever. The second road
+(`datum`, by fastavro) takes one message at a time: it is for messages that were written with another schema, and for one
+record alone. Tests hold the two equal: they accept the same bytes, and make the same records
 of them.
 """
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyruhvro
 
 from schemas import datum, wire
-from schemas.avro_schemas import fields_of, parsed_schema, schema_text, with_fields_before
+from schemas.avro_schemas import fields_of, parsed_schema, schema_text, with_fields_before, without_new_fields
 from schemas.columnar.datums import Field, read_datums
 from schemas.columnar.joined import Ints
 from schemas.dead_letters import Reason
@@ -67,6 +68,7 @@ class RecordCodec:
         self._own = parsed_schema(self._own_text)
         self._read_own = datum.reader(self._own, self._own)
         self._layout = [Field.of(field) for field in fields_of(topic.record)]
+        self._layouts = {text: self._layout[: len(fields)] for text, fields in without_new_fields(topic.record).items()}
         self.dtypes = {field.name: pl.String if field.is_text else pl.Int64 for field in self._layout}
         self._framed_text = with_fields_before(topic.record, wire.HEADER_FIELDS)
         self._framed_schema: pa.Schema = pyruhvro.avro_to_arrow_schema(self._framed_text)
@@ -91,8 +93,9 @@ class RecordCodec:
         tables = []
         for schema_id, writer in writers.items():
             rows = frames.rows[ids == schema_id]
-            if datum.same_encoding(writer, self._own_text):
-                tables.append(self._read_in_step(frames, rows, refusals))
+            layout = next((each for text, each in self._layouts.items() if datum.same_encoding(writer, text)), None)
+            if layout is not None:
+                tables.append(self._read_in_step(frames, rows, layout, refusals))
             else:
                 tables.append(self._read_one_by_one(values, rows, writer, refusals))
         filled = [table for table in tables if len(table)] or [pl.DataFrame(schema={**self.dtypes, "row": pl.UInt32})]
@@ -172,11 +175,14 @@ class RecordCodec:
         except datum.BadDatumError:
             return None
 
-    def _read_in_step(self, frames: wire.Frames, rows: Ints, refusals: list[Refusal]) -> pl.DataFrame:
+    def _read_in_step(
+        self, frames: wire.Frames, rows: Ints, layout: list[Field], refusals: list[Refusal]
+    ) -> pl.DataFrame:
         starts, ends = frames.joined.starts[rows] + wire.HEADER_BYTES, frames.joined.ends[rows]
-        datums = read_datums(frames.joined, starts, ends, self._layout)
+        datums = read_datums(frames.joined, starts, ends, layout)
         refusals += [Refusal(int(rows[number]), Reason.UNDECODABLE, fault) for number, fault in datums.faults.items()]
-        return datums.records.with_columns(pl.Series("row", rows[datums.whole], dtype=pl.UInt32))
+        missing = (pl.lit(None, self.dtypes[field.name]).alias(field.name) for field in self._layout[len(layout) :])
+        return datums.records.with_columns(*missing, pl.Series("row", rows[datums.whole], dtype=pl.UInt32))
 
     def _read_one_by_one(
         self, values: Sequence[bytes | None], rows: Ints, writer: str, refusals: list[Refusal]

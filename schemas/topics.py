@@ -48,6 +48,7 @@ class Topic:
 
 USAGE_EVENTS = Topic("usage-events", "UsageEvent", "account_id", log_append_time=True)
 TOP_UP_EVENTS = Topic("top-up-events", "TopUpEvent", "account_id", log_append_time=True)
+ADJUSTMENT_EVENTS = Topic("adjustment-events", "AdjustmentEvent", "account_id", log_append_time=True)
 RATES = Topic(
     "rates",
     "Rate",
@@ -69,6 +70,7 @@ EXPORT_NOTIFICATIONS = Topic("export-notifications", "ExportNotification", "acco
 RECORD_TOPICS = (
     USAGE_EVENTS,
     TOP_UP_EVENTS,
+    ADJUSTMENT_EVENTS,
     RATES,
     ACCOUNT_PLANS,
     CREDIT_MOVEMENTS,
@@ -91,7 +93,8 @@ def dead_letter_topic(source: Topic) -> Topic:
 
 
 DEAD_LETTER_TOPICS = tuple(
-    dead_letter_topic(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS, RATES, ACCOUNT_PLANS, EXPORT_REQUESTS)
+    dead_letter_topic(topic)
+    for topic in (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS, RATES, ACCOUNT_PLANS, EXPORT_REQUESTS)
 )
 ALL_TOPICS = RECORD_TOPICS + DEAD_LETTER_TOPICS
 

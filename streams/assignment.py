@@ -23,13 +23,13 @@ from kafka_io.errors import UserError
 from kafka_io.offsets import OffsetAndNote, assign, subscribe
 from kafka_io.outages import MonotonicSeconds, Patience
 from kafka_io.positions import TopicPartition
-from schemas.topics import ACCOUNT_PLANS, RATES
+from schemas.topics import ACCOUNT_PLANS, ADJUSTMENT_EVENTS, RATES
 from streams.dedup.catch_up import LogReader
 from streams.dedup.needed import Needed
 from streams.dedup.progress import LogEnd, Readiness
 from streams.dedup.read_back import ReadBack
 from streams.dedup.stores import DedupStores
-from streams.events.table import SOURCES
+from streams.events.table import SOURCES, STEADY_SOURCES
 from streams.offsets import MisplacedOffsetError, Offsets
 from streams.options import RaterOptions
 from streams.price_feed import RefusedPrice
@@ -39,13 +39,14 @@ from streams.writer import MovementWriter
 logger = logging.getLogger(__name__)
 
 _SOURCE_NAMES: Final = [topic.name for topic in SOURCES]
+_STEADY_NAMES: Final = [topic.name for topic in STEADY_SOURCES]
 # The rater that has this partition dead-letters bad rates and plans for all raters.
 _DEAD_LETTERS_PRICES: Final = TopicPartition(_SOURCE_NAMES[0], 0)
 _PRICES: Final = [TopicPartition(RATES.name, 0), TopicPartition(ACCOUNT_PLANS.name, 0)]
 
 
 class MisassignedError(UserError):
-    """A rater got a partition without that of the same number of the other source topic, or one that was added since."""
+    """A rater got a partition without those of the same number of the other source topics, or one that was added since."""
 
 
 class Assignment:
@@ -103,7 +104,7 @@ class Assignment:
         subscribe(self._consumer, _SOURCE_NAMES, self.on_assign, self.on_revoke)
 
     def on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assigned = partitions
+        self._assigned = _rated_together(partitions)
         self.is_prepared = False
         assign(consumer, {})
 
@@ -225,7 +226,8 @@ class Assignment:
 
     def _checked_numbers(self, assigned: list[TopicPartition]) -> list[int]:
         numbers = sorted({partition.partition for partition in assigned})
-        if set(assigned) != {TopicPartition(topic, number) for topic in _SOURCE_NAMES for number in numbers}:
+        steady = {each for each in assigned if each.topic in _STEADY_NAMES}
+        if steady != {TopicPartition(topic, number) for topic in _STEADY_NAMES for number in numbers}:
             raise MisassignedError(f"{' and '.join(_SOURCE_NAMES)} must have equally many partitions: got {assigned}")
         if numbers and numbers[-1] >= self._options.partitions:
             raise MisassignedError(f"partitions were added while this rater ran: it knows {self._options.partitions}")
@@ -280,9 +282,27 @@ class Assignment:
         self.stores.note_newest(self._older_newest_at())
 
     def _older_newest_at(self) -> dict[int, int]:
-        """Stores forget ids by the older of the two source topics. One topic may lag days behind the other, and the age of its
-        events is measured by its own records."""
+        """Stores forget ids by the older of usage events and top-ups. One topic may lag days behind the other, and the age of
+        its events is measured by its own records. Adjustments do not count: most partitions never see one, and their stores
+        would never forget. One that occurred before the time that the store remembers is refused, as others are."""
         return {
-            number: min(self.newest_at.get(TopicPartition(topic, number), 0) for topic in _SOURCE_NAMES)
+            number: min(self.newest_at.get(TopicPartition(topic, number), 0) for topic in _STEADY_NAMES)
             for number in range(self._options.partitions)
         }
+
+
+def _rated_together(partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Without those of adjustments of which this rater has not the other two of their number: another has, and the store.
+
+    So it is only while raters of an earlier version are in the group: they do not read adjustments, and all of these are shared
+    out among the others. They wait until all raters are of this version.
+    """
+    numbers = {each.partition for each in partitions if each.topic in _STEADY_NAMES}
+    left = sorted(each.partition for each in partitions if each.partition not in numbers)
+    if left:
+        logger.warning(
+            "%s of partitions %s must wait: the group has raters of an earlier version, which do not read them",
+            ADJUSTMENT_EVENTS.name,
+            left,
+        )
+    return [each for each in partitions if each.partition in numbers]

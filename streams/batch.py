@@ -1,4 +1,4 @@
-"""One batch of the rater: messages of both source topics, decoded to one table."""
+"""One batch of the rater: messages of the source topics, decoded to one table."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -19,7 +19,7 @@ from kafka_io.access.refusals import told
 from kafka_io.errors import Outage, UserError
 from kafka_io.offsets import OffsetAndNote
 from kafka_io.positions import TopicPartition
-from schemas.topics import CREDIT_MOVEMENTS, dead_letter_topic, topic_named
+from schemas.topics import ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, dead_letter_topic, topic_named
 from streams.missing_offsets import MissingOffsets
 
 logger = logging.getLogger(__name__)
@@ -106,16 +106,22 @@ class Offsets:
         return {partition: note.newest_at for partition, note in noted.items() if note.newest_at is not None}
 
     def log_behind(self, committed: Committed) -> dict[int, int]:
-        """Partition number → how far the log's times lie behind those of its events at most. Only where the notes of both
-        source topics say it: one that does not may be of a rater that did not measure it."""
+        """Partition number → how far the log's times lie behind those of its events at most. Only where all notes say
+        it: one that does not may be of a rater that did not measure it. Without an offset for adjustments none was rated, and
+        there is nothing to measure."""
         noted = self._notes(committed)
         found = {}
         for number in {partition.partition for partition in committed}:
-            notes = [noted.get(TopicPartition(topic, number)) for topic in self._origins]
+            notes = [noted.get(each) for each in self._rated_before(committed, number)]
             said = [note.log_behind for note in notes if note is not None and note.log_behind is not None]
             if len(said) == len(notes):
                 found[number] = max(said)
         return found
+
+    def _rated_before(self, committed: Committed, number: int) -> list[TopicPartition]:
+        """The source partitions of a number, without that of adjustments where no offset of it is committed."""
+        of_number = (TopicPartition(topic, number) for topic in self._origins)
+        return [each for each in of_number if each.topic != ADJUSTMENT_EVENTS.name or committed.get(each) is not None]
 
     def _notes(self, committed: Committed) -> dict[TopicPartition, _Note]:
         noted = {partition: _Note.read(answer.note) for partition, answer in self._of_sources(committed) if answer}

@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from schemas.adjustments import KINDS, MOST_REASON_CHARACTERS
 from schemas.ids import MOST_ID_CHARACTERS
 from schemas.partitioner import account_partitions
 from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
@@ -74,6 +75,7 @@ def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten
         _bad_id("account_id").alias(Check.ACCOUNT_ID.name),
         _bad_id("interaction_id").alias(Check.INTERACTION_ID.name),
         _bad_id("user_id").fill_null(False).alias(Check.USER_ID.name),
+        *_faults_of_adjustments(events),
         (~occurred_at.is_between(EARLIEST_MICROS, LATEST_MICROS)).alias(Check.TIME.name),
         (occurred_at < pl.col("newest_at") - _micros(limits.max_age)).alias(Check.TOO_OLD.name),
         forgotten.alias(Check.FORGOTTEN.name),
@@ -84,6 +86,18 @@ def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten
     for fault in faults:
         mark(failed, fault.to_numpy(), Check[fault.name])
     return failed
+
+
+def _faults_of_adjustments(events: pl.DataFrame) -> list[pl.Expr]:
+    """Mostly a batch has none, and then nothing is looked at."""
+    kind = events["kind"]
+    if kind.null_count() == len(kind):
+        return []
+    return [
+        (~pl.col("kind").is_in(KINDS)).fill_null(False).alias(Check.KIND.name),
+        (~pl.col("corrected_movement_id").str.contains(_CANONICAL_UUID)).fill_null(False).alias(Check.CORRECTED.name),
+        (pl.col("reason").str.len_chars() > MOST_REASON_CHARACTERS).fill_null(False).alias(Check.REASON.name),
+    ]
 
 
 def classify(
@@ -164,7 +178,7 @@ def _movements(events: pl.DataFrame, priced: pl.DataFrame) -> pl.DataFrame:
         pl.col("event_id").alias("movement_id"),
         "account_id",
         "interaction_id",
-        pl.col("usage_type").fill_null(TOP_UP).alias("description"),
+        pl.coalesce("usage_type", "kind", pl.lit(TOP_UP)).alias("description"),
         "occurred_at",
         "quantity",
         "unit",
@@ -181,6 +195,8 @@ def _movements(events: pl.DataFrame, priced: pl.DataFrame) -> pl.DataFrame:
         "source_topic",
         pl.col("partition").alias("source_partition"),
         pl.col("offset").alias("source_offset"),
+        "corrected_movement_id",
+        "reason",
     )
 
 

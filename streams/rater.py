@@ -1,6 +1,6 @@
 """The rater's loop over batches, from Kafka to Kafka. For each batch:
 
-1. Consume usage events and top-ups, take in the rates and plans that have arrived, and decode (`batch`).
+1. Consume usage events, top-ups and adjustments, take in the rates and plans that have arrived, and decode (`batch`).
 2. Decide (`outcome`): each event is now a movement, a duplicate or a refusal.
 3. In one transaction write the movements and the dead letters, and commit the offsets (`writer`).
 4. Remember the ids of the movements in the deduplication stores (`dedup`).

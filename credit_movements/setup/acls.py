@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from schemas.topics import (
     ACCOUNT_PLANS,
+    ADJUSTMENT_EVENTS,
     ALL_TOPICS,
     CREDIT_MOVEMENTS,
     DEAD_LETTER_TOPICS,
@@ -59,7 +60,7 @@ SETUP, RATER, SINK, EXPORTER = "setup", "rater", "sink", "exporter"
 COMMANDS, PUBLISHER, DASHBOARD, MAILER = "commands", "publisher", "dashboard", "mailer"
 USERS = (SETUP, RATER, SINK, EXPORTER, COMMANDS, PUBLISHER, DASHBOARD, MAILER)
 
-_SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
+_SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _PRICES = (RATES, ACCOUNT_PLANS)
 _READS: Mapping[str, Sequence[Topic]] = {
     # The log too: what was rated is known from it.

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
+from schemas.topics import ACCOUNT_PLANS, ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
 _FOR_EVER = -1
 # If one of these loses records, events can be charged wrongly.
 _HISTORIES = (RATES, ACCOUNT_PLANS, CREDIT_MOVEMENTS)
-_CHARGED_BY = (*_HISTORIES, USAGE_EVENTS, TOP_UP_EVENTS)
+_CHARGED_BY = (*_HISTORIES, USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _PRICES = (RATES, ACCOUNT_PLANS)
 _MAY_BE_MORE = ("retention.ms", "retention.bytes", "max.message.bytes")
 _ONLY_IF_ASKED = "message.timestamp.type"

@@ -1,4 +1,4 @@
-"""Accounts whose personal data was erased: of their movements ClickHouse has no number called and no user."""
+"""Accounts whose personal data was erased: their movements in ClickHouse have no number called, no user, no reason."""
 
 from typing import Final
 
@@ -6,8 +6,8 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.read.consistency import WHOLE_ANSWER
 
-# What of a movement is about a person and not about money.
-PERSONAL: Final = ("user_id", "destination")
+# What of a movement is about a person and not about money. A reason is free text, and may name somebody.
+PERSONAL: Final = ("user_id", "destination", "reason")
 _ERASED: Final = "SELECT DISTINCT account_id FROM erased_accounts"
 
 

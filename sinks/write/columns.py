@@ -23,6 +23,7 @@ _TEXTS: Final = (
     "rate_card_id",
     "destination_prefix",
     "source_topic",
+    "reason",
 )
 
 Int64s = npt.NDArray[np.int64]
@@ -39,6 +40,7 @@ def movement_columns(movements: pl.DataFrame, log_id: str, log_partitions: Int64
     columns |= {
         # As text: ClickHouse reads the canonical form faster than Python could make the 16 bytes.
         "movement_id": _arrow(movements["movement_id"]),
+        "corrected_movement_id": _arrow(movements["corrected_movement_id"]),
         "occurred_at": _instants(movements["occurred_at"]),
         "rate_effective_from": _instants(movements["rate_effective_from"]),
         "quantity": _arrow(movements["quantity"]),

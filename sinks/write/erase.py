@@ -1,6 +1,6 @@
-"""Takes the numbers and users of an account out of ClickHouse, and keeps them out. No amount, time or id changes.
+"""Takes an account's numbers, users and reasons out of ClickHouse, and keeps them out. No amount, time or id changes.
 
-1. Note the account. From now on every sink leaves its numbers and users out. It asks for the list before each insert and after
+1. Note the account. From now on every sink leaves them out. It asks for the list before each insert and after
    it, and inserts again what it had not known: so an insert that is under way needs no waiting for.
 2. Rewrite the rows that are there.
 """
@@ -14,12 +14,12 @@ from sinks.write.insert import INSERT_SETTINGS
 from sinks.write.tables import UNTIL_DONE, stored_in
 
 _REWRITE: Final = """
-ALTER TABLE {table} UPDATE user_id = NULL, destination = NULL
-WHERE account_id = {{account_id:String}} AND (isNotNull(user_id) OR isNotNull(destination))
+ALTER TABLE {table} UPDATE user_id = NULL, destination = NULL, reason = NULL
+WHERE account_id = {{account_id:String}} AND (isNotNull(user_id) OR isNotNull(destination) OR isNotNull(reason))
 """
 _LEFT: Final = """
 SELECT count() FROM credit_movements
-WHERE account_id = {account_id:String} AND (isNotNull(user_id) OR isNotNull(destination))
+WHERE account_id = {account_id:String} AND (isNotNull(user_id) OR isNotNull(destination) OR isNotNull(reason))
 """
 
 

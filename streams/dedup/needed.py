@@ -29,6 +29,6 @@ class Needed:
 
     @classmethod
     def of(cls, newest_at: int, max_age: timedelta, log_behind: int) -> "Needed":
-        """`newest_at`: the time of the older of the newest records of both source topics; `log_behind`: see above."""
+        """`newest_at`: the time of the older of the newest records of usage events and top-ups; `log_behind`: see above."""
         occurred_since = newest_at - max_age // _MICROSECOND
         return cls(occurred_since, occurred_since - log_behind - MARGIN // _MICROSECOND)

@@ -3,6 +3,7 @@
 from enum import Enum, unique
 from typing import Any
 
+from schemas.adjustments import KINDS, MOST_REASON_CHARACTERS
 from schemas.dead_letters import Reason
 from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, rfc3339
 
@@ -17,6 +18,9 @@ class Check(Enum):
     ACCOUNT_ID = (Reason.INVALID_EVENT, "account_id must be 1 to 128 characters")
     INTERACTION_ID = (Reason.INVALID_EVENT, "interaction_id must be 1 to 128 characters")
     USER_ID = (Reason.INVALID_EVENT, "user_id must be null or 1 to 128 characters")
+    KIND = (Reason.INVALID_EVENT, f"kind {{kind!r}} is none of {', '.join(KINDS)}")
+    CORRECTED = (Reason.INVALID_EVENT, "movement_id {corrected_movement_id!r} is no canonical lower-case UUID")
+    REASON = (Reason.INVALID_EVENT, f"reason must be null or at most {MOST_REASON_CHARACTERS} characters")
     TIME = (Reason.INVALID_EVENT, "occurred_at {occurred_at} microseconds lies beyond the times that can be stored")
     TOO_OLD = (
         Reason.INVALID_EVENT,
@@ -33,8 +37,8 @@ class Check(Enum):
     NO_CARD = (Reason.NO_RATE, "account {account_id!r} is on no rate card that has rates")
     NO_RATE = (Reason.NO_RATE, "no rate for usage type {usage_type!r} to {destination!r} at {occurred_at}")
     QUANTITY = (Reason.QUANTITY_OUT_OF_RANGE, "quantity {quantity} is over the limit of its unit")
-    CURRENCY = (Reason.CURRENCY_MISMATCH, "a top-up in {currency!r} for an account whose card has another currency")
-    AMOUNT = (Reason.AMOUNT_OUT_OF_RANGE, "a movement must be below 1e18 nanos, and a top-up above 0")
+    CURRENCY = (Reason.CURRENCY_MISMATCH, "an amount in {currency!r} for an account whose card has another currency")
+    AMOUNT = (Reason.AMOUNT_OUT_OF_RANGE, "a movement must be below 1e18 nanos, a top-up above 0, an adjustment not 0")
 
     @property
     def reason(self) -> Reason:

@@ -23,7 +23,7 @@ from streams.pricing.rates import (
     MAX_INCREMENT,
     MAX_PREFIX_DIGITS,
     MAX_UNITS_OF_ENDLESS_PRICE,
-    TOP_UP,
+    NO_USAGE,
     UNIT_SIZES,
     BadRateError,
 )
@@ -58,7 +58,7 @@ def are_good_rates(rates: pl.DataFrame) -> Mask:
         rates,
         _is_name("rate_card_id"),
         _is_name("usage_type"),
-        pl.col("usage_type") != TOP_UP,
+        ~pl.col("usage_type").is_in(sorted(NO_USAGE)),
         pl.col("destination_prefix").str.contains(rf"^[0-9]{{0,{MAX_PREFIX_DIGITS}}}$"),
         ~pl.col("destination_prefix").str.starts_with("00"),
         pl.col("destination_name").str.len_bytes() <= MAX_DESTINATION_NAME_BYTES,

@@ -8,11 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from kafka_io.errors import UserError
+from schemas.adjustments import KINDS
 from schemas.ids import MOST_ID_CHARACTERS
 
 TIME_UNITS = frozenset({"seconds", "minutes"})
 UNIT_SIZES = {"seconds": 1, "minutes": 60, "fragments": 1, "messages": 1}
 TOP_UP = "top-up"
+# What movements that are no usage are called, so that no usage may be called so.
+NO_USAGE = frozenset({TOP_UP, *KINDS})
 
 MAX_PREFIX_DIGITS = 18
 # Far above any real increment, and low enough that two of them never overflow 64 bits.
@@ -144,8 +147,8 @@ def _text(name: str, value: str | int) -> str:
 def _faults(rate: Rate) -> list[tuple[str, str]]:
     """Everything that is wrong with one rate alone: (field, message)."""
     faults = [*_id_faults("rate_card_id", rate.rate_card_id), *_id_faults("usage_type", rate.usage_type)]
-    if rate.usage_type == TOP_UP:
-        faults.append(("usage_type", f"'{TOP_UP}' is what top-ups are called"))
+    if rate.usage_type in NO_USAGE:
+        faults.append(("usage_type", f"'{rate.usage_type}' is what {_called(rate.usage_type)} are called"))
     faults += _prefix_faults(rate.destination_prefix)
     if (length := len(rate.destination_name.encode())) > MAX_DESTINATION_NAME_BYTES:
         too_long = f"{length} bytes are too long for one record, at most {MAX_DESTINATION_NAME_BYTES} fit"
@@ -159,6 +162,10 @@ def _faults(rate: Rate) -> list[tuple[str, str]]:
     else:
         faults += _too_many_units(rate)
     return [*faults, *_unit_faults(rate), *_period_faults(rate)]
+
+
+def _called(description: str) -> str:
+    return "top-ups" if description == TOP_UP else "adjustments"
 
 
 def _prefix_faults(prefix: str) -> list[tuple[str, str]]:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from schemas.topics import TOP_UP_EVENTS
 from streams.events.names import indexed
 from streams.events.sorted_keys import NONE, Ints
 from streams.pricing.checks import CHECKS, Check
@@ -69,13 +68,14 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
     failed = np.full(len(events), PASSED, dtype=np.int64)
     occurred_at = events["occurred_at"].to_numpy()
     quantity = events["quantity"].to_numpy()
-    is_top_up = (events["source_topic"] == TOP_UP_EVENTS.name).to_numpy()
+    # A usage event has no amount: its rate gives one.
+    has_amount = events["amount_nanos"].is_not_null().to_numpy()
     cards = prices.plans.cards(events["account_id"], occurred_at)
     usage_types = indexed(events["usage_type"], prices.book.type_index)
     numbers, is_no_number = number_codes(events["destination"])
     rates = prices.book.find(cards, usage_types, numbers, occurred_at)
     mark(failed, cards == NONE, Check.NO_CARD)
-    mark(failed, ~is_top_up & (rates == NONE), Check.NO_RATE)
+    mark(failed, ~has_amount & (rates == NONE), Check.NO_RATE)
     # All numbers of a rate lie side by side in memory, so they are fetched at once.
     priced_by = np.take(prices.numbers, rates + 1, axis=0).T
     unit = priced_by[Number.UNIT]
@@ -86,12 +86,12 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
     charges, too_dear = charged(units, price, price_units)
     amounts = events["amount_nanos"].fill_null(0).to_numpy()
     card_currencies = prices.card_currencies.gather(_row_or_last(cards, prices.card_currencies))
-    mark(failed, is_top_up & (events["currency"] != card_currencies).fill_null(True).to_numpy(), Check.CURRENCY)
-    out_of_range = np.where(is_top_up, (amounts <= 0) | (amounts > MAX_AMOUNT_NANOS), too_dear)
+    mark(failed, has_amount & (events["currency"] != card_currencies).fill_null(True).to_numpy(), Check.CURRENCY)
+    out_of_range = np.where(has_amount, _is_no_amount(amounts, events["kind"]), too_dear)
     mark(failed, out_of_range, Check.AMOUNT)
 
     # Rows that failed may wrap around here; nobody reads them.
-    movements = np.where(is_top_up, amounts, -charges)
+    movements = np.where(has_amount, amounts, -charges)
     begins = pl.Series(priced_by[Number.EFFECTIVE_FROM])
     priced = pl.DataFrame(
         {
@@ -108,6 +108,15 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
         }
     )
     return priced, failed
+
+
+def _is_no_amount(amounts: Ints, kinds: pl.Series) -> Mask:
+    """Which amounts a top-up (no kind) or an adjustment may not have."""
+    is_wrong: Mask = (amounts <= 0) | (amounts > MAX_AMOUNT_NANOS)
+    if kinds.null_count() < len(kinds):
+        is_taken = (amounts < 0) & (amounts >= -MAX_AMOUNT_NANOS)
+        is_wrong &= ~(kinds.is_not_null().to_numpy() & is_taken)
+    return is_wrong
 
 
 def units_charged(quantity: Ints, priced_by: Ints) -> Ints:

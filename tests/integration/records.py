@@ -34,6 +34,14 @@ def top_up(number: int, **fields: Any) -> dict[str, Any]:
     } | fields  # fmt: skip
 
 
+def adjustment(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"22222222-0000-4000-8000-{number:012x}", "account_id": f"acct-{number % 7}",
+        "interaction_id": f"call-{number}", "kind": "refund", "amount_nanos": 10**8, "currency": "EUR", "movement_id": None,
+        "reason": None, "occurred_at": YESTERDAY,
+    } | fields  # fmt: skip
+
+
 def movement(number: int, **fields: Any) -> dict[str, Any]:
     """What the rater makes of `event(number)` at `rate()`."""
     made = event(number)
@@ -45,7 +53,7 @@ def movement(number: int, **fields: Any) -> dict[str, Any]:
         "movement_id": made["event_id"], "description": made["usage_type"], "unit": "seconds", "units_charged": 120,
         "price_nanos": 1000, "price_units": 1, "credit_movement_nanos": -120_000, "currency": "EUR", "rate_card_id": "default",
         "destination_prefix": "", "rate_effective_from": 0, "source_topic": "usage-events", "source_partition": 0,
-        "source_offset": number,
+        "source_offset": number, "corrected_movement_id": None, "reason": None,
     } | fields  # fmt: skip
 
 
@@ -56,13 +64,13 @@ def minute(**fields: Any) -> dict[str, Any]:
         "occurred_at": YESTERDAY, "quantity": 60, "unit": "minutes", "units_charged": 1, "price_nanos": 30_000_000,
         "price_units": 1, "credit_movement_nanos": -30_000_000, "currency": "EUR", "user_id": None, "destination": None,
         "rate_card_id": None, "destination_prefix": None, "rate_effective_from": None, "source_topic": "usage-events",
-        "source_partition": 0, "source_offset": 0,
+        "source_partition": 0, "source_offset": 0, "corrected_movement_id": None, "reason": None,
     } | fields  # fmt: skip
 
 
 def movements_table(movements: list[dict[str, Any]]) -> pl.DataFrame:
     """Movements as a table, its types right where all values of a column are null."""
-    nullable = ("user_id", "destination", "rate_card_id", "destination_prefix")
+    nullable = ("user_id", "destination", "rate_card_id", "destination_prefix", "corrected_movement_id", "reason")
     return pl.DataFrame(
         movements, schema_overrides={**dict.fromkeys(nullable, pl.String), "rate_effective_from": pl.Int64}
     )

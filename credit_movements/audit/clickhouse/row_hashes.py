@@ -17,6 +17,7 @@ from streams.dedup.fingerprints import Hashes
 # A checkpoint records it. Change it whenever a change below changes a hash.
 ALGORITHM: Final = "row-xxh3-64+splitmix64/1"
 _ID: Final = ("movement_id", "account_id")
+# A new nullable column goes to the end: a null adds nothing, so the hashes of earlier rows stay what they were.
 _TEXTS: Final = (
     "interaction_id",
     "description",
@@ -27,6 +28,8 @@ _TEXTS: Final = (
     "rate_card_id",
     "destination_prefix",
     "source_topic",
+    "corrected_movement_id",
+    "reason",
 )
 # Of these a null and a 0 are told apart.
 _NULLABLE: Final = "rate_effective_from"
@@ -92,6 +95,7 @@ def row_hash_in_sql(table: str) -> str:
         columns[name] = f"if(toUnixTimestamp64Micro({table}.occurred_at) < {{kept_from:Int64}}, NULL, {columns[name]})"
     columns |= {
         "movement_id": f"toString({table}.movement_id)",
+        "corrected_movement_id": f"toString({table}.corrected_movement_id)",
         "occurred_at": f"toUnixTimestamp64Micro({table}.occurred_at)",
         "price_nanos": f"reinterpretAsInt64({table}.price)",
         "credit_movement_nanos": f"reinterpretAsInt64({table}.credit_movement)",

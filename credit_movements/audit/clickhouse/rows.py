@@ -82,7 +82,9 @@ SELECT
     toUnixTimestamp64Micro(rate_effective_from) AS rate_effective_from,
     toString(source_topic) AS source_topic,
     toInt64(source_partition) AS source_partition,
-    source_offset
+    source_offset,
+    toString(corrected_movement_id) AS corrected_movement_id,
+    reason
 FROM credit_movements FINAL
 WHERE log_id = {log_id:String} AND log_partition = {log_partition:Int32} AND log_offset IN {log_offsets:Array(Int64)}
 ORDER BY log_offset

@@ -9,7 +9,8 @@ import polars as pl
 
 from credit_movements.audit.differences import Kind
 from credit_movements.audit.rating.called_numbers import PLAIN, digits_of
-from schemas.topics import TOP_UP_EVENTS
+from schemas.adjustments import KINDS
+from schemas.topics import ADJUSTMENT_EVENTS, TOP_UP_EVENTS
 from streams.pricing.rates import TOP_UP
 
 _NAMED_BY = ["rate_card_id", "description", "destination_prefix", "rate_effective_from"]
@@ -27,10 +28,18 @@ def faults(movements: pl.DataFrame, rates: pl.DataFrame, cards: pl.DataFrame) ->
         .with_columns(_right_units().alias("right_units"))
     )
     joined = joined.with_columns(_covers(joined).alias("covers"))
-    is_top_up = pl.col("source_topic") == TOP_UP_EVENTS.name
-    return joined.with_columns(kind=pl.when(is_top_up).then(_fault_of_top_up()).otherwise(_fault_of_charge())).filter(
-        pl.col("kind").is_not_null()
-    )
+    topic = pl.col("source_topic")
+    return joined.with_columns(
+        kind=pl.when(topic == TOP_UP_EVENTS.name)
+        .then(
+            _fault_of_amount(
+                (pl.col("description") == TOP_UP) & (pl.col("credit_movement_nanos") > 0) & _corrects_nothing()
+            )
+        )
+        .when(topic == ADJUSTMENT_EVENTS.name)
+        .then(_fault_of_amount(pl.col("description").is_in(KINDS) & (pl.col("credit_movement_nanos") != 0)))
+        .otherwise(_fault_of_charge())
+    ).filter(pl.col("kind").is_not_null())
 
 
 def detail(movement: dict[str, Any]) -> str:
@@ -45,7 +54,7 @@ def detail(movement: dict[str, Any]) -> str:
         f" {movement['price_nanos']} / {movement['price_units']} = {movement['credit_movement_nanos']} nanos"
         f" {movement['currency']}"
     )
-    if movement["source_topic"] == TOP_UP_EVENTS.name:
+    if movement["source_topic"] in (TOP_UP_EVENTS.name, ADJUSTMENT_EVENTS.name):
         return f"{said}, on a card in {movement['card_currency']}"
     price = f"{movement['rate_price_nanos']} / {movement['rate_price_units']} {movement['rate_currency']}"
     return f"{said}; its rate gives {movement['right_units']} {movement['rate_unit']} at {price}"
@@ -64,24 +73,29 @@ def _fault_of_charge() -> pl.Expr:
             | (_wide("credit_movement_nanos") + _right_charge() != 0)
             | (pl.col("unit") != pl.col("rate_unit"))
             | (pl.col("currency") != pl.col("rate_currency"))
+            | ~_corrects_nothing()
         )
         .then(pl.lit(Kind.WRONG_AMOUNT.value))
     )
 
 
-def _fault_of_top_up() -> pl.Expr:
-    """Its amount must be the event's: `accounts` compares the two."""
+def _corrects_nothing() -> pl.Expr:
+    return pl.col("corrected_movement_id").is_null() & pl.col("reason").is_null()
+
+
+def _fault_of_amount(is_right: pl.Expr) -> pl.Expr:
+    """Of a top-up or adjustment; `is_right` is what they differ in. Their amounts must be the events': `accounts` compares
+    them."""
     return (
         pl.when(pl.col("card_currency").is_null())
         .then(pl.lit(Kind.UNKNOWN_RATE.value))
         .when(
-            (pl.col("credit_movement_nanos") <= 0)
+            ~is_right
             | (pl.col("units_charged") != 0)
             | (pl.col("price_nanos") != 0)
             | (pl.col("price_units") != 1)
             | (pl.col("quantity") != 0)
             | (pl.col("unit") != "")
-            | (pl.col("description") != TOP_UP)
             | (pl.col("currency") != pl.col("card_currency"))
             | pl.col("destination_prefix").is_not_null()
             | pl.col("rate_effective_from").is_not_null()

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.pricing.deck.fault import LINE, Fault
-from streams.pricing.rates import MAX_AMOUNT_NANOS, TIME_UNITS, TOP_UP
+from streams.pricing.rates import MAX_AMOUNT_NANOS, NO_USAGE, TIME_UNITS
 
 _AI_TYPES = ("ai-voice-agents", "stt")
 # The contract's usage types, and the unit of their events' quantity.
@@ -38,7 +38,7 @@ def _types_and_units(rates: pl.DataFrame) -> Iterator[Fault]:
 
 def _type_or_unit(usage_type: str, unit: str) -> Iterator[tuple[str, str]]:
     meant = usage_type.lower()
-    if meant != usage_type and meant in {*_QUANTITY_UNITS, TOP_UP}:
+    if meant != usage_type and meant in {*_QUANTITY_UNITS, *NO_USAGE}:
         yield "usage_type", f"types are compared exactly, and '{usage_type}' is not '{meant}'"
     counted_in = _QUANTITY_UNITS.get(usage_type, unit)
     if (unit in TIME_UNITS) != (counted_in in TIME_UNITS) or (unit not in TIME_UNITS and unit != counted_in):

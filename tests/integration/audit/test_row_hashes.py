@@ -21,6 +21,8 @@ from tests.unit.schemas.test_codec import RegisteredSchemas
 DTYPES = RecordCodec(CREDIT_MOVEMENTS, RegisteredSchemas()).dtypes  # type: ignore[arg-type]
 TEXTS = ["", "a", "call", "Zoë 🦆", "x" * 200, "'\\\n\x00", "+49 151 1"]
 OPTIONAL = [None, *TEXTS]
+OPTIONAL_TEXTS = ("user_id", "destination", "rate_card_id", "destination_prefix", "reason")
+OPTIONAL_FIELDS = (*OPTIONAL_TEXTS, "corrected_movement_id", "rate_effective_from")
 NUMBERS = [0, 1, -1, 60, 10**12, -(10**17), 2**62]
 NANOS = [0, 1, -1, 10**9, 10**18 - 1, -(10**18) + 1]
 TIMES = [0, 1_760_000_000_000_000, 1_760_000_000_000_001, 4_000_000_000_000_000]
@@ -28,12 +30,12 @@ TIMES = [0, 1_760_000_000_000_000, 1_760_000_000_000_001, 4_000_000_000_000_000]
 
 def movement(random: Random) -> dict[str, Any]:
     texts = ("account_id", "interaction_id", "description", "unit", "currency", "source_topic")
-    optional = ("user_id", "destination", "rate_card_id", "destination_prefix")
     numbers = ("quantity", "units_charged", "price_units", "source_offset")
     return {
         "movement_id": str(uuid.UUID(int=random.getrandbits(128))),
         **{name: random.choice(TEXTS) for name in texts},
-        **{name: random.choice(OPTIONAL) for name in optional},
+        **{name: random.choice(OPTIONAL) for name in OPTIONAL_TEXTS},
+        "corrected_movement_id": random.choice([None, str(uuid.UUID(int=random.getrandbits(128)))]),
         **{name: random.choice(NUMBERS) for name in numbers},
         **{name: random.choice(NANOS) for name in ("price_nanos", "credit_movement_nanos")},
         "occurred_at": random.choice(TIMES),
@@ -59,9 +61,17 @@ def test_the_hash_of_a_row_is_that_of_its_movement(tables: str) -> None:
 
 @pytest.mark.parametrize("name", DTYPES)
 def test_every_field_counts(name: str) -> None:
-    plain = movement(Random(3)) | {"user_id": None, "destination": "", "rate_effective_from": None}
+    plain = movement(Random(3)) | {"user_id": None, "destination": "", "rate_effective_from": None, "reason": None}
     others = [TEXTS[1], "call2", None, ""] if DTYPES[name] == pl.String else [5, 6, None]
-    if name not in ("user_id", "destination", "rate_card_id", "destination_prefix", "rate_effective_from"):
+    if name not in (
+        "user_id",
+        "destination",
+        "rate_card_id",
+        "destination_prefix",
+        "rate_effective_from",
+        "corrected_movement_id",
+        "reason",
+    ):
         others.remove(None)
     table = pl.DataFrame([plain, *({**plain, name: other} for other in others if other != plain[name])], schema=DTYPES)
     assert len(set(hashes(table))) == len(table)

@@ -41,10 +41,12 @@ def movements(count: int) -> pl.DataFrame:
             "source_topic": "usage-events",
             "source_partition": number % PARTITIONS,
             "source_offset": number,
+            "corrected_movement_id": None,
+            "reason": None,
         }
         for number in range(count)
     ]
-    return pl.DataFrame(rows, schema_overrides={"user_id": pl.String})
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(["user_id", "corrected_movement_id", "reason"], pl.String))
 
 
 def append(log: str, values: list[bytes], is_aborted: bool = False) -> None:

@@ -45,6 +45,8 @@ SCHEMA = {
     "source_topic": pl.String,
     "source_partition": pl.Int64,
     "source_offset": pl.Int64,
+    "corrected_movement_id": pl.String,
+    "reason": pl.String,
 }
 
 
@@ -82,6 +84,8 @@ def movement(**fields: Any) -> dict[str, Any]:
         "source_topic": "usage-events",
         "source_partition": 0,
         "source_offset": 1,
+        "corrected_movement_id": None,
+        "reason": None,
         **fields,
     }
 
@@ -97,6 +101,7 @@ def test_migrations_are_applied_once_and_in_order(dsn: str) -> None:
         "0002_credit_movements_once.sql",
         "0003_price_units.sql",
         "0004_erased_accounts.sql",
+        "0005_adjustments.sql",
     ]
     assert apply_migrations(dsn) == []
 
@@ -143,6 +148,8 @@ movements = st.builds(
     source_topic=texts,
     source_partition=st.integers(0, 2**31 - 1),
     source_offset=int64s,
+    corrected_movement_id=st.none() | st.uuids().map(str),
+    reason=st.none() | texts,
 )
 
 
@@ -154,8 +161,9 @@ def test_what_goes_in_comes_out_to_the_last_digit_and_byte(
     client.command("TRUNCATE TABLE credit_movements")
     insert(client, *given_movements)
     rows = client.query(
-        "SELECT * EXCEPT (price, credit_movement, occurred_at, rate_effective_from, movement_id, log_id, "
-        "log_partition, log_offset), toString(movement_id) AS movement_id, "
+        "SELECT * EXCEPT (price, credit_movement, occurred_at, rate_effective_from, movement_id, "
+        "corrected_movement_id, log_id, log_partition, log_offset), toString(movement_id) AS movement_id, "
+        "toString(corrected_movement_id) AS corrected_movement_id, "
         "toUnixTimestamp64Micro(occurred_at) AS occurred_at, "
         "toUnixTimestamp64Micro(rate_effective_from) AS rate_effective_from, price, credit_movement "
         "FROM credit_movements"

@@ -12,17 +12,18 @@ from schemas import datum, wire
 from schemas.avro_schemas import parsed_schema, schema_text, schema_versions
 from schemas.codec import RecordCodec
 from schemas.registry import SubjectSchemas
-from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, RECORD_TOPICS, Topic
+from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, RECORD_TOPICS, Topic
 from tests.unit.schemas.test_codec import EXAMPLES, good_examples
 
-VERSIONED = [EXPORT_REQUESTS, EXPORT_NOTIFICATIONS]
+VERSIONED = [CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS]
 # Of what has been published: the fingerprint of the Parsing Canonical Form, which leaves the documentation out.
 PUBLISHED = {
     "UsageEvent": ["6dae42188ccc1dd9"],
     "TopUpEvent": ["a2b03c9f94c081e0"],
+    "AdjustmentEvent": ["49e34d576ba1303f"],
     "Rate": ["bc0d81cbb889c78b"],
     "AccountPlan": ["b9446324cb1c1a8c"],
-    "CreditMovement": ["ea96e4c29eaa227f"],
+    "CreditMovement": ["ea96e4c29eaa227f", "eaa89811966c25ca"],
     "ExportRequest": ["f961920b4fca9c02", "3e4bb22a4c17024a"],
     "ExportNotification": ["ef8b3c202fd5998a", "bc78c3dfc2263b30"],
 }

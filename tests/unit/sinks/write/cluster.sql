@@ -66,3 +66,15 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}
 ORDER BY account_id
 COMMENT 'Accounts of which credit_movements has no destination and no user_id';
 -- noted as applied in "schema_versions": 2
+-- Adjustments: which movement they correct, and why. Rows of before have neither.
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS corrected_movement_id Nullable(UUID) COMMENT 'The movement that an adjustment corrects, where it names one';
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS reason Nullable(String) COMMENT 'Why it was adjusted, for people';
+ALTER TABLE credit_movements ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS corrected_movement_id Nullable(UUID) COMMENT 'The movement that an adjustment corrects, where it names one';
+ALTER TABLE credit_movements ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS reason Nullable(String) COMMENT 'Why it was adjusted, for people';
+-- A view keeps the columns that it was made with.
+DROP VIEW IF EXISTS credit_movements_once ON CLUSTER 'telephony';
+CREATE VIEW credit_movements_once ON CLUSTER 'telephony' AS
+SELECT *
+FROM credit_movements FINAL
+COMMENT 'Credit movements, each of them once';
+-- noted as applied in "schema_versions": 3
