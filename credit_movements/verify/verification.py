@@ -43,11 +43,11 @@ def _compare_sums(sums: Sums, manifest: Manifest, findings: Findings) -> None:
     totals = sums.by_kind.values()
     findings.compare("movements", sum(rows for rows, _, _ in totals), manifest.row_count)
     told = {"charges": manifest.charges, "top-ups": manifest.top_ups, "adjustments": manifest.adjustments}
-    found = dict.fromkeys(told, 0)
+    added = dict.fromkeys(told, 0)
     for (description, unit), (_, _, nanos) in sums.by_kind.items():
         is_top_up = description == TOP_UP or manifest.manifest_version == 1
-        found["charges" if unit else "top-ups" if is_top_up else "adjustments"] += nanos
-    for name, nanos in found.items():
+        added["charges" if unit else "top-ups" if is_top_up else "adjustments"] += nanos
+    for name, nanos in added.items():
         findings.compare(name, text_of(nanos), text_of(told[name]))
     told_by_kind = {
         (each.description, each.unit): [each.row_count, each.units_charged, each.credit_movement]

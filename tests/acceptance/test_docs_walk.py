@@ -143,7 +143,7 @@ def test_money_is_given_back_as_the_page_says(up: RunningUp) -> None:
     """Each command of the page, in its order; what it shows is what the page shows, but for days, times and the links."""
     page, folder = GIVE_BACK_PAGE.read_text(encoding="utf-8"), up.folder.parent
     (lines,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
-    refund, sums = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    refund, sums = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     commands = list(shell_commands(GIVE_BACK_PAGE))
     assert {command for command, test in COMMANDS.items() if test == GIVE_BACK} == set(commands)
     call, balance, publish, publish_again, balance_after, export_it = commands
