@@ -96,10 +96,12 @@ class Oracle:
         currency = self.currency(event)
         if currency is None:
             return "refused", "no_rate"
-        if event["source_topic"] == "top-up-events":
+        if event["source_topic"] in ("top-up-events", "adjustment-events"):
             if event["currency"] != currency:
                 return "refused", "currency_mismatch"
-            if not 0 < event["amount_nanos"] < 10**18:
+            # A top-up has one sign, an adjustment either.
+            amount = event["amount_nanos"] if event["source_topic"] == "top-up-events" else abs(event["amount_nanos"])
+            if not 0 < amount < 10**18:
                 return "refused", "amount_out_of_range"
             return "movement", (event["amount_nanos"] * NANO, 0, "", None)
         rate = self.rate(event)
