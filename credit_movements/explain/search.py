@@ -33,8 +33,8 @@ class Search:
     def at(self, partition: TopicPartition, offset: int) -> Message | None:
         """The record at this offset; None where retention has deleted it, or there never was one. Raises StuckError,
         KafkaException."""
-        begin, end = reported_begins(self._consumer, [partition]), reported_ends(self._consumer, [partition])
-        if not begin[partition] <= offset < end[partition]:
+        span = self._spans([partition], None)[partition]
+        if not span.begin <= offset < span.until:
             return None
         for messages in read(self._consumer, partition, offset, offset + 1, self._never):
             return messages[0]
