@@ -23,6 +23,8 @@ _RUNS = (
     ("bursts", [], ["1", "20", "200"]),
     ("exports", [], ["1000000"]),
     ("commands", [], []),
+    ("whatif", [], ["300000"]),
+    ("explain", [], ["300000"]),
     ("growth", [], ["--quick"]),
     ("scaling", [], ["--quick"]),
     ("report", [], []),

@@ -119,7 +119,7 @@ def _completed(notification: Mapping[str, Any]) -> Content:
     period, expires = _period(notification, zone), notification["expires_at"].astimezone(zone)
     return Content(
         subject=f"Your credit movements are ready: {period}",
-        before=[f"Your export has every charge and top-up of account {one_line(notification['account_id'])}."],
+        before=[f"Your export has every charge, top-up and adjustment of account {one_line(notification['account_id'])}."],
         button="Download Export", url=notification["download_url"],
         after=[
             f"Period: {period} ({zone.key})", f"File: {one_line(notification['file_name'])}",

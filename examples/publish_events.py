@@ -1,13 +1,15 @@
-"""A publisher of usage events and top-ups, as a telephony or payment system would write it, in one file.
+"""A publisher of usage events, top-ups and adjustments, as other systems would write it, in one file.
 
     python examples/publish_events.py --account acme --type call --quantity 187 --destination +4915112345678
     python examples/publish_events.py --account acme --top-up 25
+    python examples/publish_events.py --account acme --adjust 0.0796 --movement 7d1e4b8a-... --event-id 3f0c9a52-...
 
 It publishes one event with plain confluent-kafka and the schema that the registry holds, waits until Kafka has it, and prints
 it as JSON. Nothing here imports the project: copy it.
 
 What a publisher must do: key = account id, partitioner murmur2, whole numbers for money and quantities, and an event id of
-its own for each event. If no answer comes, send the same event again with the same id: it is charged once.
+its own for each event. If no answer comes, send the same event again with the same id (--event-id, and --occurred-at, since it
+must be the same event): it is charged once.
 """
 
 import argparse
@@ -28,9 +30,10 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 # What the registry's client raises where the registry does not answer.
 from httpx2 import HTTPError
 
-USAGE_TOPIC, TOP_UP_TOPIC = "usage-events", "top-up-events"
+USAGE_TOPIC, TOP_UP_TOPIC, ADJUSTMENT_TOPIC = "usage-events", "top-up-events", "adjustment-events"
 # Money is an integer number of nanos: 1e-9 of one unit of the currency.
 NANOS = 10**9
+KINDS = ("refund", "chargeback", "correction")
 DELIVERY_SECONDS = 30
 
 
@@ -104,6 +107,32 @@ def top_up_event(
     }
 
 
+def adjustment_event(
+    *,
+    account_id: str,
+    kind: str,
+    amount_nanos: int,
+    currency: str,
+    movement_id: str | None,
+    reason: str | None,
+    occurred_at: int,
+    event_id: str,
+) -> dict[str, Any]:
+    """A record of `adjustment-events`. `amount_nanos` above 0 gives credit back, below 0 takes it."""
+    return {
+        "event_id": event_id,
+        "account_id": account_id,
+        "interaction_id": f"{kind}-{event_id[:8]}",
+        "kind": kind,
+        "amount_nanos": amount_nanos,
+        "currency": currency,
+        # What it corrects: the movement's id is that of its event. Nothing of the movement itself changes.
+        "movement_id": movement_id,
+        "reason": reason,
+        "occurred_at": occurred_at,
+    }
+
+
 def nanos_of(text: str) -> int:
     """A decimal amount as nanos, exactly; a float would not be. Raises ArgumentTypeError."""
     try:
@@ -122,6 +151,17 @@ def event_of(options: argparse.Namespace, occurred_at: int, event_id: str) -> tu
             account_id=options.account,
             amount_nanos=options.top_up,
             currency=options.currency,
+            occurred_at=occurred_at,
+            event_id=event_id,
+        )
+    if options.adjust is not None:
+        return ADJUSTMENT_TOPIC, adjustment_event(
+            account_id=options.account,
+            kind=options.kind,
+            amount_nanos=options.adjust,
+            currency=options.currency,
+            movement_id=options.movement,
+            reason=options.reason,
             occurred_at=occurred_at,
             event_id=event_id,
         )
@@ -159,15 +199,25 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--type", default="call", help="usage type that has a rate: call, sms, whatsapp, mms, ...")
     made.add_argument("--quantity", type=int, default=60, help="whole seconds, fragments or messages")
     made.add_argument("--destination", help="the number called or messaged, E.164")
-    made.add_argument("--top-up", type=nanos_of, metavar="AMOUNT", help="publish a top-up of so much instead")
-    made.add_argument("--currency", default="EUR", help="of the top-up: that of the account's rate card")
+    amount = made.add_mutually_exclusive_group()
+    amount.add_argument("--top-up", type=nanos_of, metavar="AMOUNT", help="publish a top-up of so much instead")
+    amount.add_argument("--adjust", type=nanos_of, metavar="AMOUNT", help="give so much back instead; below 0: take it")
+    made.add_argument("--kind", default="refund", choices=KINDS, help="of the adjustment")
+    made.add_argument("--movement", metavar="ID", help="the movement that the adjustment corrects")
+    made.add_argument("--reason", help="of the adjustment, for people")
+    made.add_argument("--currency", default="EUR", help="of the amount: that of the account's rate card")
     made.add_argument("--event-id", help="send an event again with its id; default: a new one")
+    made.add_argument(
+        "--occurred-at", type=int, metavar="MICROS", help="and with its time, in microseconds; default: now"
+    )
     return made
 
 
 def main(arguments: list[str]) -> None:
     options = parser().parse_args(arguments)
-    topic, event = event_of(options, time.time_ns() // 1000, options.event_id or str(uuid.uuid4()))
+    topic, event = event_of(
+        options, options.occurred_at or time.time_ns() // 1000, options.event_id or str(uuid.uuid4())
+    )
     # --registry-config may name another registry: a mistake is told of the one that was asked.
     registry_config = {"url": options.schema_registry, **options.registry_config}
     try:

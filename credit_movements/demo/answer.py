@@ -8,7 +8,7 @@ from credit_movements.demo.company import Outcomes
 
 @dataclass(frozen=True)
 class Line:
-    """One movement, `occurred_at` in microseconds; units, price and the units it is for are None for a top-up."""
+    """One movement, `occurred_at` in microseconds; units, price and the units it is for are None where there is no price."""
 
     movement_id: str
     occurred_at: int

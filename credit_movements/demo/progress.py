@@ -19,6 +19,7 @@ from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 
 _POLL_SECONDS = 0.25
 _STALL_SECONDS = 120.0
+_STALLED = f"nothing was rated or stored for {_STALL_SECONDS:g} s: the logs may tell why"
 _ANSWER_SECONDS = 5.0
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
@@ -29,29 +30,49 @@ class DemoFailedError(UserError):
 
 def rate_and_store(
     settings: Settings, environment: Mapping[str, str], company: Company, events: int, console: Console
-) -> None:
-    """Publish everything; return when all is rated and stored. Raises DemoFailedError."""
+) -> tuple[int, int]:
+    """Publish everything; return when all is rated and stored: how many messages and movements. Raises DemoFailedError."""
     expected = [company.expected(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS)]
+    messages, movements = (sum(getattr(each, name) for each in expected) for name in ("messages", "movements"))
     command = (sys.executable, "-m", "credit_movements.demo.publisher", str(company.now_micros), str(events))
     with (
         subprocess.Popen(tethered(command), env=dict(environment), stdin=subprocess.DEVNULL) as publisher,
         Progress(*_COLUMNS, console=console) as progress,
     ):
-        progress.add_task("events rated    ", total=sum(each.messages for each in expected))
-        progress.add_task("movements stored", total=sum(each.movements for each in expected))
+        progress.add_task("events rated    ", total=messages)
+        progress.add_task("movements stored", total=movements)
         last_change = time.monotonic()
         while not progress.finished:
             time.sleep(_POLL_SECONDS)
-            rated = counted(settings.rater_http_port, "credit_events_consumed")
-            stored = counted(settings.sink_http_port, "credit_sink_rows_inserted")
-            for task, done in zip(progress.tasks, (rated, stored), strict=True):
+            for task, done in zip(progress.tasks, _done(settings), strict=True):
                 if done != task.completed:
                     last_change = time.monotonic()
                 progress.update(task.id, completed=done)
             if publisher.poll() not in (None, 0):
                 raise DemoFailedError(f"the publisher ended with status {publisher.returncode}")
             if time.monotonic() - last_change > _STALL_SECONDS:
-                raise DemoFailedError(f"nothing was rated or stored for {_STALL_SECONDS:g} s: the logs may tell why")
+                raise DemoFailedError(_STALLED)
+    return messages, movements
+
+
+def wait_until_stored(settings: Settings, messages: int, movements: int) -> None:
+    """Return when the rater has read so many messages since its start, and the sink has stored so many movements.
+
+    Raises DemoFailedError.
+    """
+    deadline = time.monotonic() + _STALL_SECONDS
+    while any(done < wanted for done, wanted in zip(_done(settings), (messages, movements), strict=True)):
+        if time.monotonic() > deadline:
+            raise DemoFailedError(_STALLED)
+        time.sleep(_POLL_SECONDS)
+
+
+def _done(settings: Settings) -> tuple[int, int]:
+    """How many events the rater has read, and how many movements the sink has stored, since their start."""
+    return (
+        counted(settings.rater_http_port, "credit_events_consumed"),
+        counted(settings.sink_http_port, "credit_sink_rows_inserted"),
+    )
 
 
 def counted(port: int, name: str, **labels: str) -> int:

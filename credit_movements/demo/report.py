@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,7 +19,9 @@ from rich.text import Text
 from credit_movements.demo.answer import Answer
 from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.company_oracle import CompanyOracle
+from credit_movements.demo.oracle import NANO
 from credit_movements.demo.scenario import DemoResult
+from credit_movements.verify.verification import manifest_beside
 
 _FIRST_LINES = 8
 # What a narrow screen has no room for: Interaction ID and Units.
@@ -39,11 +42,13 @@ class Report:
         self.holds = True
 
     def show(self) -> None:
-        self._show_outcomes(CompanyOracle(self._company).everything())
-        answer = CompanyOracle(self._company).account(self._company.showcase_account_id)
+        refunds = self._result.refunds
+        self._show_outcomes(CompanyOracle(self._company, refunds).everything())
+        answer = CompanyOracle(self._company, refunds).account(self._company.showcase_account_id)
         self._show_balance(answer)
         self._show_notification()
         self._show_file(answer)
+        self._show_refund()
         self._show_mails()
 
     def _check(self, what: str, holds: bool) -> None:
@@ -91,8 +96,7 @@ class Report:
 
     def _show_file(self, answer: Answer) -> None:
         path, notification = self._result.csv_file, self._result.notifications[0]
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
+        rows = _rows(path)
         is_narrow = self._console.width < _WIDE
         shown = [number for number in range(len(rows[0])) if not (is_narrow and number in _LEFT_OUT)]
         left_out = " (without Interaction ID and Units)" if is_narrow else ""
@@ -117,6 +121,26 @@ class Report:
         self._check("each of its lines is the oracle's, in order", found == expected)
         self._check("size and SHA-256 are those of the notification", _fits(path, notification))
 
+    def _show_refund(self) -> None:
+        """The call and its refund in the file, and what the manifest says of both."""
+        refund, path = self._result.refunds[0], self._result.csv_file
+        about = [row for row in _rows(path)[1:] if row[1] == _guarded(refund["interaction_id"])]
+        self._console.print("\n[bold]What support gave back[/] (topic adjustment-events, sent twice)")
+        self._console.print(f"  why: {refund['reason']}", highlight=False, markup=False)
+        for row in about:
+            self._console.print(f"  {row[0]}  {row[2]:8} {row[6]:>14}", highlight=False, markup=False)
+        amounts = [Decimal(row[6]) for row in about]
+        given_back = refund["amount_nanos"] * NANO
+        self._check(
+            "the charge stands, one refund follows it, and they add up to 0", amounts == [-given_back, given_back]
+        )
+        manifest = json.loads(manifest_beside(path).read_text(encoding="utf-8"))
+        told = " + ".join(
+            f"{manifest[name]} ({name})" for name in ("opening_balance", "charges", "top_ups", "adjustments")
+        )
+        self._console.print(f"  manifest: {told} = {manifest['closing_balance']}", highlight=False, soft_wrap=True)
+        self._check("its adjustments are that refund", Decimal(manifest["adjustments"]) == given_back)
+
     def _show_mails(self) -> None:
         self._console.print("\n[bold]What the customer gets[/] (made by examples/export_mails.py)")
         for eml in self._result.mails:
@@ -126,8 +150,9 @@ class Report:
     def _show_spend(self, rows: list[list[str]]) -> None:
         spend: dict[str, Decimal] = defaultdict(Decimal)
         for row in rows:
-            if (amount := Decimal(row[6])) < 0:
-                spend[row[2]] -= amount
+            # What has a unit was used; the rest was paid, or given back.
+            if row[3]:
+                spend[row[2]] -= Decimal(row[6])
         largest = max(spend.values(), default=Decimal(1))
         self._console.print("\n[bold]Where did the credit go?[/]")
         for description, amount in sorted(spend.items(), key=lambda each: -each[1]):
@@ -149,6 +174,11 @@ def _outcome_rows(outcomes: Outcomes) -> Iterator[tuple[str, int]]:
     yield "duplicates, dropped", outcomes.duplicates
     for reason, count in outcomes.dead_letters.items():
         yield f"dead letters: {reason}", count
+
+
+def _rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
 
 
 def _guarded(text: str) -> str:

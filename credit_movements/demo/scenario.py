@@ -1,4 +1,4 @@
-"""What happens in the demo once the stack runs: traffic, one export asked for twice, and what came of it all."""
+"""What happens in the demo once the stack runs: traffic, a refund, one export asked for twice, and what came of it all."""
 
 import subprocess
 import sys
@@ -16,7 +16,8 @@ from rich.console import Console
 
 from credit_movements import clickhouse, clients
 from credit_movements.demo.company import Company, Outcomes
-from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store
+from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store, wait_until_stored
+from credit_movements.demo.refunds import refunds
 from credit_movements.exports.request import request_of_now
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings, required
@@ -25,6 +26,7 @@ from kafka_io.positions import TopicPartition
 from kafka_io.reading import read_to_end
 from schemas.dead_letters import read_headers
 from schemas.topics import (
+    ADJUSTMENT_EVENTS,
     EXPORT_NOTIFICATIONS,
     EXPORT_REQUESTS,
     TOP_UP_EVENTS,
@@ -41,19 +43,20 @@ _DOWNLOAD_SECONDS = 30.0
 _MAILS_SECONDS = 60.0
 # Beside the packages, and no part of them: the demo runs in the repository.
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "export_mails.py"
-_SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS)
+_SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _COUNT_LINES = "SELECT source_topic, count() FROM credit_movements FINAL GROUP BY source_topic"
 
 
 @dataclass(frozen=True)
 class DemoResult:
     """What was found. `read`: topic name → events that the rater read; `outcomes`: topic name → what they became;
-    `requests` and `notifications`: the records of the export that was asked for twice."""
+    `refunds`: what support published; `requests` and `notifications`: the records of the export that was asked for twice."""
 
     read: dict[str, int]
     outcomes: dict[str, Outcomes]
     seconds: float
     balances: list[Balance]
+    refunds: list[dict[str, Any]]
     requests: list[dict[str, Any]]
     notifications: list[dict[str, Any]]
     csv_file: Path
@@ -70,9 +73,14 @@ def play(
 ) -> DemoResult:
     """Play the demo on a running stack. Raises DemoFailedError."""
     began = time.monotonic()
-    rate_and_store(settings, environment, company, events, console)
+    messages, movements = rate_and_store(settings, environment, company, events, console)
     seconds = time.monotonic() - began
     account_id = company.showcase_account_id
+    with console.status("Support gives a call back, and sends the refund twice …"):
+        given_back = refunds(company)
+        publish(settings, ADJUSTMENT_EVENTS, given_back)
+        more_movements = len({each["event_id"] for each in given_back})
+        wait_until_stored(settings, messages + len(given_back), movements + more_movements)
     with console.status("The customer clicks «Export credit movements», twice …"):
         # Together, as a double click sends them: an export takes less time than a program needs to ask once more.
         requests = [request_of_now(account_id, "Europe/Berlin", "user-1") for _ in range(2)]
@@ -94,6 +102,7 @@ def play(
         outcomes={topic.name: _outcomes(settings, topic, stored.get(topic.name, 0)) for topic in _SOURCES},
         seconds=seconds,
         balances=balances,
+        refunds=given_back,
         requests=requests,
         notifications=notifications,
         csv_file=csv_file,

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from credit_movements.verify.amounts import nanos_of, text_of
 from credit_movements.verify.findings import Findings
@@ -67,9 +76,9 @@ class LedgerPosition(_Part):
 
 
 class Manifest(_Part):
-    """Amounts are nanos."""
+    """Amounts are nanos. Version 1 has no `adjustments`: what there was of them it told among the top-ups."""
 
-    manifest_version: Literal[1]
+    manifest_version: Literal[1, 2]
     export_id: str
     account_id: str
     file_name: str
@@ -87,11 +96,23 @@ class Manifest(_Part):
     opening_balance: Nanos
     charges: Nanos
     top_ups: Nanos
+    adjustments: Nanos = 0
     closing_balance: Nanos
     by_description: list[KindTotal]
     rate_cards: list[CardTotal]
     ledger_position: LedgerPosition
     manifest_sha256: Sha256
+
+    @model_validator(mode="after")
+    def _has_what_its_version_has(self) -> "Manifest":
+        if ("adjustments" in self.model_fields_set) != (self.manifest_version > 1):
+            raise ValueError("`adjustments` goes with version 2")
+        return self
+
+    @property
+    def moved(self) -> int:
+        """All that the movements of the file add up to."""
+        return self.charges + self.top_ups + self.adjustments
 
 
 def read_manifest(path: Path, findings: Findings, hint: str = "") -> Manifest:
@@ -105,8 +126,8 @@ def read_manifest(path: Path, findings: Findings, hint: str = "") -> Manifest:
         raise NoManifestError(f"{path}: {error.strerror}{hint}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise NoManifestError(f"{path}: not a manifest of version 1: {where}: {first['msg']}") from error
+        where = "".join(f"{each}: " for each in first["loc"])
+        raise NoManifestError(f"{path}: not a manifest of version 1 or 2: {where}{first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise NoManifestError(f"{path}: not JSON: {error}") from error
     if value.pop("manifest_sha256") != _seal(value):
@@ -121,15 +142,16 @@ def _seal(value: dict[str, Any]) -> str:
 
 
 def _check_itself(manifest: Manifest, findings: Findings) -> None:
-    closing = manifest.opening_balance + manifest.charges + manifest.top_ups
+    closing = manifest.opening_balance + manifest.moved
     if closing != manifest.closing_balance:
         findings.add(
-            f"manifest: opening balance {text_of(manifest.opening_balance)}, charges {text_of(manifest.charges)} and top-ups"
-            f" {text_of(manifest.top_ups)} make {text_of(closing)}, not the closing balance {text_of(manifest.closing_balance)}"
+            f"manifest: opening balance {text_of(manifest.opening_balance)}, charges {text_of(manifest.charges)},"
+            f" top-ups {text_of(manifest.top_ups)} and adjustments {text_of(manifest.adjustments)} make {text_of(closing)},"
+            f" not the closing balance {text_of(manifest.closing_balance)}"
         )
     for name, parts in (("by_description", manifest.by_description), ("rate_cards", manifest.rate_cards)):
         rows, nanos = sum(each.row_count for each in parts), sum(each.credit_movement for each in parts)
-        if (rows, nanos) != (manifest.row_count, manifest.charges + manifest.top_ups):
+        if (rows, nanos) != (manifest.row_count, manifest.moved):
             findings.add(f"manifest: {name} adds up to {rows} movements and {text_of(nanos)}, which its totals do not")
     _check_period(manifest, findings)
 

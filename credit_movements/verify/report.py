@@ -18,7 +18,8 @@ def summary(file: Path, manifest: Manifest) -> str:
             f"  period      {manifest.period_from:%Y-%m-%d %H:%M:%S} to {manifest.period_to:%Y-%m-%d %H:%M:%S} UTC,"
             f" told in {manifest.time_zone}",
             f"  balance     {text_of(manifest.opening_balance)} + {text_of(manifest.charges)} (charges)"
-            f" + {text_of(manifest.top_ups)} (top-ups) = {text_of(manifest.closing_balance)} {currencies}".rstrip(),
+            f" + {text_of(manifest.top_ups)} (top-ups) + {text_of(manifest.adjustments)} (adjustments)"
+            f" = {text_of(manifest.closing_balance)} {currencies}".rstrip(),
             f"  complete to {complete}",
             f"  SHA-256     {manifest.sha256}",
             "File and manifest agree. Who made them is not proved: get both by your own download links.",

@@ -15,6 +15,8 @@ from credit_movements.verify.source import BYTE_ORDER_MARK, Source
 
 COLUMNS: Final = ["Date & Time", "Interaction ID", "Description", "Units", "Units charged", "Value per unit"]
 COLUMNS.append("Credit movement")
+TOP_UP: Final = "top-up"
+_ADJUSTMENTS: Final = frozenset({"refund", "chargeback", "correction"})
 _FORMULA: Final = frozenset("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
 _MOST_REMEMBERED: Final = 100_000
 _MOST_KINDS: Final = 10_000
@@ -93,7 +95,7 @@ class RowCheck:
             if movement_text != expected:
                 nanos = self._told_otherwise(line, f"{units_text} x {value_text}", expected, movement_text)
         else:
-            units, nanos = 0, self._top_up(line, units_text + value_text, movement_text)
+            units, nanos = 0, self._without_unit(line, description, units_text + value_text, movement_text)
         if nanos == 0:
             self._findings.add("a movement of nothing", line)
         self._add(line, (description, unit), units, nanos)
@@ -133,11 +135,17 @@ class RowCheck:
             self._charges[key] = charge
         return charge
 
-    def _top_up(self, line: int, units_and_value: str, movement: str) -> int:
+    def _without_unit(self, line: int, description: str, units_and_value: str, movement: str) -> int:
+        """The nanos of a top-up, or of an adjustment, which has any sign."""
         if units_and_value:
             self._findings.add("a line without a unit has units or a value", line)
         nanos = nanos_of(movement)
-        if nanos is None or nanos < 0:
+        if description in _ADJUSTMENTS:
+            if nanos is None:
+                self._findings.add(f"Credit movement {movement!r} of a {description} is no amount", line)
+        elif description != TOP_UP:
+            self._findings.add(f"a line without a unit is {description!r}, neither a top-up nor an adjustment", line)
+        elif nanos is None or nanos < 0:
             self._findings.add(f"Credit movement {movement!r} of a top-up is no positive amount", line)
         return nanos or 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from credit_movements.verify.amounts import text_of
 from credit_movements.verify.findings import Findings
 from credit_movements.verify.manifest import Manifest, read_manifest
-from credit_movements.verify.rows import RowCheck, Sums
+from credit_movements.verify.rows import TOP_UP, RowCheck, Sums
 from credit_movements.verify.source import Source
 
 _SUFFIX = ".manifest.json"
@@ -42,9 +42,13 @@ def verified(file: Path, manifest_file: Path | None) -> tuple[Manifest, Findings
 def _compare_sums(sums: Sums, manifest: Manifest, findings: Findings) -> None:
     totals = sums.by_kind.values()
     findings.compare("movements", sum(rows for rows, _, _ in totals), manifest.row_count)
-    for name, is_usage, said in (("charges", True, manifest.charges), ("top-ups", False, manifest.top_ups)):
-        nanos = sum(total[2] for (_, unit), total in sums.by_kind.items() if bool(unit) is is_usage)
-        findings.compare(name, text_of(nanos), text_of(said))
+    told = {"charges": manifest.charges, "top-ups": manifest.top_ups, "adjustments": manifest.adjustments}
+    added = dict.fromkeys(told, 0)
+    for (description, unit), (_, _, nanos) in sums.by_kind.items():
+        is_top_up = description == TOP_UP or manifest.manifest_version == 1
+        added["charges" if unit else "top-ups" if is_top_up else "adjustments"] += nanos
+    for name, nanos in added.items():
+        findings.compare(name, text_of(nanos), text_of(told[name]))
     told_by_kind = {
         (each.description, each.unit): [each.row_count, each.units_charged, each.credit_movement]
         for each in manifest.by_description

@@ -37,9 +37,9 @@ def csv_chunks(
 ) -> Generator[bytes, None, None]:
     """The header, then one chunk for each block.
 
-    A block has the columns `occurred_at_micros`, `interaction_id`, `description`, `unit` ('' = a top-up), `units_charged`,
-    `price_nanos` for `price_units` units, and `credit_movement_nanos` (integers: Int64, money below 1e18 either way), no nulls;
-    rows of `period` in the order of the file.
+    A block has the columns `occurred_at_micros`, `interaction_id`, `description`, `unit` ('' = a top-up or adjustment),
+    `units_charged`, `price_nanos` for `price_units` units, and `credit_movement_nanos` (integers: Int64, money
+    below 1e18 either way), no nulls; rows of `period` in the order of the file.
     """
     yield HEADER.replace(b",", options.separator.encode())
     offsets = utc_offsets(period)
@@ -57,7 +57,7 @@ def _lines(cells: pl.DataFrame, separator: str) -> bytes:
 def _cells(block: pl.DataFrame, offsets: list[tuple[int, int]], options: CsvOptions) -> pl.DataFrame:
     text = partial(_text, to_quote=_TO_QUOTE[options.separator])
     decimal = partial(_decimal, mark=options.decimal_mark)
-    # The unit says what a movement is, never the description: a usage type may be called `top-up` too.
+    # The unit says what a movement is, never the description: an old usage type may be called `refund`.
     is_usage = pl.col("unit") != ""
     return block.select(
         _local_time(block["occurred_at_micros"], offsets),

@@ -18,7 +18,8 @@ from exporter.storage.records import AcceptedRequest
 from sinks.read.totals import SliceTotals
 
 SUFFIX: Final = ".manifest.json"
-_VERSION: Final = 1
+# 1 told adjustments among the top-ups.
+_VERSION: Final = 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,6 +59,7 @@ def manifest_bytes(
         "opening_balance": _money(slice_totals.opening_nanos),
         "charges": _money(totals.charges_nanos),
         "top_ups": _money(totals.top_ups_nanos),
+        "adjustments": _money(totals.adjustments_nanos),
         "closing_balance": _money(slice_totals.opening_nanos + totals.nanos),
         "by_description": _by_description(totals),
         "rate_cards": _rate_cards(slice_totals),

@@ -10,11 +10,13 @@ import polars as pl
 from exporter.file.csv_file import guarded
 
 _KINDS: Final = ("description", "unit")
+# Of what has no unit: the rest are adjustments, and their descriptions are their kinds.
+_TOP_UP: Final = "top-up"
 
 
 @dataclass
 class KindTotal:
-    """The sum of the movements of one description and unit ('' = top-ups)."""
+    """The sum of the movements of one description and unit ('' = top-ups and adjustments)."""
 
     row_count: int = 0
     units_charged: int = 0
@@ -60,4 +62,9 @@ class Totals:
 
     @property
     def top_ups_nanos(self) -> int:
-        return sum(total.nanos for (_, unit), total in self.by_kind.items() if not unit)
+        return sum(total.nanos for (kind, unit), total in self.by_kind.items() if not unit and kind == _TOP_UP)
+
+    @property
+    def adjustments_nanos(self) -> int:
+        """Signed: refunds, chargebacks and corrections may lie on both sides of 0."""
+        return sum(total.nanos for (kind, unit), total in self.by_kind.items() if not unit and kind != _TOP_UP)

@@ -1,7 +1,7 @@
 """How far the ledger has come for the accounts of a partition: the time until which all events in Kafka are rated.
 
 1. Take the time.
-2. Ask how far the raters have committed in both source topics, and read the next record there. If there is none, all events
+2. Ask how far the raters have committed in all source topics, and read the next record there. If there is none, all events
    that came before the time of step 1 are rated. If there is one, all events that came before it are rated.
 3. Ask how far `credit-movements` is written, open transactions included: the movements of all rated events lie below that end.
    Kafka may show committed offsets before it has marked the movements of the same transaction as committed. So the caller has
@@ -22,9 +22,9 @@ from exporter.positions.rounds import AskAll
 from kafka_io.batches import consume_soon
 from kafka_io.offsets import ANSWER_SECONDS, assign, committed
 from kafka_io.positions import TopicPartition, position_of
-from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+from schemas.topics import ADJUSTMENT_EVENTS, TOP_UP_EVENTS, USAGE_EVENTS
 
-_SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS)
+_SOURCES: Final = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _WAIT_SECONDS: Final = 0.5
 _MOST_RECORDS: Final = 1_000
 

@@ -3,6 +3,9 @@
 Only what a reader's machine has otherwise is put in: `.venv/bin`, the ports, and the ids that a page makes up.
 """
 
+import csv
+import io
+import json
 import re
 import shlex
 import signal
@@ -12,15 +15,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.acceptance.command import COMMAND, RunningUp, clean_environment, running_up
 from tests.conftest import free_port
-from tests.docs.commands import COMMANDS, LIVE_AUDIT, OPERATION, WALK
+from tests.docs.commands import COMMANDS, GIVE_BACK, LIVE_AUDIT, OPERATION, WALK
 from tests.docs.pages import ROOT, shell_commands
 
 START = ROOT / "docs" / "start.md"
+EXPLAIN = ROOT / "docs" / "how-to" / "explain.md"
+GIVE_BACK_PAGE = ROOT / "docs" / "how-to" / "give-back.md"
 PATIENCE_SECONDS = 60.0
 NEGATIVE = r"EUR[^\d-]*-\d"
 # Run before: `up` is what the others run against, and the demo has a test of its own.
@@ -134,6 +140,36 @@ def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp
         assert re.search(pattern, text := shown(as_run, up)), f"{as_run}\n{text}"
 
 
+def test_money_is_given_back_as_the_page_says(up: RunningUp) -> None:
+    """Each command of the page, in its order; what it shows is what the page shows, but for days, times and the links."""
+    page, folder = GIVE_BACK_PAGE.read_text(encoding="utf-8"), up.folder.parent
+    (lines,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    refund, sums = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    commands = list(shell_commands(GIVE_BACK_PAGE))
+    assert {command for command, test in COMMANDS.items() if test == GIVE_BACK} == set(commands)
+    call, balance, publish, publish_again, balance_after, export_it = commands
+    assert (publish, balance) == (publish_again, balance_after)
+
+    shown(call, up)
+    eventually_shown(balance, up, r"EUR\W+-0\.0796\W+1\b")
+    now = datetime.now(UTC).isoformat()
+    (folder / "refund.jsonl").write_text(refund.replace("2026-10-24T12:00:00Z", now), encoding="utf-8")
+    for _ in range(2):
+        assert "1 records published to adjustment-events." in shown(publish, up)
+    eventually_shown(balance, up, r"EUR\W+0\W+2\b")
+
+    # A manifest that is complete until some time promises that nothing waits: the second refund is rated, too.
+    deadline, manifest = time.monotonic() + PATIENCE_SECONDS, {"data_complete_until": None}
+    while manifest["data_complete_until"] is None:
+        assert time.monotonic() < deadline, manifest
+        text = shown(export_it, up)
+        manifest = json.loads(page_of(found(r"Manifest:\s+(\S+)", text)))
+    rows = list(csv.reader(io.StringIO(page_of(found(r"Link:\s+(\S+)", text)), newline="")))
+    assert [row[1:] for row in rows] == [row[1:] for row in csv.reader(io.StringIO(lines))]
+    told = json.loads(sums)
+    assert {name: manifest[name] for name in told} == told
+
+
 def found(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     assert match, text
@@ -148,6 +184,32 @@ def export(up: RunningUp, file_in_page: str, id_in_page: str) -> dict[str, str]:
         with urllib.request.urlopen(found(rf"{label}:\s+(\S+)", text)) as answer:
             (up.folder.parent / target).write_bytes(answer.read())
     return {file_in_page: name, id_in_page: found(r"Export:\s+(\S+)", text)}
+
+
+def test_the_worked_example_of_explain_is_what_it_prints(up: RunningUp) -> None:
+    page = EXPLAIN.read_text(encoding="utf-8")
+    plain, in_json = (command for command in shell_commands(EXPLAIN))
+    call, refund, printed = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    call, refund = json.loads(call), json.loads(refund)
+    now = time.time_ns() // 1000
+    for topic, records in (("usage-events", [call, call]), ("adjustment-events", [refund])):
+        file = up.folder.parent / f"{topic}.jsonl"
+        file.write_text("".join(json.dumps(each | {"occurred_at": now}) + "\n" for each in records), encoding="utf-8")
+        shown(f".venv/bin/credit-movements publish {topic} {file}", up)
+    text = eventually_shown(plain, up, "(?s)What became of it: movement.*Adjustments that name it: 1")
+    assert _as_in_the_page(text) == _as_in_the_page(printed)
+    found = json.loads(shown(in_json, up))
+    assert {"event", "outcome", "movement", "steps", "adjustments"} <= set(found)
+    assert (found["outcome"], found["disagreements"]) == ("movement", [])
+    assert [each["movement_id"] for each in found["adjustments"]] == [refund["event_id"]]
+    assert [each["outcome"] for each in found["copies"]] == ["duplicate"]
+
+
+def _as_in_the_page(text: str) -> list[str]:
+    """Without what is another time, place or count on each machine."""
+    text = re.sub(r"20[2-9]\d-\d\d-\d\d[T ][\d:.]{8,15}Z?(?!.* to open)", "TIME", text)
+    text = re.sub(r"-events/\d+@\d+", "-events/PLACE", text)
+    return [" ".join(line.split()) for line in re.sub(r"all [\d,]+ records", "all records", text).splitlines()]
 
 
 def test_a_live_audit_tells_prometheus(up: RunningUp) -> None:

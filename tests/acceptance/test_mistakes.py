@@ -67,6 +67,17 @@ def test_servers_that_do_not_answer(tmp_path: Path) -> None:
     assert "a-secret" not in line
 
 
+def test_what_cannot_be_explained(tmp_path: Path) -> None:
+    folder = ("--data-dir", str(tmp_path))
+    event_id = "3f0c9a52-7d1e-4b8a-9c55-000000000001"
+    assert one_line("explain", "call-1", *folder).startswith("'call-1' is no id of an event or movement: 36 characters")
+    assert "no ISO 8601 time" in one_line("explain", event_id, "--since", "yesterday", *folder)
+    assert "no IANA name" in one_line("explain", event_id, "--time-zone", "Mars/Olympus", *folder)
+    line = one_line("explain", event_id, *folder, **NOWHERE)
+    assert line.startswith("CREDIT_KAFKA_BOOTSTRAP_SERVERS: cannot reach 127.0.0.1:1")
+    assert "a-secret" not in line
+
+
 def test_a_deck_with_faults_is_not_published(tmp_path: Path) -> None:
     deck = tmp_path / "rates.csv"
     deck.write_text(f"{','.join(COLUMNS)}\ndefault,call,,,hours,1,1,1,0.1,1,EUR,2026-01-01T00:00:00Z,\n")
@@ -177,3 +188,21 @@ def test_help_lists_every_command_and_every_setting() -> None:
     ):
         assert f" {command} " in shown
     assert "CREDIT_EXPORT_STORAGE_URL" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["old.csv"], "name two price lists, OLD and NEW (a deck file or 'published'), or use --against P30D"),
+        (["old.csv", "new.csv", "--against", "P30D"], "with --against name one price list"),
+        (["old.csv", "new.csv", "--adjust", "file"], "they need --against P30D"),
+        (["new.csv", "--against", "P30D", "--adjust", "file", "--as-if-at", "now"], "leave --as-if-at out"),
+        (["new.csv", "--against", "P30D", "--booked-at", "now"], "it needs --adjust FILE"),
+        (["published", "--against", "a month"], "--against a month: no duration, as P30D, PT12H or 600 (seconds)"),
+        (["published", "--against", "P30D", "--as-if-at", "2026-10-01"], "--as-if-at 2026-10-01: has no time zone"),
+        (["none.csv", "published"], "none.csv: No such file or directory"),
+    ],
+)
+def test_what_does_not_go_together_in_rates_diff(tmp_path: Path, arguments: list[str], says: str) -> None:
+    status = 1 if arguments[0] == "published" else 2
+    assert says in one_line("rates", "diff", *arguments, "--data-dir", str(tmp_path), status=status, **NOWHERE)

@@ -6,6 +6,8 @@ test is not there.
 
 WALK = "tests/acceptance/test_docs_walk.py::test_every_command_of_the_start_page_does_what_it_says"
 OPERATION = "tests/acceptance/test_docs_walk.py::test_the_commands_of_the_how_to_pages_run_against_a_running_up"
+EXPLAINED = "tests/acceptance/test_docs_walk.py::test_the_worked_example_of_explain_is_what_it_prints"
+GIVE_BACK = "tests/acceptance/test_docs_walk.py::test_money_is_given_back_as_the_page_says"
 LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_prometheus"
 MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
 TOOLS = "tests/unit/test_docs.py::test_a_tool_of_the_loop_of_a_change_is_installed"
@@ -21,6 +23,7 @@ KUBERNETES = "tests/unit/test_kubernetes.py"
 NAMESPACE = f"{KUBERNETES}::test_all_of_it_is_in_one_namespace_that_takes_restricted_pods_alone"
 NEW_JOB = f"{KUBERNETES}::test_a_new_version_has_a_new_job_and_the_right_image"
 ACLS = "tests/integration/setup/test_acls.py::test_the_command_grants_and_lists"
+MENDED = "tests/acceptance/test_wrong_deck.py::test_a_wrong_deck_is_mended_without_touching_history"
 
 COMMANDS = {
     "make demo": "tests/acceptance/test_demo.py::test_the_demo_ends_by_itself_and_all_its_figures_hold",
@@ -57,6 +60,17 @@ COMMANDS = {
     ".venv/bin/python examples/follow_movements.py --once": WALK,
     ".venv/bin/credit-movements rates lint rates.csv": WALK,
     ".venv/bin/credit-movements rates publish rates.csv": WALK,
+    ".venv/bin/credit-movements rates diff old.csv new.csv": MENDED,
+    ".venv/bin/credit-movements rates diff new.csv --against P30D": MENDED,
+    ".venv/bin/credit-movements rates diff published rates-right.csv --over": MENDED,
+    ".venv/bin/credit-movements rates diff rates-right.csv --against P30D --over": MENDED,
+    ".venv/bin/credit-movements rates diff rates-right.csv --against P30D --over --adjust corrections.jsonl": MENDED,
+    ".venv/bin/credit-movements publish adjustment-events corrections.jsonl": MENDED,
+    ".venv/bin/python examples/publish_events.py --account globex --type call --quantity 187 --destination +4915112345678"
+    " --event-id 7d1e4b8a-9c55-4f0a-8a52-000000000001": GIVE_BACK,
+    ".venv/bin/credit-movements balance globex": GIVE_BACK,
+    ".venv/bin/credit-movements publish adjustment-events refund.jsonl": GIVE_BACK,
+    ".venv/bin/credit-movements request-export globex --wait": GIVE_BACK,
     ".venv/bin/credit-movements publish usage-events events.jsonl": OPERATION,
     ".venv/bin/credit-movements publish account-plans plans.jsonl": OPERATION,
     ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv": OPERATION,
@@ -65,6 +79,8 @@ COMMANDS = {
         "tests/integration/brands/test_more_partitions.py::test_an_account_s_history_goes_on_in_topics_with_more_partitions"
     ),
     ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10": OPERATION,
+    ".venv/bin/credit-movements explain 7d9f4c1e-52a7-4a3e-9d0b-6f1f0a6c9b11": EXPLAINED,
+    ".venv/bin/credit-movements explain 7d9f4c1e-52a7-4a3e-9d0b-6f1f0a6c9b11 --account brightline --json": EXPLAINED,
     ".venv/bin/credit-movements audit": OPERATION,
     ".venv/bin/credit-movements audit --full": OPERATION,
     ".venv/bin/credit-movements audit --every 300 --http-port 18084": LIVE_AUDIT,

@@ -10,11 +10,12 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from exporter.positions.completeness import Completeness, Rated
 from exporter.positions.movements_log import MovementsLog
-from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS
+from schemas.topics import ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS
 from tests.integration.exporter.exporter_stack import wait_for
 from tests.kafka.brokers import Kafka
 
 PARTITION, OTHER = 1, 0
+SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 NOW_MICROS = 1_900_000_000_000_000
 
 
@@ -24,7 +25,7 @@ class Broker:
     def __init__(self, kafka: Kafka, timestamps: str = "LogAppendTime") -> None:
         self.servers = {"bootstrap.servers": kafka.bootstrap_servers}
         admin = AdminClient(self.servers)  # must outlive its answers
-        for topic in (USAGE_EVENTS, TOP_UP_EVENTS, CREDIT_MOVEMENTS):
+        for topic in (*SOURCES, CREDIT_MOVEMENTS):
             config = {"message.timestamp.type": timestamps if topic is not CREDIT_MOVEMENTS else "CreateTime"}
             admin.create_topics([NewTopic(topic.name, 2, 1, config=config)])[topic.name].result()
         reading = {
@@ -57,14 +58,12 @@ class Broker:
             assert self.producer.flush(10) == 0
             time.sleep(0.005)
 
-    def rate(self, usage: int, top_ups: int) -> None:
-        self.commit(PARTITION, usage, top_ups)
+    def rate(self, usage: int, top_ups: int, adjustments: int = 0) -> None:
+        self.commit(PARTITION, usage, top_ups, adjustments)
 
-    def commit(self, partition: int, usage: int, top_ups: int) -> None:
-        offsets = ((USAGE_EVENTS.name, usage), (TOP_UP_EVENTS.name, top_ups))
-        self.consumers[3].commit(
-            offsets=[PartitionOffset(topic, partition, offset) for topic, offset in offsets], asynchronous=False
-        )
+    def commit(self, partition: int, *rated: int) -> None:
+        offsets = [PartitionOffset(topic.name, partition, each) for topic, each in zip(SOURCES, rated, strict=False)]
+        self.consumers[3].commit(offsets=offsets, asynchronous=False)
 
     def time_of(self, topic: str, offset: int) -> int:
         reader = self.consumers[2]
@@ -99,7 +98,7 @@ def test_many_partitions_are_asked_for_at_once_and_each_has_its_own_answer(broke
     broker.publish(CREDIT_MOVEMENTS.name, 2)
     broker.rate(3, 0)
     assert broker.completeness.rated_until([PARTITION, OTHER]) == {PARTITION: (NOW_MICROS, 2), OTHER: None}
-    broker.commit(OTHER, usage=0, top_ups=0)
+    broker.commit(OTHER, 0, 0, 0)
     assert broker.completeness.rated_until([OTHER, PARTITION]) == {PARTITION: (NOW_MICROS, 2), OTHER: (NOW_MICROS, 0)}
     assert broker.positions.end_offsets([PARTITION, OTHER]) == {PARTITION: 2, OTHER: 0}
     assert broker.positions.written_ends([PARTITION, OTHER]) == {PARTITION: 2, OTHER: 0}
@@ -117,6 +116,17 @@ def test_where_the_rater_is_behind_it_is_complete_until_the_first_record_that_wa
     older = broker.time_of(TOP_UP_EVENTS.name, 1)
     assert older < broker.time_of(USAGE_EVENTS.name, 2)
     assert broker.rated_until() == (older, 2)
+    broker.publish(ADJUSTMENT_EVENTS.name, 2)
+    broker.rate(4, 3, 1)
+    assert broker.rated_until() == (broker.time_of(ADJUSTMENT_EVENTS.name, 1), 2)
+
+
+def test_where_a_rater_knows_nothing_of_adjustments_nothing_is_known(broker: Broker) -> None:
+    broker.publish(USAGE_EVENTS.name, 1)
+    broker.commit(PARTITION, 1, 0)
+    assert broker.rated_until() is None
+    broker.commit(PARTITION, 1, 0, 0)
+    assert broker.rated_until() == (NOW_MICROS, 0)
 
 
 def test_times_that_a_publisher_made_tell_nothing(kafka: Kafka) -> None:

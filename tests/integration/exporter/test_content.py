@@ -143,20 +143,24 @@ def test_a_manifest_tells_the_balance_before_and_after(stack: Stack, account: st
             {"description": "sms", "unit": "fragments", "units_charged": 2, "credit_movement_nanos": -1},
             {"price_nanos": 0, "price_units": 1, "credit_movement_nanos": 0},
             {**top_up, "credit_movement_nanos": 1_000_000_000},
+            {**top_up, "description": "refund", "credit_movement_nanos": 20_000_000},
+            {**top_up, "description": "chargeback", "credit_movement_nanos": -500_000_000},
         ],
     )
     notification = stack.wait_for_notification(stack.ask(account))
     manifest = json.loads(stack.get(urlsplit(notification["manifest_url"]).path)[2])
-    assert manifest["row_count"] == notification["row_count"] == 3
-    balances = ("opening_balance", "charges", "top_ups", "closing_balance")
-    assert [manifest[name] for name in balances] == ["7.5", "-0.030000001", "1", "8.469999999"]
+    assert manifest["row_count"] == notification["row_count"] == 5
+    balances = ("opening_balance", "charges", "top_ups", "adjustments", "closing_balance")
+    assert [manifest[name] for name in balances] == ["7.5", "-0.030000001", "1", "-0.48", "7.989999999"]
     assert [
         (each["description"], each["units_charged"], each["credit_movement"]) for each in manifest["by_description"]
     ] == [
         ("call", 1, "-0.03"),
+        ("chargeback", 0, "-0.5"),
+        ("refund", 0, "0.02"),
         ("sms", 2, "-0.000000001"),
         ("top-up", 0, "1"),
     ]
-    assert [(each["rate_card_id"], each["row_count"]) for each in manifest["rate_cards"]] == [("default", 1), (None, 2)]
+    assert [(each["rate_card_id"], each["row_count"]) for each in manifest["rate_cards"]] == [("default", 1), (None, 4)]
     assert manifest["ledger_position"]["log_id"] == "log-1"
     assert manifest["ledger_position"]["partition"] == account_partition(account, PARTITIONS)

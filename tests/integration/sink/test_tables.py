@@ -102,6 +102,7 @@ def test_migrations_are_applied_once_and_in_order(dsn: str) -> None:
         "0003_price_units.sql",
         "0004_erased_accounts.sql",
         "0005_adjustments.sql",
+        "0006_movement_ids.sql",
     ]
     assert apply_migrations(dsn) == []
 

@@ -30,6 +30,8 @@ def made(*arguments: str) -> tuple[str, dict[str, Any]]:
     [
         (("--type", "sms", "--quantity", "2", "--destination", "+491"), "usage-events", "UsageEvent"),
         (("--top-up", "12.50"), "top-up-events", "TopUpEvent"),
+        (("--adjust", "12.50"), "adjustment-events", "AdjustmentEvent"),
+        (("--adjust", "-25", "--kind", "chargeback", "--movement", EVENT_ID), "adjustment-events", "AdjustmentEvent"),
     ],
 )
 def test_an_event_is_one_of_the_contract(arguments: tuple[str, ...], topic: str, record: str) -> None:
@@ -43,6 +45,24 @@ def test_an_event_is_one_of_the_contract(arguments: tuple[str, ...], topic: str,
 def test_money_is_exact() -> None:
     assert nanos_of("0.1") + nanos_of("0.2") == nanos_of("0.3") == 300_000_000
     assert made("--top-up", "25")[1]["amount_nanos"] == 25 * 10**9
+    assert made("--adjust", "-0.0796")[1]["amount_nanos"] == -79_600_000
+
+
+def test_an_event_that_is_sent_again_is_the_same_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Noted:
+        def __init__(self, *_: object) -> None: ...
+
+        def publish(self, _: str, event: dict[str, Any]) -> None:
+            sent.append(event)
+
+    monkeypatch.setattr("examples.publish_events.Publisher", Noted)
+    again = ("--event-id", EVENT_ID, "--occurred-at", str(NOW))
+    for _ in range(2):
+        main(["--account", "acme", "--adjust", "1", *again])
+    assert sent[0] == sent[1]
+    assert (sent[0]["event_id"], sent[0]["occurred_at"]) == (EVENT_ID, NOW)
 
 
 @pytest.mark.parametrize("text", ["", "ten", "1,5", "NaN", "Infinity", "0.0000000001"])

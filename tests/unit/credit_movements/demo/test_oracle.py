@@ -13,11 +13,12 @@ import pytest
 
 from credit_movements.demo.answer import Line
 from credit_movements.demo.company import Company, company
+from credit_movements.demo.company import Outcomes as CountedOutcomes
 from credit_movements.demo.company_oracle import CompanyOracle
 from credit_movements.demo.generated.accounts import ACCOUNTS
 from credit_movements.demo.generated.deck import deck
 from schemas.partitioner import account_partitions
-from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+from schemas.topics import ADJUSTMENT_EVENTS, TOP_UP_EVENTS, USAGE_EVENTS
 from streams.dedup.fingerprints import content_hashes, id_hashes
 from streams.events.table import EVENT_COLUMNS, events_table
 from streams.outcome import KnownIds, Outcomes, check_batch, classify, refusals_of
@@ -95,7 +96,8 @@ def test_an_export_has_the_period_without_what_cost_nothing_in_order() -> None:
 
 def test_the_oracle_agrees_with_how_the_company_was_made(made: Company) -> None:
     told = CompanyOracle(made).everything()
-    assert told == {topic.name: made.expected(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS)}
+    expected = {topic.name: made.expected(topic) for topic in (USAGE_EVENTS, TOP_UP_EVENTS)}
+    assert told == {**expected, ADJUSTMENT_EVENTS.name: CountedOutcomes()}
 
 
 def test_the_oracle_and_the_rater_agree_on_every_line(made: Company) -> None:

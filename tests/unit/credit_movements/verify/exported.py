@@ -59,6 +59,10 @@ def top_up(at_micros: int, nanos: int = 50_000_000_000, **fields: Any) -> dict[s
     return made | {"credit_movement_nanos": nanos} | fields
 
 
+def adjustment(at_micros: int, kind: str, nanos: int, **fields: Any) -> dict[str, Any]:
+    return top_up(at_micros, nanos, interaction_id="ticket-1", description=kind) | fields
+
+
 def month(zone: str = "Europe/Berlin") -> list[dict[str, Any]]:
     """Some movements over a period, the last of them in the hour that comes twice in Berlin."""
     begin = period_of(zone).from_micros
@@ -70,6 +74,8 @@ def month(zone: str = "Europe/Berlin") -> list[dict[str, Any]]:
         usage(begin + 7_200_000_000, description="sms", unit="fragments", interaction_id='a "b", c;d\r\ne\nü猫😀'),
         usage(twice, description="=bad"),
         usage(twice + 3_600_000_000),
+        adjustment(twice + 3_700_000_000, "refund", 30_000_000),
+        adjustment(twice + 3_800_000_000, "chargeback", -20_000_000_000),
         usage(REQUESTED_AT - 1),
     ]
 

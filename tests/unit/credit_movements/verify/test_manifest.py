@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,41 @@ def test_a_number_of_a_manifest_that_was_sealed_anew_is_held_against_the_file(da
     assert findings_of(file)
 
 
+def of_version_1(file: Path) -> dict[str, Any]:
+    """What an exporter wrote before there were adjustments: they were among the top-ups."""
+    manifest = json.loads(manifest_beside(file).read_text())
+    del manifest["manifest_sha256"]
+    return {**manifest, "manifest_version": 1}
+
+
+def test_a_manifest_of_version_1_is_still_held_against_its_file() -> None:
+    file = fresh()
+    manifest = of_version_1(file)
+    moved = sum(Decimal(manifest.pop(name)) for name in ("top_ups", "adjustments"))
+    manifest_beside(file).write_bytes(sealed({**manifest, "top_ups": f"{moved:f}".rstrip("0")}))
+    assert findings_of(file) == []
+    manifest_beside(file).write_bytes(sealed({**manifest, "top_ups": "50"}))
+    assert "top-ups: the file has 30.03, the manifest says 50" in findings_of(file)
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_adjustments_go_with_version_2_alone(is_new: bool) -> None:
+    file = fresh()
+    manifest = of_version_1(file)
+    if is_new:
+        del manifest["adjustments"]
+    manifest_beside(file).write_bytes(sealed({**manifest, "manifest_version": 1 + is_new}))
+    (found,) = findings_of(file)
+    assert "`adjustments` goes with version 2" in found
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("{", "not JSON"),
-        ("[]", "not a manifest of version 1"),
-        ("{}", "not a manifest of version 1"),
-        ('{"manifest_version": 2}', "manifest_version"),
+        ("[]", "not a manifest of version 1 or 2"),
+        ("{}", "not a manifest of version 1 or 2"),
+        ('{"manifest_version": 3}', "manifest_version"),
         ("[" * 100_000, "not JSON"),
     ],
 )

@@ -54,11 +54,17 @@ def test_a_changed_amount_is_found_in_its_line_whatever_the_manifest_was_made_to
         (b",2,0.015,-0.03", b",0,0.015,0", "line 3: a movement of nothing"),
         (b",,,50\r\n", b",,,-50\r\n", "line 2: Credit movement '-50' of a top-up is no positive amount"),
         (b",,,50\r\n", b",1,,50\r\n", "line 2: a line without a unit has units"),
+        (b",refund,,,,0.03", b",refund,,,,0.02", "adjustments: the file has -19.98, the manifest says -19.97"),
+        (b",refund,,,,0.03", b",refund,,,,+0.03", "line 10: Credit movement '+0.03' of a refund is no amount"),
+        (b",refund,,,,0.03", b",refund,,1,,0.03", "line 10: a line without a unit has units"),
+        (b",refund,,,,0.03", b",refund,,,,0", "line 10: a movement of nothing"),
+        (b",refund,,,,0.03", b",Refund,,,,0.03", "line 10: a line without a unit is 'Refund', neither a top-up nor"),
+        (b",refund,,,,0.03", b",top-up,,,,0.03", "top-ups: the file has 50.03, the manifest says 50"),
         (b"2026-10-04 00:00:00", b"2026-10-03 23:59:59", "line 2: Date & Time 2026-10-03 23:59:59 lies outside"),
         (b"2026-10-04 00:00:00", b"2026-10-04 01:00:00", "line 3: Date & Time 2026-10-04 00:00:00 is earlier"),
         (b"2026-10-04 00:00:00", b"2026-10-04T00:00:00", "line 2: Date & Time '2026-10-04T00:00:00' is no time"),
         (b"2026-10-04 00:00:00", b"2026-10-34 00:00:00", "line 2: Date & Time '2026-10-34 00:00:00' is no time"),
-        (b"2026-11-03 13:30:01", b"2026-11-03 13:30:02", "line 10: Date & Time 2026-11-03 13:30:02 lies outside"),
+        (b"2026-11-03 13:30:01", b"2026-11-03 13:30:02", "line 12: Date & Time 2026-11-03 13:30:02 lies outside"),
         *(
             (b"'=cmd|", f"{sign}cmd|".encode(), "line 4: a text that a spreadsheet would run as a formula")
             for sign in ("=", "\0=", "\0\0@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -91,7 +97,7 @@ def test_a_row_of_another_file_shows_in_the_sums(tmp_path: Path) -> None:
     found = findings_of(
         forged(of_rows(tmp_path, month()), lambda content: content + content.split(b"\r\n")[-2] + b"\r\n")
     )
-    assert found[0] == "movements: the file has 8, the manifest says 7"
+    assert found[0] == "movements: the file has 10, the manifest says 9"
 
 
 def test_only_so_many_differences_are_told_and_all_are_counted(tmp_path: Path) -> None:

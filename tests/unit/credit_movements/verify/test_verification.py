@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +20,7 @@ from exporter.request.csv_options import CsvOptions
 from tests.unit.credit_movements.verify.exported import (
     COLUMNS,
     REQUESTED_AT,
+    adjustment,
     month,
     of_rows,
     period_of,
@@ -43,6 +45,25 @@ def test_a_file_is_verified_in_its_own_zone(tmp_path: Path, zone: str) -> None:
 
 def test_a_file_without_movements_has_its_manifest_too(tmp_path: Path) -> None:
     assert findings_of(of_rows(tmp_path, [])) == []
+
+
+@pytest.mark.parametrize("nanos", [1, -1, 10**18 - 1, 1 - 10**18])
+@pytest.mark.parametrize("kind", ["refund", "chargeback", "correction"])
+def test_an_adjustment_of_either_sign_stands_apart_from_charges_and_top_ups(
+    tmp_path: Path, kind: str, nanos: int
+) -> None:
+    file = of_rows(tmp_path, [top_up(BEGIN), usage(BEGIN), adjustment(BEGIN, kind, nanos)])
+    assert findings_of(file) == []
+    manifest = json.loads(manifest_beside(file).read_text())
+    assert (manifest["charges"], manifest["top_ups"]) == ("-0.03", "50")
+    assert Decimal(manifest["adjustments"]) == Decimal(nanos).scaleb(-9)
+
+
+def test_a_usage_type_of_old_that_is_called_like_an_adjustment_is_a_charge(tmp_path: Path) -> None:
+    file = of_rows(tmp_path, [usage(BEGIN, description="refund")])
+    assert findings_of(file) == []
+    manifest = json.loads(manifest_beside(file).read_text())
+    assert (manifest["charges"], manifest["adjustments"]) == ("-0.03", "0")
 
 
 def test_sums_beyond_64_bits_are_exact(tmp_path: Path) -> None:
@@ -120,13 +141,15 @@ def test_the_command_needs_no_settings_and_ends_with_1_where_something_is_wrong(
     file = of_rows(tmp_path, month())
     good = command(file)
     assert (good.returncode, good.stderr) == (0, "")
-    assert "7 movements of account 'acme', each recomputed; nothing wrong." in good.stdout
+    assert "9 movements of account 'acme', each recomputed; nothing wrong." in good.stdout
     moved = manifest_beside(file).rename(tmp_path / "elsewhere.json")
     without = command(file)
     assert without.returncode == 1
     assert without.stderr.count("\n") == 1
     assert "--manifest" in without.stderr
     assert command(file, "--manifest", moved).returncode == 0
+    told = "balance     7.5 + -0.157691063 (charges) + 50 (top-ups) + -19.97 (adjustments) = 37.372308937 EUR\n"
+    assert told in good.stdout
     file.write_bytes(file.read_bytes().replace(b"-0.03", b"-0.04", 1))
     bad = command(file, "--manifest", moved)
     assert bad.returncode == 1

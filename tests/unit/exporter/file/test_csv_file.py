@@ -104,8 +104,16 @@ def test_a_top_up_has_no_units() -> None:
     assert line(**top_up, credit_movement_nanos=50_000_000_000) == "2026-03-16 00:00:00,call-1,top-up,,,,50\r\n"
 
 
-def test_a_usage_type_may_be_called_top_up() -> None:
-    assert line(description="top-up").endswith(",top-up,minutes,2,0.015,-0.03\r\n")
+@pytest.mark.parametrize("kind", ["refund", "chargeback", "correction"])
+@pytest.mark.parametrize(("nanos", "told"), [(79_600_000, "0.0796"), (-25_000_000_000, "-25")])
+def test_an_adjustment_has_no_units_and_any_sign(kind: str, nanos: int, told: str) -> None:
+    adjustment = {"description": kind, "unit": "", "units_charged": 0, "price_nanos": 0, "price_units": 1}
+    assert line(**adjustment, credit_movement_nanos=nanos) == f"2026-03-16 00:00:00,call-1,{kind},,,,{told}\r\n"
+
+
+@pytest.mark.parametrize("name", ["top-up", "refund"])
+def test_what_has_a_unit_was_used_whatever_it_is_called(name: str) -> None:
+    assert line(description=name).endswith(f",{name},minutes,2,0.015,-0.03\r\n")
 
 
 def test_what_costs_something_though_a_unit_is_free_shows_zeros() -> None:

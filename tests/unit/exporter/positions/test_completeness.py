@@ -8,8 +8,9 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Co
 from confluent_kafka import TopicPartition as PartitionOffset
 
 from exporter.positions.completeness import Completeness, Rated
-from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+from schemas.topics import ADJUSTMENT_EVENTS, TOP_UP_EVENTS, USAGE_EVENTS, Topic
 
+SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 NOW_MICROS = 1_793_000_000_000_000
 APPENDED = (TIMESTAMP_LOG_APPEND_TIME, NOW_MICROS // 1000 - 7)
 
@@ -83,7 +84,7 @@ class Kafka:
 
 @pytest.fixture
 def rated() -> dict[tuple[str, int], int]:
-    return {(topic.name, partition): 5 for topic in (USAGE_EVENTS, TOP_UP_EVENTS) for partition in range(3)}
+    return {(topic.name, partition): 5 for topic in SOURCES for partition in range(3)}
 
 
 def test_time_then_what_is_rated_then_the_next_record_then_what_is_written(rated: dict[tuple[str, int], int]) -> None:
@@ -92,17 +93,21 @@ def test_time_then_what_is_rated_then_the_next_record_then_what_is_written(rated
     assert kafka.asked == ["time", "committed", "next record", "written end"]
 
 
-def test_the_first_record_that_waits_counts_and_the_earlier_of_the_two_topics(
-    rated: dict[tuple[str, int], int],
+@pytest.mark.parametrize("topic", SOURCES, ids=lambda topic: topic.name)
+def test_the_first_record_that_waits_counts_and_the_earliest_of_the_topics(
+    rated: dict[tuple[str, int], int], topic: Topic
 ) -> None:
-    early = {(TOP_UP_EVENTS.name, 1): (TIMESTAMP_LOG_APPEND_TIME, 1000)}
+    early = {(topic.name, 1): (TIMESTAMP_LOG_APPEND_TIME, 1000)}
     until = NOW_MICROS // 1000 * 1000 - 7000
     assert Kafka(rated, early).rated_until(0, 1) == {0: (until, 100), 1: (1_000_000, 101)}
 
 
-def test_what_is_not_sure_of_one_partition_is_no_answer_for_it_alone(rated: dict[tuple[str, int], int]) -> None:
-    del rated[USAGE_EVENTS.name, 2]
-    publishers = {(USAGE_EVENTS.name, 0): (TIMESTAMP_CREATE_TIME, 1000)}
+@pytest.mark.parametrize("topic", SOURCES, ids=lambda topic: topic.name)
+def test_what_is_not_sure_of_one_partition_is_no_answer_for_it_alone(
+    rated: dict[tuple[str, int], int], topic: Topic
+) -> None:
+    del rated[topic.name, 2]
+    publishers = {(topic.name, 0): (TIMESTAMP_CREATE_TIME, 1000)}
     answers = Kafka(rated, publishers).rated_until(0, 1, 2)
     assert (answers[0], answers[2]) == (None, None)
     assert answers[1] is not None

@@ -1,0 +1,48 @@
+"""One movement out of ClickHouse by its id, on each form of the tables."""
+
+from collections.abc import Iterator
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from sinks.read.newest_movements import newest_movements
+from sinks.read.one_movement import adjustments_of, movements_of_id
+from tests.integration.whatif.test_ledger import call, correction_of, put
+
+
+@pytest.fixture
+def client(tables: str) -> Iterator[Client]:
+    with clickhouse_connect.get_client(dsn=tables, autogenerate_session_id=False) as made:
+        yield made
+
+
+def test_a_movement_is_found_once_with_all_its_fields_and_by_its_account_alone(client: Client) -> None:
+    mine = call(1)
+    same_id = call(2, "other", movement_id=mine["movement_id"])
+    put(client, *(call(number) for number in range(10, 100)), mine, same_id)
+    # As after a crash.
+    put(client, mine)
+    (found,) = movements_of_id(client, mine["movement_id"], "acme")
+    assert {name: found[name] for name in mine} == mine
+    assert {row["account_id"] for row in movements_of_id(client, mine["movement_id"])} == {"acme", "other"}
+    assert movements_of_id(client, mine["movement_id"], "acme' OR 1=1 --") == []
+    assert movements_of_id(client, call(3)["movement_id"]) == []
+
+
+def test_the_adjustments_of_a_movement_are_those_of_its_account_that_name_it(client: Client) -> None:
+    mine, another = call(1), call(2)
+    refunds = [correction_of(mine, nanos, "refund") for nanos in (1, 2)]
+    strange = correction_of(mine, 4, "refund") | {"account_id": "other"}
+    put(client, mine, another, *refunds, strange, correction_of(another, 8))
+    put(client, refunds[0])
+    found = adjustments_of(client, "acme", mine["movement_id"])
+    assert sorted(row["credit_movement_nanos"] for row in found) == [1, 2]
+    assert {(row["corrected_movement_id"], row["reason"]) for row in found} == {(mine["movement_id"], "by hand")}
+
+
+def test_the_newest_movements_are_the_account_s_own(client: Client) -> None:
+    put(client, *(call(number) for number in range(30)), call(99, "other"))
+    put(client, call(29))
+    found = newest_movements(client, "acme", 3)
+    assert [row["interaction_id"] for row in found] == ["call-29", "call-28", "call-27"]
