@@ -23,6 +23,7 @@ _RUNS = (
     ("bursts", [], ["1", "20", "200"]),
     ("exports", [], ["1000000"]),
     ("commands", [], []),
+    ("whatif", [], ["300000"]),
     ("growth", [], ["--quick"]),
     ("scaling", [], ["--quick"]),
     ("report", [], []),

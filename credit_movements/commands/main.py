@@ -20,7 +20,8 @@ from credit_movements.commands.balance import balance
 from credit_movements.commands.dead_letters import dead_letters_app
 from credit_movements.commands.exports import delete_export, request_export
 from credit_movements.commands.output import fail
-from credit_movements.commands.prices import rates_app
+from credit_movements.commands.prices.decks import rates_app
+from credit_movements.commands.prices.diff import diff
 from credit_movements.commands.publish import publish_to_topic
 from credit_movements.commands.setup import erase, rebuild, setup
 from credit_movements.commands.stack import demo, up
@@ -64,6 +65,7 @@ app = typer.Typer(
 )
 for name, command in COMMANDS.items():
     app.command(name)(command)
+rates_app.command("diff")(diff)
 app.add_typer(rates_app, name="rates")
 app.add_typer(dead_letters_app, name="dead-letters")
 

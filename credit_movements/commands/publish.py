@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from credit_movements.commands.output import USAGE_ERROR, DataDir, console, fail, progress, stop_asked
-from credit_movements.commands.prices import publish_file
+from credit_movements.commands.prices.decks import publish_file
 from schemas.topics import ACCOUNT_PLANS, PUBLISHABLE, RATES, topic_named
 
 

@@ -177,3 +177,21 @@ def test_help_lists_every_command_and_every_setting() -> None:
     ):
         assert f" {command} " in shown
     assert "CREDIT_EXPORT_STORAGE_URL" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["old.csv"], "name two price lists, OLD and NEW (a deck file or 'published'), or use --against P30D"),
+        (["old.csv", "new.csv", "--against", "P30D"], "with --against name one price list"),
+        (["old.csv", "new.csv", "--adjust", "file"], "they need --against P30D"),
+        (["new.csv", "--against", "P30D", "--adjust", "file", "--as-if-at", "now"], "leave --as-if-at out"),
+        (["new.csv", "--against", "P30D", "--booked-at", "now"], "it needs --adjust FILE"),
+        (["published", "--against", "a month"], "--against a month: no duration, as P30D, PT12H or 600 (seconds)"),
+        (["published", "--against", "P30D", "--as-if-at", "2026-10-01"], "--as-if-at 2026-10-01: has no time zone"),
+        (["none.csv", "published"], "none.csv: No such file or directory"),
+    ],
+)
+def test_what_does_not_go_together_in_rates_diff(tmp_path: Path, arguments: list[str], says: str) -> None:
+    status = 1 if arguments[0] == "published" else 2
+    assert says in one_line("rates", "diff", *arguments, "--data-dir", str(tmp_path), status=status, **NOWHERE)

@@ -22,6 +22,7 @@ KUBERNETES = "tests/unit/test_kubernetes.py"
 NAMESPACE = f"{KUBERNETES}::test_all_of_it_is_in_one_namespace_that_takes_restricted_pods_alone"
 NEW_JOB = f"{KUBERNETES}::test_a_new_version_has_a_new_job_and_the_right_image"
 ACLS = "tests/integration/setup/test_acls.py::test_the_command_grants_and_lists"
+MENDED = "tests/acceptance/test_wrong_deck.py::test_a_wrong_deck_is_mended_without_touching_history"
 
 COMMANDS = {
     "make demo": "tests/acceptance/test_demo.py::test_the_demo_ends_by_itself_and_all_its_figures_hold",
@@ -58,6 +59,12 @@ COMMANDS = {
     ".venv/bin/python examples/follow_movements.py --once": WALK,
     ".venv/bin/credit-movements rates lint rates.csv": WALK,
     ".venv/bin/credit-movements rates publish rates.csv": WALK,
+    ".venv/bin/credit-movements rates diff old.csv new.csv": MENDED,
+    ".venv/bin/credit-movements rates diff new.csv --against P30D": MENDED,
+    ".venv/bin/credit-movements rates diff published rates-right.csv --over": MENDED,
+    ".venv/bin/credit-movements rates diff rates-right.csv --against P30D --over": MENDED,
+    ".venv/bin/credit-movements rates diff rates-right.csv --against P30D --over --adjust corrections.jsonl": MENDED,
+    ".venv/bin/credit-movements publish adjustment-events corrections.jsonl": MENDED,
     ".venv/bin/python examples/publish_events.py --account globex --type call --quantity 187 --destination +4915112345678"
     " --event-id 7d1e4b8a-9c55-4f0a-8a52-000000000001": GIVE_BACK,
     ".venv/bin/credit-movements balance globex": GIVE_BACK,

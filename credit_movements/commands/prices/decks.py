@@ -30,7 +30,7 @@ rates_app = typer.Typer(no_args_is_help=True, help="Rate decks: the prices, as C
 @rates_app.command("lint")
 def lint_deck(file: Path) -> None:
     """Check a rate deck and say what is wrong with it, line by line."""
-    deck = _linted(file)
+    deck = linted(file)
     cards = deck.table["rate_card_id"].n_unique()
     warnings = f"; warnings: {len(deck.warnings)}" if deck.warnings else ""
     console().print(f"{file}: {len(deck.table)} rates on {cards} rate cards, nothing wrong{warnings}.", soft_wrap=True)
@@ -43,7 +43,7 @@ def publish_deck(file: Path, data_dir: DataDir = None) -> None:
     from credit_movements.settings import load_settings
 
     with stop_asked() as stop:
-        deck = _linted(file)
+        deck = linted(file)
         publish_file(load_settings(data_dir), RATES, deck.table, str(file), "rates", stop)
 
 
@@ -73,16 +73,19 @@ def publish_file(
     console().print(f"{published.sent} {what} published{to}{already}.")
 
 
-def _linted(file: Path) -> "Deck":
+def linted(file: Path, *, faults_alone: bool = False) -> "Deck":
+    """The deck of a file. What is to be said of it is printed; where something is wrong with it, the command ends."""
     from streams.pricing.deck.parsing import read_deck
 
     try:
         deck = read_deck(file)
     except OSError as error:
         fail(f"{file}: {error.strerror}", USAGE_ERROR)
-    tell_all(f"{file}: warning", deck.warnings)
+    if not faults_alone:
+        tell_all(f"{file}: warning", deck.warnings)
     tell_all(f"{file}", deck.faults)
     if deck.faults:
         fail(f"{file}: faults found: {len(deck.faults)}")
-    tell_all(f"{file}", deck.notes)
+    if not faults_alone:
+        tell_all(f"{file}", deck.notes)
     return deck
