@@ -17,15 +17,15 @@ import polars as pl
 from credit_movements import clickhouse, clients
 from credit_movements.explain.explanation import Copy, Explanation, Fields, Question, Record, checked_id
 from credit_movements.explain.found import TOPICS, Found, Log, check_one_account
-from credit_movements.explain.held import csv_line, exports_with
 from credit_movements.explain.ledger_check import against_ledger
 from credit_movements.explain.prices import Prices
 from credit_movements.explain.records import Decoder
 from credit_movements.explain.search import Search
 from credit_movements.explain.steps import Rated, steps_of
+from credit_movements.explain.touching import csv_line, exports_with
 from credit_movements.exports.storage import export_storage
+from credit_movements.rating import GROUP, limits_of
 from credit_movements.settings import Settings, SettingsError
-from credit_movements.workers import rater
 from exporter.storage.objects import StorageUnavailableError
 from exporter.storage.records import ExportRecords
 from kafka_io.offsets import committed_offsets
@@ -84,7 +84,7 @@ class Explainer:
             # The record is gone, and ClickHouse has forgotten the number. Of its digits the prefix is known.
             event = event.with_columns(destination=pl.lit(f"+{movement['destination_prefix']}"))
             hides_number = hides_number or _EXPIRED
-        limits = rater.limits_of(self._settings)
+        limits = limits_of(self._settings)
         prices = Prices(self._settings, self._search, self._decoder.codec, event["account_id"][0])
         today = Rated.by(prices.now(), event, limits)
         if movement is None:
@@ -109,7 +109,7 @@ class Explainer:
             explanation.exports, explanation.exports_why = None, str(error)
 
     def _rated_until(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        with closing(clients.group_consumer(self._settings, rater.GROUP)) as raters:
+        with closing(clients.group_consumer(self._settings, GROUP)) as raters:
             return committed_offsets(raters, partitions)
 
     def _is_erased(self, account_id: str | None) -> bool:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from credit_movements.explain.adjusted import Adjusted
 from credit_movements.explain.explanation import Copy, Explanation, Fields, HeldBy, Searched
 from credit_movements.explain.texts import money, readable, time_of
+from credit_movements.explain.touching import Adjusted
 
 Say = Callable[[str], None]
 

@@ -189,8 +189,8 @@ def export(up: RunningUp, file_in_page: str, id_in_page: str) -> dict[str, str]:
 def test_the_worked_example_of_explain_is_what_it_prints(up: RunningUp) -> None:
     page = EXPLAIN.read_text(encoding="utf-8")
     plain, in_json = (command for command in shell_commands(EXPLAIN))
-    call, refund = (json.loads(each) for each in re.findall(r"```json\n(.*?)\n```", page, re.DOTALL))
-    (printed,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    call, refund, printed = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    call, refund = json.loads(call), json.loads(refund)
     now = time.time_ns() // 1000
     for topic, records in (("usage-events", [call, call]), ("adjustment-events", [refund])):
         file = up.folder.parent / f"{topic}.jsonl"

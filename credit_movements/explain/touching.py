@@ -1,6 +1,7 @@
-"""A movement's line in the customer's files: the line itself, and the exports whose files have it."""
+"""What touches a movement: its line in the customer's files, the exports whose files have it, and adjustments. Pure but for the
+storage."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -56,3 +57,19 @@ def _holds(accepted: AcceptedRequest, movement: Fields) -> bool:
     is_of_another_log = movement["log_id"] != accepted.movements_log_id
     is_in_partition = movement["log_partition"] == accepted.request.position.partition
     return bool(is_of_another_log or (is_in_partition and movement["log_offset"] < accepted.log_end_offset))
+
+
+class Adjusted(NamedTuple):
+    """`nanos`: the sum of all. `given_back`: the sum of those against the movement, as an amount of 0 or more. `exceeds`: that
+    is more than the movement took (or, of a top-up, gave)."""
+
+    nanos: int
+    given_back: int
+    exceeds: bool
+
+    @classmethod
+    def by(cls, movement: Fields, adjustments: list[Fields]) -> "Adjusted":
+        moved = movement["credit_movement_nanos"]
+        amounts = [each["credit_movement_nanos"] for each in adjustments]
+        given_back = sum(abs(each) for each in amounts if (each > 0) == (moved <= 0))
+        return cls(sum(amounts), given_back, given_back > abs(moved))
