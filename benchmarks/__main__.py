@@ -24,6 +24,7 @@ _RUNS = (
     ("exports", [], ["1000000"]),
     ("commands", [], []),
     ("whatif", [], ["300000"]),
+    ("explain", [], ["300000"]),
     ("growth", [], ["--quick"]),
     ("scaling", [], ["--quick"]),
     ("report", [], []),

@@ -64,8 +64,8 @@ def delete_export(
     data_dir: DataDir = None,
 ) -> None:
     """Delete the files of a finished export before their time: its links are dead from now on, and stay so."""
+    from credit_movements.exports.storage import export_storage, storage_url
     from credit_movements.settings import load_settings
-    from credit_movements.workers.exporter import export_storage, storage_url
     from exporter.storage.records import ExportRecords
 
     settings = load_settings(data_dir)

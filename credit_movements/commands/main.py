@@ -18,6 +18,7 @@ import typer
 from credit_movements.commands.audit import audit
 from credit_movements.commands.balance import balance
 from credit_movements.commands.dead_letters import dead_letters_app
+from credit_movements.commands.explain import explain
 from credit_movements.commands.exports import delete_export, request_export
 from credit_movements.commands.output import fail
 from credit_movements.commands.prices.decks import rates_app
@@ -40,6 +41,7 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "publish": publish_to_topic,
     "request-export": request_export,
     "balance": balance,
+    "explain": explain,
     "audit": audit,
     "verify": verify,
     "delete-export": delete_export,

@@ -30,7 +30,15 @@ def _account(text: str) -> str:
     return text
 
 
+def _any_account(text: str | None) -> str | None:
+    return None if text is None else _account(text)
+
+
 Account = Annotated[str, typer.Argument(help="The account.", callback=_account)]
+OfAccount = Annotated[
+    str | None,
+    typer.Option("--account", help="Of this account only; it says where to look, too.", callback=_any_account),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 DataDir = Annotated[

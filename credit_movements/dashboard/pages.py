@@ -1,4 +1,5 @@
-"""The dashboard's page and its backend: GET for the state of the last export, POST for a click.
+"""The dashboard's page and its backend: GET for the state of the last export, for the newest movements and for what explains
+one of them, POST for a click.
 
 A browser on this machine visits other sites too, and none of them may click or read here. So the Host header must be this
 machine's (against DNS rebinding), and a click must be JSON from a page of the same origin.
@@ -19,12 +20,14 @@ from aiohttp import web
 from confluent_kafka import KafkaException
 from yarl import URL
 
+from credit_movements.dashboard.lines import explanation, newest_lines
+from credit_movements.explain.explanation import NotExplainedError
 from credit_movements.exports.request import request
 from credit_movements.publishing.records import NotDeliveredError
 from credit_movements.settings import Settings, required
-from credit_movements.unreachable import UnreachableError
 from exporter.request.window import known_time_zones
 from exporter.threads import in_thread
+from kafka_io.errors import Outage
 from schemas.ids import MOST_ID_CHARACTERS
 from schemas.registry import RegistryUnavailableError
 
@@ -35,7 +38,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HALF = re.compile("[\ud800-\udfff]")
 _USER_ID = "dashboard"
 _ANSWER_SECONDS = 30.0
-_OUTAGES = (UnreachableError, NotDeliveredError, KafkaException, RegistryUnavailableError)
+_OUTAGES = (Outage, NotDeliveredError, KafkaException, RegistryUnavailableError)
 _TRY_LATER = (
     "The export service cannot be reached at the moment. Please wait a few minutes and try again from the Dashboard."
 )
@@ -54,6 +57,8 @@ def add_dashboard(settings: Settings, app: web.Application) -> None:
     app.router.add_get("/dashboard/", dashboard.guarded(dashboard.page))
     app.router.add_get("/dashboard/export", dashboard.guarded(dashboard.state))
     app.router.add_post("/dashboard/export", dashboard.guarded(dashboard.click))
+    app.router.add_get("/dashboard/lines", dashboard.guarded(dashboard.lines))
+    app.router.add_get("/dashboard/explanation", dashboard.guarded(dashboard.explanation))
 
 
 async def _to_the_page(_: web.Request) -> web.Response:
@@ -120,6 +125,26 @@ class Dashboard:
             logger.warning("a click could not be passed on: %s", error)
             return web.json_response({"error": _TRY_LATER}, status=503)
         return web.json_response({"export_id": record["request_id"]}, status=202)
+
+    async def lines(self, request: web.Request) -> web.Response:
+        """The newest movements of the account `?account=`."""
+        account_id = _account_id(request.query.get("account"))
+        return await self._looked_up(newest_lines, account_id)
+
+    async def explanation(self, request: web.Request) -> web.Response:
+        """Why the movement `?id=` of the account `?account=` is what it is."""
+        account_id, zone = _account_id(request.query.get("account")), request.query.get("time_zone")
+        time_zone = zone if zone in known_time_zones() else "UTC"
+        return await self._looked_up(explanation, account_id, request.query.get("id", ""), time_zone)
+
+    async def _looked_up(self, look_up: Callable[..., Any], *asked: str) -> web.Response:
+        try:
+            return web.json_response(await in_thread(look_up, self._settings, *asked))
+        except NotExplainedError:
+            return web.json_response({"error": "This account has no such movement."}, status=404)
+        except _OUTAGES as error:
+            logger.warning("a look-up could not be answered: %s", error)
+            return web.json_response({"error": _TRY_LATER}, status=503)
 
     def _check_origin(self, request: web.Request) -> None:
         if request.host not in self._hosts:

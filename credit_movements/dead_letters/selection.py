@@ -50,10 +50,11 @@ def selection(
     for reason in reasons:
         if reason not in set(Reason):
             raise BadSelectionError(f"--reason {reason}: must be one of {', '.join(Reason)}")
-    return Selection(names, frozenset(reasons), _micros("--since", since), _micros("--until", until))
+    return Selection(names, frozenset(reasons), micros_of_option("--since", since), micros_of_option("--until", until))
 
 
-def _micros(option: str, text: str | None) -> int | None:
+def micros_of_option(option: str, text: str | None) -> int | None:
+    """The time that an option gives, None where it is not given. Raises BadSelectionError."""
     if text is None:
         return None
     try:

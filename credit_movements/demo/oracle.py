@@ -77,12 +77,10 @@ class Oracle:
         return None
 
     def _early_refusal(self, event: Event) -> str | None:
-        try:
-            canonical = str(UUID(event["event_id"])) == event["event_id"]
-        except ValueError:
-            canonical = False
         ids = [event["account_id"], event["interaction_id"]] + ([] if event["user_id"] is None else [event["user_id"]])
-        if not canonical or any(not 1 <= len(each) <= 128 for each in ids):
+        if not _is_uuid(event["event_id"]) or any(not 1 <= len(each) <= 128 for each in ids):
+            return "invalid_event"
+        if event["source_topic"] == "adjustment-events" and _is_ill_formed(event):
             return "invalid_event"
         if event["occurred_at"] < event["newest_at"] - 35 * DAY:
             return "invalid_event"
@@ -96,12 +94,11 @@ class Oracle:
         currency = self.currency(event)
         if currency is None:
             return "refused", "no_rate"
-        if event["source_topic"] in ("top-up-events", "adjustment-events"):
+        if event["source_topic"] != "usage-events":
             if event["currency"] != currency:
                 return "refused", "currency_mismatch"
-            # A top-up has one sign, an adjustment either.
-            amount = event["amount_nanos"] if event["source_topic"] == "top-up-events" else abs(event["amount_nanos"])
-            if not 0 < amount < 10**18:
+            amount, is_top_up = event["amount_nanos"], event["source_topic"] == "top-up-events"
+            if amount == 0 or abs(amount) >= 10**18 or (is_top_up and amount < 0):
                 return "refused", "amount_out_of_range"
             return "movement", (event["amount_nanos"] * NANO, 0, "", None)
         rate = self.rate(event)
@@ -123,6 +120,21 @@ class Oracle:
         if not plans:
             return self.default_card
         return str(max(plans, key=lambda plan: plan["effective_from"])["rate_card_id"])
+
+
+def _is_ill_formed(adjustment: Event) -> bool:
+    # A record calls it otherwise than a table of events.
+    corrected = adjustment.get("corrected_movement_id", adjustment.get("movement_id"))
+    reason = adjustment["reason"] or ""
+    is_known = adjustment["kind"] in ("refund", "chargeback", "correction")
+    return not is_known or not (corrected is None or _is_uuid(corrected)) or len(reason) > 1024
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 @cache

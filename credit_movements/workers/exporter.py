@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 from credit_movements import clickhouse, clients
 from credit_movements.clock import now_micros
 from credit_movements.dashboard.pages import DASHBOARD_VARIABLE, add_dashboard
-from credit_movements.settings import Settings, SettingsError, required, variable
+from credit_movements.exports.storage import export_storage, storage_url
+from credit_movements.settings import Settings, required, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.acls import EXPORTER
 from credit_movements.setup.allowed import check_allowed
@@ -23,7 +24,6 @@ from exporter.positions.requests_end import RequestsEnd
 from exporter.positions.unread import UnreadRequests
 from exporter.process import run
 from exporter.settings import ExporterParts, ExporterSettings
-from exporter.storage.objects import ExportStorage, StorageUrlError
 from kafka_io.access.security import for_python
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, dead_letter_topic
 
@@ -82,21 +82,6 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
         group_heartbeat_seconds=session_seconds / 4,
         group_rebalance_timeout_seconds=max(3.0, session_seconds),
     )
-
-
-def storage_url(settings: Settings) -> str:
-    """Where the files are; there is no key in it."""
-    return settings.export_storage_url or (settings.data_dir / "exports").absolute().as_uri()
-
-
-def export_storage(settings: Settings, makes_folder: bool = True) -> ExportStorage:
-    """The files. `makes_folder`: also where nothing was ever written. Raises SettingsError, which names what was set."""
-    public_endpoint = settings.export_storage_public_endpoint
-    try:
-        return ExportStorage.open(storage_url(settings), public_endpoint, makes_folder)
-    except StorageUrlError as error:
-        fields = ("export_storage_url", *(() if public_endpoint is None else ("export_storage_public_endpoint",)))
-        raise SettingsError(f"{', '.join(map(variable, fields))}: {error}") from error
 
 
 def make_parts(settings: Settings, requests_log_id: str) -> ExporterParts:

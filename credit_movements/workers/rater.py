@@ -13,6 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from credit_movements import clients
 from credit_movements.clock import now_micros
+
+# Others know them from here.
+from credit_movements.rating import GROUP as GROUP
+from credit_movements.rating import limits_of as limits_of
 from credit_movements.settings import Settings, SettingsError, variable
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.acls import RATER
@@ -31,13 +35,11 @@ from streams.metrics import RaterMetrics, snapshots_failed
 from streams.missing_offsets import MissingOffsets
 from streams.options import RaterOptions
 from streams.price_feed import PriceFeed
-from streams.pricing.rating import Limits
 from streams.rater import Rater
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter
 
-GROUP = "rater"
 # Two raters with different values of one of these would end the same event differently.
 _DECIDE_HOW_EVENTS_END = (
     "default_rate_card",
@@ -165,13 +167,6 @@ def _options(settings: Settings, topics: Mapping[str, TopicOnKafka], missing_off
         batch_size=settings.rater_batch_size,
         # Where the settings may not be read: as `setup` makes it.
         stamps_the_log=log.settings.get("message.timestamp.type", "CreateTime") == "CreateTime",
-    )
-
-
-def limits_of(settings: Settings) -> Limits:
-    """How far an event may lie from what is usual."""
-    return Limits(
-        settings.event_max_age, settings.event_max_ahead, settings.max_seconds_quantity, settings.max_count_quantity
     )
 
 

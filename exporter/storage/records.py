@@ -105,6 +105,19 @@ class ExportRecords:
         record = None if keys is None else self._storage.read_record(keys.request)
         return None if record is None else _accepted_from(record)
 
+    def newest_ended(self, account_id: str, most: int) -> list[tuple[AcceptedRequest, Outcome]]:
+        """The account's exports that have ended, of its `most` newest requests, the newest first."""
+        stored = self._storage.list_objects(positions_of_account(ExportKeys.of(account_id, "").account_hash))
+        newest = sorted(stored, key=lambda each: (each.modified_at_micros, each.key), reverse=True)[:most]
+        ended = []
+        for keys in (ExportKeys.of_position(each.key) for each in newest):
+            request, outcome = self._storage.read_record(keys.request), self._storage.read_record(keys.outcome)
+            if request is not None and outcome is not None:
+                ended.append(
+                    (_accepted_from(request), Outcome(outcome["notification"], outcome["requests_end_offset"]))
+                )
+        return ended
+
     def _last_before(self, account_hash: str, position: RequestPosition) -> ExportKeys | None:
         key = self._storage.first_behind(before_all_earlier(account_hash, position))
         return None if key is None else ExportKeys.of_position(key)

@@ -171,6 +171,45 @@ def test_nothing_is_cut_off_in_a_narrow_window(up: RunningUp, browser: Chrome) -
         resize(browser, WIDE)
 
 
+def test_behind_each_line_stands_why_it_is_what_it_is(up: RunningUp, browser: Chrome, tmp_path: Path) -> None:
+    account = f"lines {NASTY}"
+    account_with_movements(up, tmp_path, account)
+    open_billing(browser, up, account)
+    until(lambda: len(browser.find_elements(By.CLASS_NAME, "line")) == 3)
+    line = browser.find_elements(By.CLASS_NAME, "line")[0]
+    line.click()
+    explained = browser.find_element(By.ID, "explained")
+    until(lambda: "the ledger has the same" in explained.text, lambda: explained.text)
+    for said in (
+        "rated: it became the movement",
+        "4915112345678",
+        "longest with a rate in force",
+        f",{line.text},sms,",
+    ):
+        assert said in browser.find_element(By.ID, "explanation").text
+    assert browser.switch_to.active_element.get_attribute("id") == "explanation"
+    assert browser.find_elements(By.CSS_SELECTOR, "#lines img, #explanation img") == []
+    assert complaints(browser) == []
+
+
+def test_an_account_sees_no_line_of_another(up: RunningUp, tmp_path: Path) -> None:
+    account_with_movements(up, tmp_path, "owner")
+    (first, *_) = json.loads(read(f"{up.pages}/dashboard/lines?account=owner"))
+    url = f"{up.pages}/dashboard/explanation?id={first['movement_id']}"
+    assert json.loads(read(f"{url}&account=owner"))["movement"]["account_id"] == "owner"
+    for stranger in ("other", "Owner", "owner%20"):
+        assert asked(f"{url}&account={stranger}")[0] == 404
+        assert json.loads(read(f"{up.pages}/dashboard/lines?account={stranger}")) == []
+    assert asked(url)[0] == 403
+    assert asked(f"{up.pages}/dashboard/explanation?id=%27%20OR%201&account=owner")[0] == 404
+    assert asked(f"{url}&account=owner", Host="rebound.example:80")[0] == 403
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return str(answer.read().decode())
+
+
 def test_the_browser_never_gets_the_token(up: RunningUp, browser: Chrome) -> None:
     token = (up.folder / "status-token").read_text()
     open_billing(browser, up, "acme")
@@ -215,6 +254,7 @@ def test_a_strange_site_cannot_click(up: RunningUp, topics: Stack, headers: dict
 
 def test_a_strange_site_can_neither_read_nor_frame_the_page(up: RunningUp) -> None:
     url = f"{up.pages}/dashboard/"
+    assert asked(f"{url}lines?account=acme", Origin="https://evil.example")[0] == 403
     assert asked(f"{url}export?account=acme", Host="rebound.example:80")[0] == 403
     assert asked(f"{url}export?account=acme", Origin="https://evil.example")[0] == 403
     status, headers = asked(url)

@@ -25,6 +25,7 @@ from tests.docs.commands import COMMANDS, GIVE_BACK, LIVE_AUDIT, OPERATION, WALK
 from tests.docs.pages import ROOT, shell_commands
 
 START = ROOT / "docs" / "start.md"
+EXPLAIN = ROOT / "docs" / "how-to" / "explain.md"
 GIVE_BACK_PAGE = ROOT / "docs" / "how-to" / "give-back.md"
 PATIENCE_SECONDS = 60.0
 NEGATIVE = r"EUR[^\d-]*-\d"
@@ -183,6 +184,32 @@ def export(up: RunningUp, file_in_page: str, id_in_page: str) -> dict[str, str]:
         with urllib.request.urlopen(found(rf"{label}:\s+(\S+)", text)) as answer:
             (up.folder.parent / target).write_bytes(answer.read())
     return {file_in_page: name, id_in_page: found(r"Export:\s+(\S+)", text)}
+
+
+def test_the_worked_example_of_explain_is_what_it_prints(up: RunningUp) -> None:
+    page = EXPLAIN.read_text(encoding="utf-8")
+    plain, in_json = (command for command in shell_commands(EXPLAIN))
+    call, refund, printed = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    call, refund = json.loads(call), json.loads(refund)
+    now = time.time_ns() // 1000
+    for topic, records in (("usage-events", [call, call]), ("adjustment-events", [refund])):
+        file = up.folder.parent / f"{topic}.jsonl"
+        file.write_text("".join(json.dumps(each | {"occurred_at": now}) + "\n" for each in records), encoding="utf-8")
+        shown(f".venv/bin/credit-movements publish {topic} {file}", up)
+    text = eventually_shown(plain, up, "(?s)What became of it: movement.*Adjustments that name it: 1")
+    assert _as_in_the_page(text) == _as_in_the_page(printed)
+    found = json.loads(shown(in_json, up))
+    assert {"event", "outcome", "movement", "steps", "adjustments"} <= set(found)
+    assert (found["outcome"], found["disagreements"]) == ("movement", [])
+    assert [each["movement_id"] for each in found["adjustments"]] == [refund["event_id"]]
+    assert [each["outcome"] for each in found["copies"]] == ["duplicate"]
+
+
+def _as_in_the_page(text: str) -> list[str]:
+    """Without what is another time, place or count on each machine."""
+    text = re.sub(r"20[2-9]\d-\d\d-\d\d[T ][\d:.]{8,15}Z?(?!.* to open)", "TIME", text)
+    text = re.sub(r"-events/\d+@\d+", "-events/PLACE", text)
+    return [" ".join(line.split()) for line in re.sub(r"all [\d,]+ records", "all records", text).splitlines()]
 
 
 def test_a_live_audit_tells_prometheus(up: RunningUp) -> None:

@@ -67,6 +67,17 @@ def test_servers_that_do_not_answer(tmp_path: Path) -> None:
     assert "a-secret" not in line
 
 
+def test_what_cannot_be_explained(tmp_path: Path) -> None:
+    folder = ("--data-dir", str(tmp_path))
+    event_id = "3f0c9a52-7d1e-4b8a-9c55-000000000001"
+    assert one_line("explain", "call-1", *folder).startswith("'call-1' is no id of an event or movement: 36 characters")
+    assert "no ISO 8601 time" in one_line("explain", event_id, "--since", "yesterday", *folder)
+    assert "no IANA name" in one_line("explain", event_id, "--time-zone", "Mars/Olympus", *folder)
+    line = one_line("explain", event_id, *folder, **NOWHERE)
+    assert line.startswith("CREDIT_KAFKA_BOOTSTRAP_SERVERS: cannot reach 127.0.0.1:1")
+    assert "a-secret" not in line
+
+
 def test_a_deck_with_faults_is_not_published(tmp_path: Path) -> None:
     deck = tmp_path / "rates.csv"
     deck.write_text(f"{','.join(COLUMNS)}\ndefault,call,,,hours,1,1,1,0.1,1,EUR,2026-01-01T00:00:00Z,\n")

@@ -6,6 +6,7 @@ test is not there.
 
 WALK = "tests/acceptance/test_docs_walk.py::test_every_command_of_the_start_page_does_what_it_says"
 OPERATION = "tests/acceptance/test_docs_walk.py::test_the_commands_of_the_how_to_pages_run_against_a_running_up"
+EXPLAINED = "tests/acceptance/test_docs_walk.py::test_the_worked_example_of_explain_is_what_it_prints"
 GIVE_BACK = "tests/acceptance/test_docs_walk.py::test_money_is_given_back_as_the_page_says"
 LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_prometheus"
 MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
@@ -78,6 +79,8 @@ COMMANDS = {
         "tests/integration/brands/test_more_partitions.py::test_an_account_s_history_goes_on_in_topics_with_more_partitions"
     ),
     ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10": OPERATION,
+    ".venv/bin/credit-movements explain 7d9f4c1e-52a7-4a3e-9d0b-6f1f0a6c9b11": EXPLAINED,
+    ".venv/bin/credit-movements explain 7d9f4c1e-52a7-4a3e-9d0b-6f1f0a6c9b11 --account brightline --json": EXPLAINED,
     ".venv/bin/credit-movements audit": OPERATION,
     ".venv/bin/credit-movements audit --full": OPERATION,
     ".venv/bin/credit-movements audit --every 300 --http-port 18084": LIVE_AUDIT,

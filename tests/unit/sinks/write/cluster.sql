@@ -78,3 +78,7 @@ SELECT *
 FROM credit_movements FINAL
 COMMENT 'Credit movements, each of them once';
 -- noted as applied in "schema_versions": 3
+-- As 0006 of one server: each shard finds a movement by its id alone, without reading the ids of all its rows.
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD INDEX IF NOT EXISTS movement_ids movement_id TYPE bloom_filter(0.001) GRANULARITY 1;
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' MATERIALIZE INDEX movement_ids SETTINGS mutations_sync = 0;
+-- noted as applied in "schema_versions": 4

@@ -1,0 +1,43 @@
+"""What touches a movement: its line in the customer's files, and adjustments."""
+
+import pytest
+
+from credit_movements.explain.touching import Adjusted, csv_line
+from tests.unit.credit_movements.explain.explained import movement, rate, rated
+
+
+def test_the_line_is_the_exporter_s_own() -> None:
+    call = movement(rated(rate()), interaction_id="=1+1, x")
+    assert csv_line(call, "UTC") == '2026-10-26 07:33:20,"\'=1+1, x",call,seconds,192,0.000508333333333334,-0.0976'
+    assert (
+        csv_line(
+            call,
+            "Asia/Tokyo",
+        ).split(",")[0]
+        == "2026-10-26 16:33:20"
+    )
+
+
+def test_a_movement_of_0_has_no_line() -> None:
+    assert csv_line(movement(rated(rate(), quantity=0)), "UTC") is None
+
+
+@pytest.mark.parametrize(
+    ("moved", "amounts", "nanos", "given_back", "exceeds"),
+    [
+        (-100, [], 0, 0, False),
+        (-100, [60, 40], 100, 100, False),
+        (-100, [60, 41], 101, 101, True),
+        # What is taken once more is no refund, and makes none smaller.
+        (-100, [101, -50], 51, 101, True),
+        (-100, [-1_000], -1_000, 0, False),
+        (100, [-100], -100, 100, False),
+        (100, [-101], -101, 101, True),
+        (0, [1], 1, 1, True),
+    ],
+)
+def test_what_is_given_back_exceeds_the_movement_or_not(
+    moved: int, amounts: list[int], nanos: int, given_back: int, exceeds: bool
+) -> None:
+    adjustments = [{"credit_movement_nanos": amount} for amount in amounts]
+    assert Adjusted.by({"credit_movement_nanos": moved}, adjustments) == (nanos, given_back, exceeds)
