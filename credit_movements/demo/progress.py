@@ -5,7 +5,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
@@ -65,6 +65,14 @@ def wait_until_stored(settings: Settings, messages: int, movements: int) -> None
         if time.monotonic() > deadline:
             raise DemoFailedError(_STALLED)
         time.sleep(_POLL_SECONDS)
+
+
+def waiting_for_more(settings: Settings) -> Callable[[int, int], None]:
+    """Waits like `wait_until_stored`, for so many messages and movements more than there are now."""
+    messages, movements = _done(settings)
+    return lambda more_messages, more_movements: wait_until_stored(
+        settings, messages + more_messages, movements + more_movements
+    )
 
 
 def _done(settings: Settings) -> tuple[int, int]:

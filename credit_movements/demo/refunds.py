@@ -1,14 +1,22 @@
-"""What the company's support does about a complaint: it gives a call back, and sends the refund twice by mistake."""
+"""What the company gives back: support a call, whose refund it sends twice by mistake; finance what a wrong price took."""
 
+import csv
+import io
 from typing import Any, Final
 from uuid import UUID, uuid5
+
+import polars as pl
 
 from credit_movements.demo.company import Company
 from credit_movements.demo.company_oracle import CompanyOracle
 from credit_movements.demo.generated.accounts import DAY_MICROS
+from credit_movements.demo.generated.deck import DEFAULT_CARD
 from credit_movements.demo.oracle import NANO
+from streams.pricing.deck.fault import LINE
+from streams.pricing.deck.parsing import lint
 
 _REMEMBERED_DAYS: Final = 7
+MISTYPED: Final = "4915"
 
 
 def refunds(company: Company) -> list[dict[str, Any]]:
@@ -31,3 +39,10 @@ def refunds(company: Company) -> list[dict[str, Any]]:
         "occurred_at": company.now_micros,
     }
     return [refund, refund]
+
+
+def right_rates(company: Company) -> pl.DataFrame:
+    """What calls to the prefix MISTYPED should have cost: half of what they did, at any time."""
+    deck = lint(csv.reader(io.StringIO(company.rate_deck))).table.drop(LINE)
+    wrong = deck.filter(rate_card_id=DEFAULT_CARD, usage_type="call", destination_prefix=MISTYPED)
+    return wrong.with_columns(pl.col("price_nanos") // 2)

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,8 +21,10 @@ from credit_movements.demo.answer import Answer
 from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.company_oracle import CompanyOracle
 from credit_movements.demo.oracle import NANO
+from credit_movements.demo.refunds import MISTYPED
 from credit_movements.demo.scenario import DemoResult
 from credit_movements.verify.verification import manifest_beside
+from credit_movements.whatif.service import accounts_of
 
 _FIRST_LINES = 8
 # What a narrow screen has no room for: Interaction ID and Units.
@@ -50,6 +53,7 @@ class Report:
         self._show_file(answer)
         self._show_refund()
         self._show_mails()
+        self._show_mended()
 
     def _check(self, what: str, holds: bool) -> None:
         self.holds = self.holds and holds
@@ -146,6 +150,23 @@ class Report:
         for eml in self._result.mails:
             for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
                 self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
+
+    def _show_mended(self) -> None:
+        """What finance found out by `rates diff`, and what came of the file of corrections."""
+        before, after = self._result.mended.before, self._result.mended.after
+        assert before.written is not None
+        accounts = accounts_of(before).filter(pl.col("difference") != 0)
+        given = {currency: Decimal(nanos) * NANO for currency, nanos, _ in before.written.by_currency()}
+        told = ", ".join(f"{plain(amount)} {currency}" for currency, amount in given.items())
+        touched = f"{before.written.events:,} movements of {len(accounts):,} accounts"
+        self._console.print(
+            "\n[bold]What a wrong price took, and how it is made good[/] (rates diff --against P30D --adjust)"
+        )
+        self._console.print(
+            f"  calls to {MISTYPED} should have cost half: {touched}, {told}", highlight=False, soft_wrap=True
+        )
+        self._check("its corrections, published twice, are booked once, to the nano", self._result.corrected == given)
+        self._check("nothing is left to correct", after.written is not None and not after.written.events)
 
     def _show_spend(self, rows: list[list[str]]) -> None:
         spend: dict[str, Decimal] = defaultdict(Decimal)

@@ -8,6 +8,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,21 @@ from confluent_kafka import Message
 from rich.console import Console
 
 from credit_movements import clickhouse, clients
+from credit_movements.clock import now_micros
 from credit_movements.demo.company import Company, Outcomes
-from credit_movements.demo.progress import DemoFailedError, counted, rate_and_store, wait_until_stored
-from credit_movements.demo.refunds import refunds
+from credit_movements.demo.progress import (
+    DemoFailedError,
+    counted,
+    rate_and_store,
+    wait_until_stored,
+    waiting_for_more,
+)
+from credit_movements.demo.refunds import refunds, right_rates
 from credit_movements.exports.request import request_of_now
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings, required
 from credit_movements.verify.verification import manifest_beside
+from credit_movements.whatif.mending import Mended, mend
 from kafka_io.positions import TopicPartition
 from kafka_io.reading import read_to_end
 from schemas.dead_letters import read_headers
@@ -45,12 +54,16 @@ _MAILS_SECONDS = 60.0
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "export_mails.py"
 _SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _COUNT_LINES = "SELECT source_topic, count() FROM credit_movements FINAL GROUP BY source_topic"
+_CORRECTED = """
+SELECT toString(currency), sum(credit_movement) FROM credit_movements FINAL WHERE description = 'correction' GROUP BY 1
+"""
 
 
 @dataclass(frozen=True)
 class DemoResult:
     """What was found. `read`: topic name → events that the rater read; `outcomes`: topic name → what they became;
-    `refunds`: what support published; `requests` and `notifications`: the records of the export that was asked for twice."""
+    `refunds`: what support published; `requests` and `notifications`: the records of the export that was asked for twice;
+    `mended`: a wrong price of the last month, and `corrected` the sum of all corrections in ClickHouse, by currency."""
 
     read: dict[str, int]
     outcomes: dict[str, Outcomes]
@@ -61,6 +74,8 @@ class DemoResult:
     notifications: list[dict[str, Any]]
     csv_file: Path
     mails: list[Path]
+    mended: Mended
+    corrected: dict[str, Decimal]
 
 
 def play(
@@ -92,14 +107,26 @@ def play(
     try:
         stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
         balances = read_balance(client, account_id)
+        outcomes = {topic.name: _outcomes(settings, topic, stored.get(topic.name, 0)) for topic in _SOURCES}
+        read = {
+            topic.name: counted(settings.rater_http_port, "credit_events_consumed", topic=topic.name)
+            for topic in _SOURCES
+        }
+        # All is counted: what comes now is a story of its own.
+        with console.status("Finance finds a price that was twice what it should have been …"):
+            mended = mend(
+                settings,
+                right_rates(company),
+                folder / "corrections.jsonl",
+                now_micros(),
+                waiting_for_more(settings),
+            )
+        corrected = {str(currency): amount for currency, amount in client.query(_CORRECTED).result_rows}
     finally:
         client.close()
     return DemoResult(
-        read={
-            topic.name: counted(settings.rater_http_port, "credit_events_consumed", topic=topic.name)
-            for topic in _SOURCES
-        },
-        outcomes={topic.name: _outcomes(settings, topic, stored.get(topic.name, 0)) for topic in _SOURCES},
+        read=read,
+        outcomes=outcomes,
         seconds=seconds,
         balances=balances,
         refunds=given_back,
@@ -107,6 +134,8 @@ def play(
         notifications=notifications,
         csv_file=csv_file,
         mails=made_mails,
+        mended=mended,
+        corrected=corrected,
     )
 
 

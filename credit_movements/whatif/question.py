@@ -17,13 +17,17 @@ from credit_movements.whatif.price_lists import content_of, in_place_of, price_l
 from credit_movements.whatif.published import read_prices
 from credit_movements.whatif.report import names_of
 from credit_movements.whatif.service import Asked, OnProgress, WhatIf, rate_ledger_anew
-from credit_movements.whatif.times import BadTimeError
 from credit_movements.workers.rater import limits_of
+from kafka_io.errors import UserError
 from streams.pricing.rates import EARLIEST_MICROS, rfc3339
 
 # For whoever looks at the file before it is published.
 TIME_TO_LOOK: Final = timedelta(days=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class BookedTooFarError(UserError):
+    """Raters would refuse adjustments that occur at the time that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ def answered(
     stop: threading.Event,
     on_progress: OnProgress = lambda *_: None,
 ) -> Answer:
-    """Raises BadTimeError, NotComparableError, and as `read_prices`, `clickhouse.checked_client` and `rate_ledger_anew`."""
+    """Raises BookedTooFarError, NotComparableError, and as `read_prices`, `checked_client` and `rate_ledger_anew`."""
     limits = limits_of(settings)
     not_before = now_micros - (limits.max_age - TIME_TO_LOOK) // _MICROSECOND
     not_after = now_micros + limits.max_ahead // _MICROSECOND
     if question.booked_at is not None and not not_before <= question.booked_at <= not_after:
         between = f"{rfc3339(not_before)} and {rfc3339(not_after)}"
-        raise BadTimeError(f"--booked-at: raters take adjustments that occur between {between}")
+        raise BookedTooFarError(f"--booked-at: raters take adjustments that occur between {between}")
     published = read_prices(settings, stop, on_progress)
     deck = published.rates if question.deck is None else question.deck
     rates = in_place_of(published.rates, deck, over=question.over)

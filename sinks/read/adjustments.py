@@ -8,15 +8,16 @@ from clickhouse_connect.driver.client import Client
 from sinks.read.movements import read_blocks
 from sinks.read.slice import SETTINGS
 
-# An adjustment may have any time, so all of the ledger is asked; of a column of few topics that is quick.
+# An adjustment may have any time, so all of the ledger is asked. Without FINAL only the column of few topics is read of rows
+# that are none. A row that was written twice is the same row, so DISTINCT counts it once.
 _SELECT: Final = """
-SELECT
+SELECT DISTINCT
     account_id,
     toString(assumeNotNull(corrected_movement_id)) AS movement_text,
     toString(movement_id) AS adjustment_text,
     toString(description) AS kind,
     reinterpretAsInt64(credit_movement) AS nanos
-FROM credit_movements FINAL
+FROM credit_movements
 WHERE source_topic = {source_topic:String} AND corrected_movement_id IS NOT NULL
 """
 _COLUMNS: Final = {

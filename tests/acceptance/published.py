@@ -46,6 +46,14 @@ def top_up(number: int, **fields: Any) -> dict[str, Any]:
     } | fields  # fmt: skip
 
 
+def adjustment(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event_id": str(UUID(int=2**126 + number)), "account_id": ACCOUNT, "interaction_id": f"ticket-{number}",
+        "kind": "refund", "amount_nanos": 1_234_567_891 + number, "currency": "EUR",
+        "movement_id": usage(number)["event_id"], "reason": "bad line\nticket 🎫", "occurred_at": NOW - number * DAY,
+    } | fields  # fmt: skip
+
+
 NASTY_IDS = [
     "=1+1",
     "+44 20",
@@ -73,6 +81,18 @@ EVENTS = [
     *(usage(4000 + number, account_id=OTHER) for number in range(100)),
 ]
 TOP_UPS = [*(top_up(number) for number in range(5)), top_up(1), top_up(9, currency="USD")]
+ADJUSTMENTS = [
+    *(adjustment(number) for number in range(1, 5)),
+    adjustment(1),
+    adjustment(2, reason=None),
+    adjustment(5, kind="chargeback", amount_nanos=-1, movement_id=None, reason=None),
+    adjustment(6, kind="correction", amount_nanos=1 - 10**18, interaction_id="=1+1"),
+    adjustment(7, account_id=OTHER),
+    adjustment(8, amount_nanos=0),
+    adjustment(9, currency="USD"),
+    adjustment(10, kind="gift"),
+    adjustment(11, movement_id="not-a-uuid"),
+]
 GARBAGE = [b"", b"\0\0\0\0", b"\1\0\0\0\1abc", b"\0\0\0\0\7" + bytes(70_000)]
 
 
@@ -93,8 +113,8 @@ def as_oracle_sees(topic: str, record: dict[str, Any]) -> dict[str, Any]:
     return {**shape, **record, **position, "source_topic": topic}
 
 
-def expected_outcomes() -> tuple[Counter[str], Counter[str], list[tuple[dict[str, Any], Any]]]:
-    """Outcomes of usage events, of top-ups, and the movements as (event, what the oracle makes of it)."""
+def expected_outcomes() -> tuple[Counter[str], Counter[str], Counter[str], list[tuple[dict[str, Any], Any]]]:
+    """Outcomes of usage events, of top-ups, of adjustments, and the movements as (event, what the oracle makes of it)."""
     lines = list(csv.DictReader(io.StringIO(DECK)))
     rates = [
         {**line, **{name: int(line[name]) for name in ("unit_size", "initial_increment", "increment")},
@@ -103,9 +123,10 @@ def expected_outcomes() -> tuple[Counter[str], Counter[str], list[tuple[dict[str
         for line in lines
     ]  # fmt: skip
     oracle = Oracle(rates, [], "default", PARTITIONS)
-    counts = Counter[str](), Counter[str]()
+    counts = Counter[str](), Counter[str](), Counter[str]()
     movements = []
-    for count, (topic, records) in zip(counts, (("usage-events", EVENTS), ("top-up-events", TOP_UPS)), strict=True):
+    published = (("usage-events", EVENTS), ("top-up-events", TOP_UPS), ("adjustment-events", ADJUSTMENTS))
+    for count, (topic, records) in zip(counts, published, strict=True):
         for record in records:
             kind, result = oracle.outcome(as_oracle_sees(topic, record))
             count[result if kind == "refused" else kind] += 1
@@ -135,7 +156,7 @@ def expected_csv(movements: list[tuple[dict[str, Any], Any]], period_to: int) ->
             [
                 f"{utc(event['occurred_at']):%Y-%m-%d %H:%M:%S}",
                 guarded,
-                event.get("usage_type", "top-up"),
+                event.get("usage_type", event.get("kind", "top-up")),
                 *numbers,
                 _plain(amount),
             ]

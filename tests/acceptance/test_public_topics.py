@@ -23,7 +23,17 @@ from confluent_kafka import Message
 
 from credit_movements.demo.oracle import NANO
 from tests.acceptance.command import RunningUp, run, running_up
-from tests.acceptance.published import ACCOUNT, DECK, EVENTS, GARBAGE, TOP_UPS, expected_csv, expected_outcomes, usage
+from tests.acceptance.published import (
+    ACCOUNT,
+    ADJUSTMENTS,
+    DECK,
+    EVENTS,
+    GARBAGE,
+    TOP_UPS,
+    expected_csv,
+    expected_outcomes,
+    usage,
+)
 from tests.acceptance.team import Team, headers, utc
 
 
@@ -39,20 +49,23 @@ def test_from_events_to_the_file_as_other_teams_see_it(up: RunningUp) -> None:
     team = Team(up)
     team.publish("usage-events", *EVENTS)
     team.publish("top-up-events", *TOP_UPS)
+    team.publish("adjustment-events", *ADJUSTMENTS)
     for value in GARBAGE:
         team.send("usage-events", ACCOUNT, value)
     team.publish("usage-events", usage(9999, account_id="the last one"))
-    used, paid, movements = expected_outcomes()
+    used, paid, adjusted, movements = expected_outcomes()
 
     lines = [
         team.decode(message) for message in team.read("credit-movements", lambda found: len(found) > len(movements))
     ]
     by_id = {line["movement_id"]: line for line in lines}
-    assert len(lines) == len(by_id) == used["movement"] + paid["movement"] + 1
+    assert len(lines) == len(by_id) == used["movement"] + paid["movement"] + adjusted["movement"] + 1
     for event, (amount, units, unit, priced) in movements:
         line = by_id[event["event_id"]]
         assert Decimal(line["credit_movement_nanos"]) * NANO == amount
         assert (line["units_charged"], line["unit"], line["account_id"]) == (units, unit, event["account_id"])
+        corrected = (event.get("movement_id"), event.get("reason"))
+        assert (line["corrected_movement_id"], line["reason"]) == corrected
         assert line["destination_prefix"] == (None if priced is None else priced[0])
 
     refused = {name: count for name, count in used.items() if name not in ("movement", "duplicate")}
@@ -61,6 +74,12 @@ def test_from_events_to_the_file_as_other_teams_see_it(up: RunningUp) -> None:
     assert {each.value() for each in letters if headers(each)["dlq.reason"] == b"undecodable"} == set(GARBAGE)
     (letter,) = team.read("top-up-events.dlq", lambda found: len(found) >= 1)
     assert headers(letter)["dlq.reason"] == b"currency_mismatch"
+    given_back = {name: count for name, count in adjusted.items() if name not in ("movement", "duplicate")}
+    letters = team.read("adjustment-events.dlq", lambda found: len(found) >= sum(given_back.values()))
+    assert Counter(headers(each)["dlq.reason"].decode() for each in letters) == given_back
+    assert adjusted == {
+        "movement": 7, "duplicate": 1, "conflict": 1, "amount_out_of_range": 1, "currency_mismatch": 1, "invalid_event": 2,
+    }  # fmt: skip
 
     requested_at = time.time_ns() // 1000
     requests = [

@@ -156,10 +156,10 @@ def _compare(asked: _Options, stop: "threading.Event", show: "OnProgress") -> No
 
 def _rate_anew(asked: _Options, against: str, stop: "threading.Event", show: "OnProgress") -> None:
     from credit_movements.clock import now_micros
+    from credit_movements.commands.prices.times import duration_micros, time_micros
     from credit_movements.settings import load_settings
     from credit_movements.whatif.question import Question, answered
     from credit_movements.whatif.report import accounts_csv, as_json, show_what_if
-    from credit_movements.whatif.times import duration_micros, time_micros
 
     (name,) = asked.decks
     question = Question(

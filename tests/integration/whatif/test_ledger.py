@@ -97,9 +97,10 @@ def test_movements_of_accounts_whose_numbers_were_erased_are_counted_and_left_ou
 
 def test_corrections_count_as_paid_and_refunds_do_not(client: Client) -> None:
     corrected, refunded = call(1), call(2, "bcme")
-    put(
-        client, corrected, refunded, correction_of(corrected, 10_000_000), correction_of(refunded, 10_000_000, "refund")
-    )
+    rows = [corrected, refunded, correction_of(corrected, 10_000_000), correction_of(refunded, 10_000_000, "refund")]
+    # As after a sink's crash.
+    put(client, *rows)
+    put(client, *rows)
     found = found_in(client)
     assert accounts(found) == [("bcme", "-0.03", "-0.02", "0.01"), ("acme", "-0.02", "-0.02", "0")]
     assert found.corrected == 2
