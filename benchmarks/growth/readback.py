@@ -45,7 +45,7 @@ _MOVEMENT = {
     "account_id": "acme", "description": "call", "quantity": 61, "destination": "+4915112345", "user_id": None,
     "unit": "seconds", "units_charged": 61, "price_nanos": 1000, "price_units": 1, "credit_movement_nanos": -61_000,
     "currency": "EUR", "rate_card_id": "default", "destination_prefix": "", "rate_effective_from": 0,
-    "source_topic": "usage-events", "source_partition": 0,
+    "source_topic": "usage-events", "source_partition": 0, "corrected_movement_id": None, "reason": None,
 }  # fmt: skip
 
 
