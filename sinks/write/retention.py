@@ -1,6 +1,7 @@
-"""How long ClickHouse keeps numbers called, users and reasons of movements. The movements stay for ever: balances are their sums.
+"""How long ClickHouse keeps numbers called, users and reasons of movements.
 
-It is a TTL of these columns, so ClickHouse itself takes them out when it merges, and again after a rebuild.
+The movements stay for ever: balances are their sums. It is a TTL of these columns, so ClickHouse itself takes them out when it
+merges, and again after a rebuild.
 """
 
 import re
