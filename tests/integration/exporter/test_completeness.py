@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as PartitionOffset
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from exporter.foreign_outages import KafkaUnavailableError
 from exporter.positions.completeness import Completeness, Rated
 from exporter.positions.movements_log import MovementsLog
 from schemas.topics import CREDIT_MOVEMENTS, TOP_UP_EVENTS, USAGE_EVENTS
@@ -44,6 +45,14 @@ class Broker:
         self.positions = MovementsLog(*self.consumers[:2])
         self.completeness = Completeness(*self.consumers[2:], self.positions.written_ends, lambda: NOW_MICROS)
         self.producer = Producer({**self.servers, "linger.ms": 0})
+        wait_for(self._answers, 20)
+
+    def _answers(self) -> bool:
+        """A busy broker says that a topic is made a moment before it has its partitions, and the groups' coordinator."""
+        try:
+            return self.rated_until() is None
+        except KafkaUnavailableError:
+            return False
 
     def rated_until(self) -> Rated | None:
         return self.completeness.rated_until([PARTITION])[PARTITION]
