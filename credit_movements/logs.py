@@ -12,6 +12,8 @@ _OURS = ("credit_movements", "schemas", "kafka_io", "streams", "sinks", "exporte
 # Our own line says once a minute what is down. Theirs would come with every attempt, with whole URLs.
 _SILENT = ("urllib3", "clickhouse_connect")
 _SECONDS_BETWEEN_LIKE_LINES = 60.0
+# Numbers, and what librdkafka adds to a line when it has left some out itself.
+_DIFFERS = re.compile(r"(, \d+ identical error\(s\) suppressed)|\d+")
 # Some lines have names of group members in them, so there may be very many kinds of lines.
 _MOST_KINDS = 1_000
 
@@ -59,7 +61,7 @@ class LibraryLines(logging.Filter):
 
     def _is_due(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        kind = f"{record.name} {re.sub(r'[0-9]+', '', message)}"
+        kind = f"{record.name} {_DIFFERS.sub('', message)}"
         now = self._now()
         if now - self._said_at.get(kind, -inf) < _SECONDS_BETWEEN_LIKE_LINES:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1

@@ -30,9 +30,10 @@ def log() -> Log:
 def test_lines_that_differ_in_numbers_alone_are_one_a_minute_and_the_rest_is_counted(log: Log) -> None:
     assert log.shown("refused (after 0ms)") == "FAIL [x#producer-1] refused (after 0ms)"
     assert [log.shown(f"refused (after {number}ms)") for number in range(25)] == [None] * 25
+    assert log.shown("refused (after 0ms, 30 identical error(s) suppressed)") is None
     log.now_seconds += 61.0
     assert log.shown("refused (after 7ms)") == (
-        "FAIL [x#producer-1] refused (after 7ms) (and 25 more like it in the last 61 s)"
+        "FAIL [x#producer-1] refused (after 7ms) (and 26 more like it in the last 61 s)"
     )
     log.now_seconds += 60.0
     assert log.shown("refused (after 8ms)") == "FAIL [x#producer-1] refused (after 8ms)"
