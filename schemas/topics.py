@@ -67,15 +67,16 @@ CREDIT_MOVEMENTS = Topic("credit-movements", "CreditMovement", "account_id", ret
 EXPORT_REQUESTS = Topic("export-requests", "ExportRequest", "account_id", log_append_time=True)
 EXPORT_NOTIFICATIONS = Topic("export-notifications", "ExportNotification", "account_id")
 
+# The embedded registry numbers schemas by their place here, for ever: a new topic goes to the end.
 RECORD_TOPICS = (
     USAGE_EVENTS,
     TOP_UP_EVENTS,
-    ADJUSTMENT_EVENTS,
     RATES,
     ACCOUNT_PLANS,
     CREDIT_MOVEMENTS,
     EXPORT_REQUESTS,
     EXPORT_NOTIFICATIONS,
+    ADJUSTMENT_EVENTS,
 )
 # Anybody may publish to these. Only the rater and the exporter write the others.
 PUBLISHABLE = tuple(topic for topic in RECORD_TOPICS if topic not in (CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS))

@@ -118,5 +118,5 @@ def _check_replayable(topics: list[str], replayable: tuple[str, ...]) -> None:
         source = name.removesuffix(DEAD_LETTER_SUFFIX)
         if source in SOURCE_NAMES and source not in replayable:
             raise BadSelectionError(
-                f"--topic {name}: only {' and '.join(replayable)} are replayed; publish a mended record instead"
+                f"--topic {name}: only {', '.join(replayable)} are replayed; publish a mended record instead"
             )

@@ -117,9 +117,9 @@ def _doom(step: Step, count: int) -> None:
 
             clickhouse.checked_client = wrapped(clickhouse.checked_client)
         case "storage":
-            from credit_movements.workers import exporter
+            from exporter.storage.objects import ExportStorage
 
-            exporter.ExportStorage.open = wrapped(exporter.ExportStorage.open)  # type: ignore[method-assign]
+            ExportStorage.open = wrapped(ExportStorage.open)  # type: ignore[method-assign]
         case "notifications producer":
             clients.producer = wrapped(clients.producer)
 

@@ -17,7 +17,14 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from schemas.avro_schemas import schema_text, schema_versions
-from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS, RECORD_TOPICS, TOP_UP_EVENTS, USAGE_EVENTS
+from schemas.topics import (
+    CREDIT_MOVEMENTS,
+    EXPORT_NOTIFICATIONS,
+    EXPORT_REQUESTS,
+    RECORD_TOPICS,
+    TOP_UP_EVENTS,
+    USAGE_EVENTS,
+)
 from tests.conftest import PREFIX
 
 EMBEDDED, APICURIO = "embedded", "apicurio"
@@ -194,11 +201,12 @@ def test_ids_are_the_same_at_every_start(client: SchemaRegistryClient) -> None:
         "top-up-events": 102,
         "rates": 103,
         "account-plans": 104,
-        "credit-movements": 105,
+        "credit-movements": 205,
         "export-requests": 206,
         "export-notifications": 207,
+        "adjustment-events": 108,
     }
-    for topic in (EXPORT_REQUESTS, EXPORT_NOTIFICATIONS):
+    for topic in (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS):
         assert client.get_versions(topic.subject) == [1, 2]
         assert client.get_version(topic.subject, 1).schema_id == ids[topic.name] - 100
 

@@ -20,6 +20,7 @@ from schemas.dead_letters import Reason, dead_letter_headers
 from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
 from sinks.write.migrations import apply_migrations
+from streams.events.table import SOURCES
 from tests.acceptance.command import run
 from tests.conftest import free_port
 from tests.integration.audit.audited import Audited
@@ -291,5 +292,5 @@ def test_a_live_audit_carries_the_difference_as_a_metric(worked: Audited) -> Non
 def test_an_empty_system_holds(audited: Audited) -> None:
     audit = audited.audit()
     assert audit.holds
-    assert {each.topic for each in audit.sources} == {USAGE_EVENTS.name, TOP_UP_EVENTS.name}
+    assert {each.topic for each in audit.sources} == {topic.name for topic in SOURCES}
     assert len(audit.logs) == CREDIT_MOVEMENTS.partitions(4)

@@ -176,7 +176,10 @@ def test_the_commands_list_decode_and_replay(stack: Stack) -> None:
         (("list", "--topic", "credit-movements"), "--topic credit-movements: must be one of usage-events, "),
         (("list", "--since", "yesterday"), "--since yesterday: no ISO 8601 time"),
         (("replay", "--until", "2026-01-31T00:00:00"), "--until 2026-01-31T00:00:00: has no time zone"),
-        (("replay", "--topic", "rates"), "--topic rates: only usage-events and top-up-events are replayed"),
+        (
+            ("replay", "--topic", "rates"),
+            "--topic rates: only usage-events, top-up-events, adjustment-events are replayed",
+        ),
     ],
 )
 def test_a_wrong_option_is_told_in_one_line(arguments: tuple[str, ...], says: str) -> None:

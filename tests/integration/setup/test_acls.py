@@ -32,19 +32,22 @@ DENIED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 # By the contract, section 1; and who only reads what others wrote.
 WRITTEN_BY = {
     "usage-events": {"publisher", "commands"}, "top-up-events": {"publisher", "commands"},
+    "adjustment-events": {"publisher", "commands"},
     "rates": {"commands"}, "account-plans": {"commands"},
     "credit-movements": {"rater"},
     "export-requests": {"dashboard"}, "export-notifications": {"exporter"},
     "usage-events.dlq": {"rater"}, "top-up-events.dlq": {"rater"}, "rates.dlq": {"rater"}, "account-plans.dlq": {"rater"},
-    "export-requests.dlq": {"exporter"},
+    "export-requests.dlq": {"exporter"}, "adjustment-events.dlq": {"rater"},
 }  # fmt: skip
 READ_BY = {
     "usage-events": {"rater", "exporter", "commands"}, "top-up-events": {"rater", "exporter", "commands"},
+    "adjustment-events": {"rater", "exporter", "commands"},
     "rates": {"rater", "commands"}, "account-plans": {"rater", "commands"},
     "credit-movements": {"rater", "sink", "exporter", "commands"},
     "export-requests": {"exporter"}, "export-notifications": {"mailer"},
     "usage-events.dlq": {"commands"}, "top-up-events.dlq": {"commands"}, "rates.dlq": {"commands"},
     "account-plans.dlq": {"commands"}, "export-requests.dlq": {"commands"},
+    "adjustment-events.dlq": {"commands"},
 }  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def everything_read(client: Client) -> int:
 def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with working_as("credit_setup", data, tmp_path) as dsn:
-        assert len(apply_migrations(dsn)) == 4
+        assert len(apply_migrations(dsn)) == 6
         assert apply_migrations(dsn) == []
         with closing(clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)) as client:
             assert set_retention(client, timedelta(days=400))
