@@ -25,8 +25,9 @@ class Reason(StrEnum):
 
     @property
     def may_pass_later(self) -> bool:
-        """Whether the same bytes can be rated later, when a schema, rate or plan has been published."""
-        return self in {Reason.UNKNOWN_SCHEMA, Reason.NO_RATE, Reason.CURRENCY_MISMATCH}
+        """Whether the same bytes can be rated later, when a schema, rate or plan has been published, or the movement that they
+        name has been rated."""
+        return self in {Reason.UNKNOWN_SCHEMA, Reason.NO_RATE, Reason.CURRENCY_MISMATCH, Reason.REFUND_TOO_LARGE}
 
 
 Headers = list[tuple[str, bytes]]

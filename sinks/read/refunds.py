@@ -83,6 +83,6 @@ def _answers(client: Client, sql: str, asked: pl.DataFrame, columns: Mapping[str
             }
             yield from read_blocks(client, sql, parameters, dict(_WHOLE))
 
-    found = pl.concat([pl.DataFrame(schema=columns), *(block.select(columns) for block in blocks())])
+    found = pl.concat([pl.DataFrame(schema=columns), *(block.select(*columns) for block in blocks())])
     id_column = "corrected_text" if "corrected_text" in columns else "movement_text"
     return found.join(asked, left_on=["account_id", id_column], right_on=_KEY, how="semi")

@@ -185,6 +185,7 @@ def test_an_id_that_is_forgotten_is_free_for_another_event(kafka: KafkaDouble) -
 
 SPANS = st.sampled_from([0, 1, HOUR, DAY, 34 * DAY, 35 * DAY, 36 * DAY, 60 * DAY, 400 * DAY])
 MAX_AGES = [35, 35, 35, 20, 60]
+DAYS_KEPT = st.sampled_from(MAX_AGES)
 SHIFTS = st.builds(lambda span, sign: span * sign, SPANS, st.sampled_from([-1, 1]))
 
 
@@ -255,12 +256,7 @@ class ClockMachine(RuleBasedStateMachine):
         except CrashedError:
             self.running = self.kafka.rater(batch_size=4)
 
-    @rule(
-        clock=SHIFTS,
-        lose_store=st.sampled_from([False, False, True]),
-        in_order=st.booleans(),
-        days=st.sampled_from(MAX_AGES),
-    )
+    @rule(clock=SHIFTS, lose_store=st.sampled_from([False, False, True]), in_order=st.booleans(), days=DAYS_KEPT)
     def start_elsewhere(self, clock: int, lose_store: bool, in_order: bool, days: int) -> None:
         if in_order:
             self.running.save()
@@ -295,8 +291,7 @@ class ClockMachine(RuleBasedStateMachine):
             newest = max(self.newest_appended, min(self.newest_created, self.latest_clock))
             charged_at = defaultdict(list)
             for line in self.kafka.log:
-                occurred_at = line["occurred_at"]
-                earlier = charged_at[line["movement_id"]]
+                occurred_at, earlier = line["occurred_at"], charged_at[line["movement_id"]]
                 assert all(each != occurred_at and each < newest - min(MAX_AGES) * DAY for each in earlier)
                 earlier.append(occurred_at)
 

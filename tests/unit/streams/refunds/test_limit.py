@@ -19,7 +19,9 @@ from tests.unit.streams.test_outcome import LIMITS, PARTITIONS, adjustment, even
 
 # What the ledger has: the movement's amount, and what adjustments have moved up and down before.
 LEDGER = {"charge": (-100, 30, -500), "paid": (100, 500, -30), "free": (0, 0, 0), "unknown": (None, 40, 0)}
-UUIDS = {name: f"00000000-0000-4000-8000-0000000000b{number}" for number, name in enumerate([*LEDGER, "here", "nowhere"])}
+UUIDS = {
+    name: f"00000000-0000-4000-8000-0000000000b{number}" for number, name in enumerate([*LEDGER, "here", "nowhere"])
+}
 Event = dict[str, Any]
 
 
@@ -103,7 +105,9 @@ def test_what_names_no_movement_is_not_limited_and_nothing_is_asked() -> None:
     def unasked(_: pl.DataFrame) -> pl.DataFrame:
         raise AssertionError
 
-    assert ended([event(1), adjustment(2, corrected_movement_id=None, amount_nanos=10**17)], unasked) == ["movement"] * 2
+    assert (
+        ended([event(1), adjustment(2, corrected_movement_id=None, amount_nanos=10**17)], unasked) == ["movement"] * 2
+    )
     assert ended([gives(1, "charge", 0)], unasked) == ["amount_out_of_range"]
 
 
@@ -132,7 +136,9 @@ def one_by_one(events: list[Event]) -> list[str]:
 
 
 EVENTS = st.tuples(
-    st.integers(0, 4), st.sampled_from(["charge", "paid", "free", "nowhere", None]), st.sampled_from([-71, -35, -1, 1, 35, 70])
+    st.integers(0, 4),
+    st.sampled_from(["charge", "paid", "free", "nowhere", None]),
+    st.sampled_from([-71, -35, -1, 1, 35, 70]),
 )
 
 
