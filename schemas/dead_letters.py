@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NO_RATE = "no_rate"
     CURRENCY_MISMATCH = "currency_mismatch"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    REFUND_TOO_LARGE = "refund_too_large"
 
     @property
     def may_pass_later(self) -> bool:
