@@ -185,7 +185,6 @@ def test_an_id_that_is_forgotten_is_free_for_another_event(kafka: KafkaDouble) -
 
 SPANS = st.sampled_from([0, 1, HOUR, DAY, 34 * DAY, 35 * DAY, 36 * DAY, 60 * DAY, 400 * DAY])
 MAX_AGES = [35, 35, 35, 20, 60]
-DAYS_KEPT = st.sampled_from(MAX_AGES)
 SHIFTS = st.builds(lambda span, sign: span * sign, SPANS, st.sampled_from([-1, 1]))
 
 
@@ -203,7 +202,7 @@ class ClockMachine(RuleBasedStateMachine):
         self.published: dict[TopicPartition, list[dict[str, Any]]] = {
             topic_partition: [] for topic_partition in self.kafka.records
         }
-        self.newest_appended = self.newest_created = self.latest_clock = NOW
+        self.newest, self.latest_clock = {APPENDED: NOW, CREATED: NOW}, NOW
         self.running = self.kafka.rater(batch_size=4)
 
     def teardown(self) -> None:
@@ -241,10 +240,7 @@ class ClockMachine(RuleBasedStateMachine):
         record = (top_up if is_top_up else event)(number, occurred_at=NOW + occurred)
         # A broker's clock may be wrong too, but is nobody's who publishes.
         timestamp = NOW + (told if kind == CREATED else min(told, DAY))
-        if kind == CREATED:
-            self.newest_created = max(self.newest_created, timestamp)
-        else:
-            self.newest_appended = max(self.newest_appended, timestamp)
+        self.newest[kind] = max(self.newest[kind], timestamp)
         self.kafka.publish(topic, record, timestamp, kind)
         self.published[TopicPartition(topic.name, 0)].append(record)
 
@@ -256,7 +252,10 @@ class ClockMachine(RuleBasedStateMachine):
         except CrashedError:
             self.running = self.kafka.rater(batch_size=4)
 
-    @rule(clock=SHIFTS, lose_store=st.sampled_from([False, False, True]), in_order=st.booleans(), days=DAYS_KEPT)
+    @rule(
+        clock=SHIFTS, lose_store=st.sampled_from([False, False, True]), in_order=st.booleans(),
+        days=st.sampled_from(MAX_AGES),
+    )  # fmt: skip
     def start_elsewhere(self, clock: int, lose_store: bool, in_order: bool, days: int) -> None:
         if in_order:
             self.running.save()
@@ -288,10 +287,11 @@ class ClockMachine(RuleBasedStateMachine):
         """Except by another event, when the one that had it is so old that it would be refused itself."""
         if hasattr(self, "kafka"):
             # A publisher's time counts up to the clock of who reads it.
-            newest = max(self.newest_appended, min(self.newest_created, self.latest_clock))
+            newest = max(self.newest[APPENDED], min(self.newest[CREATED], self.latest_clock))
             charged_at = defaultdict(list)
             for line in self.kafka.log:
-                occurred_at, earlier = line["occurred_at"], charged_at[line["movement_id"]]
+                occurred_at = line["occurred_at"]
+                earlier = charged_at[line["movement_id"]]
                 assert all(each != occurred_at and each < newest - min(MAX_AGES) * DAY for each in earlier)
                 earlier.append(occurred_at)
 
