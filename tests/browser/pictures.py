@@ -20,8 +20,11 @@ from tests.acceptance.command import run, running_up
 from tests.browser.chromium import NARROW, chromium, resize
 
 ACCOUNT = "brightline-travel"
-_TYPES = ("call", "sms", "whatsapp", "stt", "ai-voice-agents")
+_TYPES = ("call", "call", "sms", "whatsapp", "stt", "ai-voice-agents", "call", "sms")
+_USERS = ("anna", "ben", "chiara", "dmitri", "elif", "support-desk", "night-desk", "fleet", "reception", "sales", None)
+_NUMBERS = ("+4915112345678", "+4930123456", "+442079460000", "+12025550100", "+33142688000", "+390669812345")
 _PICTURE_WIDTH = 1000
+_EVENTS, _MINUTES_APART = 4_000, 10
 
 
 def main(arguments: list[str]) -> None:
@@ -31,9 +34,12 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as made, running_up(Path(made) / "up") as up, chromium(Path(made)) as window:
         where = ("--data-dir", str(up.folder))
         events = Path(made) / "events.jsonl"
-        events.write_text("".join(json.dumps(_event(number)) + "\n" for number in range(4_000)))
+        events.write_text("".join(json.dumps(_event(number)) + "\n" for number in range(_EVENTS)))
         run("publish", "usage-events", str(events), *where)
-        while " 4000 " not in run("balance", ACCOUNT, *where).stdout:
+        top_up = Path(made) / "top-up.jsonl"
+        top_up.write_text(json.dumps(_top_up()) + "\n")
+        run("publish", "top-up-events", str(top_up), *where)
+        while f" {_EVENTS + 1} " not in run("balance", ACCOUNT, *where).stdout:
             time.sleep(0.5)
         resize(window, (_PICTURE_WIDTH, 560))
         window.get(f"{up.pages}/dashboard/?account={ACCOUNT}")
@@ -64,12 +70,22 @@ def main(arguments: list[str]) -> None:
 
 
 def _event(number: int) -> dict[str, object]:
-    kind = _TYPES[number * number % len(_TYPES)]
-    quantity = 1 + number * 37 % (3 if kind == "sms" else 1 if kind == "whatsapp" else 600)
+    at = datetime.now(UTC) - timedelta(minutes=_MINUTES_APART * number)
+    # By day some types more than others, and less at weekends.
+    kind = _TYPES[(number * number + number // 144 * 7) % len(_TYPES)]
+    quantity = 1 + number * 37 % (3 if kind == "sms" else 1 if kind == "whatsapp" else 600 if at.weekday() < 5 else 150)
     return {
         "event_id": str(uuid.uuid4()), "account_id": ACCOUNT, "interaction_id": f"{kind}-{number}", "usage_type": kind,
-        "quantity": quantity, "destination": "+4915112345678", "user_id": None,
-        "occurred_at": (datetime.now(UTC) - timedelta(minutes=10 * number)).isoformat(),
+        "quantity": quantity, "destination": _NUMBERS[number * 13 % 31 % len(_NUMBERS)],
+        "user_id": _USERS[number * 17 % 53 % len(_USERS)],
+        "occurred_at": at.isoformat(),
+    }  # fmt: skip
+
+
+def _top_up() -> dict[str, object]:
+    return {
+        "event_id": str(uuid.uuid4()), "account_id": ACCOUNT, "interaction_id": "payment-1", "currency": "EUR",
+        "amount_nanos": 2_500 * 10**9, "occurred_at": (datetime.now(UTC) - timedelta(days=20)).isoformat(),
     }  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+"""Where an account's credit went, for the page: its balance, its days by type, and who and what it was spent on most."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from credit_movements import clickhouse
+from credit_movements.settings import Settings
+from exporter.request.window import Period
+from sinks.read.balance import read_balance
+from sinks.read.spending import spending
+
+MOST_KEYS: Final = 8
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAYS: Final = ("day", "description")
+_AMOUNTS: Final = ("charges", "top_ups", "adjustments", "net")
+_MOST_SPENT: Final = ("user", "destination")
+
+
+def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str, str]) -> dict[str, Any]:
+    """The account's `balances`; of the period its `days` (one row a day, description and currency), and of `users` and
+    `destinations` the MOST_KEYS that cost most. Amounts are texts of plain decimals.
+
+    `only`: the days of this `user` and `destination` (the prefix of the rate). Of the two lists each is that of the other one,
+    so that the reader sees whom else to choose.
+
+    Raises UnreachableError, MovementsUnavailableError.
+    """
+    start, end = (_EPOCH + timedelta(microseconds=at) for at in (period.from_micros, period.to_micros))
+    with closing(clickhouse.checked_client(settings)) as client:
+        balances = [
+            {"currency": each.currency, "balance": _plain(each.amount), "movements": each.movements}
+            for each in read_balance(client, account_id)
+        ]
+        days = spending(client, account_id, start, end, _DAYS, period.time_zone, only)
+        users, destinations = (
+            spending(
+                client,
+                account_id,
+                start,
+                end,
+                (by,),
+                period.time_zone,
+                {name: only[name] for name in only if name != by},
+            )
+            for by in _MOST_SPENT
+        )
+    return {
+        "account_id": account_id,
+        "balances": balances,
+        "days": [{"day": row["key"][0], "description": row["key"][1], **_amounts(row)} for row in days],
+        "users": _most_spent(users),
+        "destinations": _most_spent(destinations),
+    }
+
+
+def _most_spent(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each currency the keys that cost most, and after them one row of all others: its key is null, and `others` says how
+    many they are."""
+    by_currency: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["charges"]):
+        if row["charges"] < 0:
+            by_currency.setdefault(row["currency"], []).append(row)
+    found = []
+    for currency, paid in by_currency.items():
+        found += [{"key": row["key"][0], "others": 0, **_amounts(row)} for row in paid[:MOST_KEYS]]
+        if others := paid[MOST_KEYS:]:
+            total = {name: sum(row[name] for row in others) for name in _AMOUNTS}
+            count = sum(row["movements"] for row in others)
+            found.append(
+                {
+                    "key": None,
+                    "others": len(others),
+                    **_amounts({"currency": currency, "movements": count, **total}),
+                }
+            )
+    return found
+
+
+def _amounts(row: dict[str, Any]) -> dict[str, Any]:
+    texts = {name: _plain(row[name]) for name in _AMOUNTS}
+    return {"currency": row["currency"], "movements": row["movements"], **texts}
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount.normalize():f}" if amount else "0"
