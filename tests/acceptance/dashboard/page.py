@@ -22,8 +22,13 @@ NASTY = "<img src=x onerror=alert(1)>/../ü%2F'\"&"
 
 def account_with_movements(up: RunningUp, tmp_path: Path, account_id: str) -> None:
     """Three messages sent an hour ago, rated and stored."""
+    send_messages(up, tmp_path, account_id, 3)
+    wait_for_movements(up, account_id, 3)
+
+
+def send_messages(up: RunningUp, tmp_path: Path, account_id: str, count: int) -> None:
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    publish(up, tmp_path, account_id, [sms(account_id, number, occurred_at=an_hour_ago) for number in range(3)])
+    send(up, tmp_path, [sms(account_id, number, occurred_at=an_hour_ago) for number in range(count)])
 
 
 def sms(account_id: str, number: int, **fields: Any) -> dict[str, Any]:
@@ -34,20 +39,16 @@ def sms(account_id: str, number: int, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def publish(
-    up: RunningUp,
-    folder: Path,
-    account_id: str,
-    events: Iterable[dict[str, Any]],
-    topic: str = "usage-events",
-    before: int = 0,
-) -> None:
-    """Publish events of one account that has had as many as `before`, and wait until they are rated and stored."""
-    records = [{**event, "occurred_at": event["occurred_at"].isoformat()} for event in events]
+def send(up: RunningUp, folder: Path, events: Iterable[dict[str, Any]], topic: str = "usage-events") -> None:
     file = folder / "events.jsonl"
+    records = ({**event, "occurred_at": event["occurred_at"].isoformat()} for event in events)
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
     assert run("publish", topic, str(file), "--data-dir", str(up.folder)).returncode == 0
-    until(lambda: f" {before + len(records)} " in run("balance", account_id, "--data-dir", str(up.folder)).stdout)
+
+
+def wait_for_movements(up: RunningUp, account_id: str, count: int) -> None:
+    """Until so many are rated and stored."""
+    until(lambda: f" {count} " in run("balance", account_id, "--data-dir", str(up.folder)).stdout)
 
 
 def until(condition: Callable[[], object], explain: Callable[[], str] = str) -> None:

@@ -15,7 +15,17 @@ from selenium.webdriver.support.ui import Select
 from tests.acceptance.command import RunningUp
 from tests.acceptance.dashboard.charts import bars, click_on_bar, lines_shown, unreadable
 from tests.acceptance.dashboard.ledger import added_up, ledger, shown, spent
-from tests.acceptance.dashboard.page import NASTY, asked, complaints, open_billing, publish, read, sms, until
+from tests.acceptance.dashboard.page import (
+    NASTY,
+    asked,
+    complaints,
+    open_billing,
+    read,
+    send,
+    sms,
+    until,
+    wait_for_movements,
+)
 from tests.browser.chromium import NARROW, WIDE, resize
 
 SPENDER = f"spender {NASTY}"
@@ -48,10 +58,11 @@ def spender(up: RunningUp, tmp_path_factory: pytest.TempPathFactory) -> str:
         )
         for number, (*_, kind, quantity, user, called) in enumerate(USED)
     ]  # fmt: skip
-    publish(up, folder, SPENDER, used)
+    send(up, folder, used)
     paid = {"event_id": "0f6a2f5c-8e63-4c2c-9a55-0c6f3a1f7b10", "account_id": SPENDER, "interaction_id": "payment-1"}
     paid |= {"amount_nanos": TOP_UP, "currency": "EUR", "occurred_at": at[0]}
-    publish(up, folder, SPENDER, [paid], "top-up-events", before=len(used))
+    send(up, folder, [paid], "top-up-events")
+    wait_for_movements(up, SPENDER, len(used) + 1)
     return SPENDER
 
 
