@@ -61,4 +61,6 @@ def spending(
             },
             settings=SETTINGS,
         ).named_results()
-        return [{**row, "currency": row["currency_text"]} for row in found]
+        return [
+            {**row, "key": tuple(key or None for key in row["key"]), "currency": row["currency_text"]} for row in found
+        ]

@@ -3,6 +3,7 @@
 `python -m tests.browser.pictures FOLDER [--all]`; `--all` makes those of every state, wide and narrow, to look at.
 """
 
+import base64
 import json
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from credit_movements.demo.scenario import mails
 from credit_movements.settings import load_settings
@@ -45,16 +47,14 @@ def main(arguments: list[str]) -> None:
         window.get(f"{up.pages}/dashboard/?account={ACCOUNT}")
         time.sleep(1)
         # Not by the mouse: its shadow would lie on the button.
-        window.execute_script("ask()")
+        window.execute_script("document.getElementById('export').click()")
         if wants_all:
             _picture(window, folder / "dashboard-processing.png")
         while not window.find_elements(By.ID, "download"):
             time.sleep(0.1)
-        _picture(window, folder / "dashboard.png")
+        _picture(window, folder / "dashboard.png", "spending")
+        _spending(window, folder, wants_all)
         if wants_all:
-            resize(window, NARROW)
-            _picture(window, folder / "dashboard-narrow.png")
-            resize(window, (_PICTURE_WIDTH, 560))
             run("request-export", ACCOUNT, "--wait", "--time-zone", "Mars/Olympus", *where)
             window.refresh()
             time.sleep(2)
@@ -89,13 +89,44 @@ def _top_up() -> dict[str, object]:
     }  # fmt: skip
 
 
-def _picture(window: Chrome, path: Path) -> None:
-    """The whole page, as high as it is."""
+def _spending(window: Chrome, folder: Path, wants_all: bool) -> None:
+    """The movements of a bar, then the page in the dark on a narrow screen; and, if wanted, the whole of it."""
+    window.execute_script("document.getElementById('chart').focus()")
+    for key in (Keys.END, Keys.LEFT, Keys.LEFT, Keys.UP, Keys.UP, Keys.ENTER):
+        window.switch_to.active_element.send_keys(key)
+    time.sleep(2)
+    _picture(window, folder / "spending.png", "movements", "movements")
+    if wants_all:
+        _picture(window, folder / "spending-whole.png")
+    window.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    if wants_all:
+        _picture(window, folder / "spending-whole-dark.png")
+    resize(window, NARROW)
+    _picture(window, folder / "spending-dark.png", "spending", "spending")
+    if wants_all:
+        _picture(window, folder / "spending-narrow.png")
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    resize(window, (_PICTURE_WIDTH, 560))
+
+
+def _picture(window: Chrome, path: Path, last: str | None = None, first: str | None = None) -> None:
+    """The whole page, as high as it is; or from the part `first` to the part `last` of it."""
     time.sleep(0.3)
-    size = window.execute_script("return [innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")
-    resize(window, (size[0], size[1]))
-    time.sleep(0.2)
-    window.save_screenshot(str(path))
+    width, height = window.execute_script("return [innerWidth, document.documentElement.scrollHeight]")
+    resize(window, (width, max(height, window.execute_script("return innerHeight"))))
+    time.sleep(0.3)
+    top, bottom = window.execute_script(
+        """
+        const [first, last] = [...arguments].map((id) => document.getElementById(id)?.getBoundingClientRect());
+        return [first ? first.top - 16 : 0, last ? last.bottom + 16 : innerHeight];
+        """,
+        first, last,
+    )  # fmt: skip
+    clip = {"x": 0, "y": top, "width": width, "height": bottom - top, "scale": 1}
+    taken = window.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "format": "png"})
+    path.write_bytes(base64.b64decode(taken["data"]))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ function render() {
   showDays(rows, shown);
   showOnly();
   showMost("users", "user", "No user");
-  showMost("destinations", "destination", "No number");
+  showMost("destinations", "destination", "Any number, or none");
 }
 
 function showBalance() {

@@ -125,8 +125,8 @@ def test_behind_each_line_stands_why_it_is_what_it_is(up: RunningUp, browser: Ch
     account = f"lines {NASTY}"
     account_with_movements(up, tmp_path, account)
     open_billing(browser, up, account)
-    until(lambda: len(browser.find_elements(By.CLASS_NAME, "line")) == 3)
-    line = browser.find_elements(By.CLASS_NAME, "line")[0]
+    until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#lines .line")) == 3)
+    line = browser.find_elements(By.CSS_SELECTOR, "#lines .line")[0]
     line.click()
     explained = browser.find_element(By.ID, "explained")
     until(lambda: "the ledger has the same" in explained.text, lambda: explained.text)
