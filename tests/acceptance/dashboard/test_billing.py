@@ -231,7 +231,7 @@ def test_nothing_comes_from_anywhere_else(up: RunningUp, browser: Chrome, spende
 def test_an_account_sees_nothing_of_what_another_spent(up: RunningUp, spender: str) -> None:
     period = f"from={day_ago(10)}&to={day_ago(0)}"
     url = f"{up.pages}/dashboard/spending?{period}"
-    for stranger in ("spender", spender.upper(), f"{spender} "):
+    for stranger in ("spender", f"S{spender[1:]}", f"{spender} "):
         answer = json.loads(read(f"{url}&account={quote(stranger, safe='')}"))
         assert [answer[name] for name in ("balances", "days", "users", "destinations")] == [[], [], [], []]
         assert ledger(up, stranger, user="anna") == []
