@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 def bars(browser: Chrome) -> dict[tuple[str, str], float]:
     """What the chart draws, by day and type."""
     drawn = browser.execute_script("""
-        const {labels, datasets} = Chart.getChart("bars").data;
+        const {labels, datasets} = Chart.getChart("bars")?.data ?? {labels: [], datasets: []};
         return datasets.flatMap((type) => type.data.map((height, at) => [labels[at], type.label, height]));
     """)
     return {(day, kind): height for day, kind, height in drawn if height}

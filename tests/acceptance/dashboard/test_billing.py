@@ -221,6 +221,31 @@ def test_it_fits_a_narrow_window_and_can_be_read_in_the_dark(up: RunningUp, brow
         resize(browser, WIDE)
 
 
+def test_an_account_without_movements_is_told_so(up: RunningUp, browser: Chrome) -> None:
+    open_spending(browser, up, "nobody")
+    assert "no movements yet" in browser.find_element(By.ID, "balance").text
+    assert "no movements in this period" in browser.find_element(By.ID, "figures").text
+    assert not browser.find_element(By.ID, "chart").is_displayed()
+    assert complaints(browser) == []
+
+
+def test_spending_that_cannot_be_read_is_told_and_can_be_tried_again(
+    up: RunningUp, browser: Chrome, spender: str
+) -> None:
+    browser.execute_cdp_cmd("Network.enable", {})
+    browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/dashboard/spending?*"]})
+    open_billing(browser, up, spender)
+    told = browser.find_element(By.ID, "spending-told")
+    until(lambda: "Your spending cannot be shown" in told.text)
+    assert "try again" in told.text
+    browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    told.find_element(By.TAG_NAME, "button").click()
+    until(lambda: bars(browser))
+    assert told.text == ""
+    # That no answer came may be said there, and is nothing of the next test.
+    complaints(browser)
+
+
 def test_nothing_comes_from_anywhere_else(up: RunningUp, browser: Chrome, spender: str) -> None:
     open_spending(browser, up, spender)
     asked_for = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
