@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from exporter.request.window import Period, first_instant, known_time_zones
 from schemas.ids import MOST_ID_CHARACTERS
 from sinks.read.newest_movements import WantedMovements
+from sinks.read.summed.grains import DESTINATION, USER
 
 MOST_DAYS: Final = 400
 # Where instants can be counted in microseconds, a day of any zone more or less.
@@ -55,7 +56,7 @@ def period_of(query: Mapping[str, str]) -> Period:
 
 def only_of(query: Mapping[str, str]) -> dict[str, str]:
     """The `user` and `destination` that alone are asked for, where one is. Raises RefusedError."""
-    given = {name: _text(query, name) for name in ("user", "destination")}
+    given = {name: _text(query, name) for name in (USER, DESTINATION)}
     return {name: text for name, text in given.items() if text is not None}
 
 

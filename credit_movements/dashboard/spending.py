@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 from credit_movements import clickhouse
 from credit_movements.settings import Settings
 from exporter.request.window import Period
-from sinks.read.balance import read_balance
+from exporter.spending.balance import balance_answer, plain
 from sinks.read.spending import spending
+from sinks.read.summed.grains import DAY, DESCRIPTION, DESTINATION, USER
 
 MOST_KEYS: Final = 8
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAYS: Final = ("day", "description")
+_DAYS: Final = (DAY, DESCRIPTION)
 _AMOUNTS: Final = ("charges", "top_ups", "adjustments", "net")
-_MOST_SPENT: Final = ("user", "destination")
+_MOST_SPENT: Final = (USER, DESTINATION)
 
 
 def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str, str]) -> dict[str, Any]:
@@ -30,10 +30,7 @@ def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str
     """
     start, end = (_EPOCH + timedelta(microseconds=at) for at in (period.from_micros, period.to_micros))
     with closing(clickhouse.checked_client(settings)) as client:
-        balances = [
-            {"currency": each.currency, "balance": _plain(each.amount), "movements": each.movements}
-            for each in read_balance(client, account_id)
-        ]
+        balances = balance_answer(client, account_id, None)["balances"]
         days = spending(client, account_id, start, end, _DAYS, period.time_zone, only)
         users, destinations = (
             spending(
@@ -80,9 +77,5 @@ def _most_spent(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _amounts(row: dict[str, Any]) -> dict[str, Any]:
-    texts = {name: _plain(row[name]) for name in _AMOUNTS}
+    texts = {name: plain(row[name]) for name in _AMOUNTS}
     return {"currency": row["currency"], "movements": row["movements"], **texts}
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{amount.normalize():f}" if amount else "0"
