@@ -9,14 +9,13 @@ from credit_movements import clickhouse
 from credit_movements.settings import Settings
 from exporter.request.window import Period
 from exporter.spending.balance import balance_answer, plain
+from sinks.read.slice import outages_named
 from sinks.read.spending import spending
 from sinks.read.summed.grains import DAY, DESCRIPTION, DESTINATION, USER
 
 MOST_KEYS: Final = 8
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAYS: Final = (DAY, DESCRIPTION)
 _AMOUNTS: Final = ("charges", "top_ups", "adjustments", "net")
-_MOST_SPENT: Final = (USER, DESTINATION)
 
 
 def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str, str]) -> dict[str, Any]:
@@ -29,20 +28,15 @@ def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str
     Raises UnreachableError, MovementsUnavailableError.
     """
     start, end = (_EPOCH + timedelta(microseconds=at) for at in (period.from_micros, period.to_micros))
-    with closing(clickhouse.checked_client(settings)) as client:
+    with closing(clickhouse.checked_client(settings)) as client, outages_named():
+
+        def by(*keys: str, only: Mapping[str, str]) -> list[dict[str, Any]]:
+            return spending(client, account_id, start, end, keys, period.time_zone, only)
+
         balances = balance_answer(client, account_id, None)["balances"]
-        days = spending(client, account_id, start, end, _DAYS, period.time_zone, only)
+        days = by(DAY, DESCRIPTION, only=only)
         users, destinations = (
-            spending(
-                client,
-                account_id,
-                start,
-                end,
-                (by,),
-                period.time_zone,
-                {name: only[name] for name in only if name != by},
-            )
-            for by in _MOST_SPENT
+            by(each, only={name: key for name, key in only.items() if name != each}) for each in (USER, DESTINATION)
         )
     return {
         "account_id": account_id,
@@ -64,15 +58,8 @@ def _most_spent(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for currency, paid in by_currency.items():
         found += [{"key": row["key"][0], "others": 0, **_amounts(row)} for row in paid[:MOST_KEYS]]
         if others := paid[MOST_KEYS:]:
-            total = {name: sum(row[name] for row in others) for name in _AMOUNTS}
-            count = sum(row["movements"] for row in others)
-            found.append(
-                {
-                    "key": None,
-                    "others": len(others),
-                    **_amounts({"currency": currency, "movements": count, **total}),
-                }
-            )
+            sums = {name: sum(row[name] for row in others) for name in ("movements", *_AMOUNTS)}
+            found.append({"key": None, "others": len(others), **_amounts({"currency": currency, **sums})})
     return found
 
 
