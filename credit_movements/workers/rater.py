@@ -171,7 +171,7 @@ def _options(settings: Settings, topics: Mapping[str, TopicOnKafka], missing_off
 
 
 def _producers(settings: Settings) -> MakeProducer:
-    transactional_id = clients.transactional_id(settings)
+    transactional_id = clients.transactional_id(settings, RATER, settings.rater_id)
 
     def make_producer() -> tuple[Producer, TransactionWatch]:
         watch = TransactionWatch(clients.kafka_log)
