@@ -27,13 +27,14 @@ from credit_movements.commands.setup import erase, rebuild, setup
 from credit_movements.commands.spending import balance, spending
 from credit_movements.commands.stack import demo, up
 from credit_movements.commands.verify import verify
-from credit_movements.commands.workers import export, rate, sink
+from credit_movements.commands.workers import export, rate, sink, watch
 from credit_movements.logs import set_up_logs
 from kafka_io.errors import Outage, UserError, without_passwords
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "rate": rate,
     "sink": sink,
+    "watch": watch,
     "export": export,
     "up": up,
     "demo": demo,
