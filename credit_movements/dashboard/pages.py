@@ -16,6 +16,7 @@ from aiohttp import web
 from confluent_kafka import KafkaException
 from yarl import URL
 
+from credit_movements.dashboard.alerts import newest_alerts
 from credit_movements.dashboard.lines import explanation, newest_lines
 from credit_movements.dashboard.questions import (
     BadQuestionError,
@@ -69,6 +70,7 @@ def add_dashboard(settings: Settings, app: web.Application) -> None:
     app.router.add_get("/dashboard/spending", dashboard.guarded(dashboard.spending))
     app.router.add_get("/dashboard/export", dashboard.guarded(dashboard.state))
     app.router.add_post("/dashboard/export", dashboard.guarded(dashboard.click))
+    app.router.add_get("/dashboard/alerts", dashboard.guarded(dashboard.alerts))
     app.router.add_get("/dashboard/lines", dashboard.guarded(dashboard.lines))
     app.router.add_get("/dashboard/explanation", dashboard.guarded(dashboard.explanation))
 
@@ -139,6 +141,10 @@ class Dashboard:
         """Where the credit of the account `?account=` went in the days from `?from=` to `?to=`."""
         account_id, period = account_of(request.query.get("account")), period_of(request.query)
         return await self._looked_up(spent, account_id, period, only_of(request.query))
+
+    async def alerts(self, request: web.Request) -> web.Response:
+        """What the account `?account=` was told of its credit."""
+        return await self._looked_up(newest_alerts, account_of(request.query.get("account")))
 
     async def lines(self, request: web.Request) -> web.Response:
         """The newest movements of the account `?account=`; see `movements_of` for which."""

@@ -12,6 +12,7 @@ _SERVED: Final = {
     "": ("page.html", _HTML),
     "page.css": ("page.css", _CSS),
     "charts.css": ("charts.css", _CSS),
+    "alerts.js": ("alerts.js", _SCRIPT),
     "billing.js": ("billing.js", _SCRIPT),
     "parts.js": ("parts.js", _SCRIPT),
     "money.js": ("money.js", _SCRIPT),

@@ -1,5 +1,6 @@
 // Account > Billing: the parts of the page, each shown by its own module.
 import {account, byId} from "./parts.js";
+import {showAlerts} from "./alerts.js";
 import {showExport} from "./export.js";
 import {showSpending} from "./spending.js";
 
@@ -10,3 +11,4 @@ byId("who").addEventListener("submit", (event) => {
 });
 showExport();
 showSpending();
+showAlerts();

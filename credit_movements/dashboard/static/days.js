@@ -1,4 +1,6 @@
-// Local days as texts, 2026-11-28: the order of the texts is that of the days.
+// Local days and times as texts, 2026-11-28: the order of the texts is that of the days.
+import {timeZone} from "./parts.js";
+
 const DAY_MS = 86400000;
 
 export function today() {
@@ -22,4 +24,13 @@ export function longDay(day) {
 
 export function shortDay(day) {
   return new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", timeZone: "UTC"}).format(new Date(day));
+}
+
+// As in the file: seconds are cut, not rounded.
+export function localTime(instant) {
+  const parts = new Intl.DateTimeFormat("en-GB", {
+    timeZone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  }).formatToParts(new Date(instant));
+  const {year, month, day, hour, minute, second} = Object.fromEntries(parts.map((part) => [part.type, part.value]));
+  return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
 }

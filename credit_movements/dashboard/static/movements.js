@@ -1,5 +1,6 @@
 // The movements behind a bar, or the newest of all; and behind each of them why it is what it is.
 import {NO_ANSWER, asked, box, button, byId, element, p, table, timeZone} from "./parts.js";
+import {localTime} from "./days.js";
 import {money, nanos} from "./money.js";
 
 // `chosen`: days (from, to), a description, a user or a destination, and how that is `told`; null for the newest of all.
@@ -52,16 +53,7 @@ function line(moved) {
   why.title = "Explain this movement";
   why.dataset.id = moved.movement_id;
   amount.className = "amount";
-  return [local(moved.occurred_at), why, moved.description, moved.user_id ?? "", moved.destination ?? "", amount];
-}
-
-// As in the file: seconds are cut, not rounded.
-function local(iso) {
-  const parts = new Intl.DateTimeFormat("en-GB", {
-    timeZone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  }).formatToParts(new Date(iso));
-  const {year, month, day, hour, minute, second} = Object.fromEntries(parts.map((part) => [part.type, part.value]));
-  return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
+  return [localTime(moved.occurred_at), why, moved.description, moved.user_id ?? "", moved.destination ?? "", amount];
 }
 
 async function explain(moved) {
