@@ -37,7 +37,7 @@ COPY deploy/probe.py /opt/credit-movements/probe.py
 ENV PATH=/opt/credit-movements/bin:$PATH CREDIT_DATA_DIR=/var/lib/credit-movements PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 VOLUME /var/lib/credit-movements
-EXPOSE 18080 18082 18083
+EXPOSE 18080 18082 18083 18085
 # A worker finishes what it holds within 15 s of it.
 STOPSIGNAL SIGTERM
 # Whether it lives, not whether it is ready: what waits for a server must not be killed for it.

@@ -86,9 +86,9 @@ def reading_consumer(settings: Settings, purpose: str, **properties: str | bool)
     )
 
 
-def transactional_id(settings: Settings) -> str:
-    """The rater's transactional id. All its producers share it: each fences those before it."""
-    return names(settings).real(f"rater-{settings.rater_id or f'{socket.gethostname()}-{uuid.uuid4()}'}")
+def transactional_id(settings: Settings, worker: str, own_id: str | None) -> str:
+    """A worker's transactional id. All its producers share it: each fences those before it. `own_id`: by its setting."""
+    return names(settings).real(f"{worker}-{own_id or f'{socket.gethostname()}-{uuid.uuid4()}'}")
 
 
 def price_producer(settings: Settings, records: int) -> Producer:
@@ -101,7 +101,7 @@ def price_producer(settings: Settings, records: int) -> Producer:
 
 
 def transactional_producer(settings: Settings, transactional_id: str, watch: TransactionWatch) -> Producer:
-    """A producer of a rater; `watch` gets the log lines about its requests."""
+    """A producer of a rater or a watch; `watch` gets the log lines about its requests."""
     return _producer(settings, client_properties.watched(_transactional(settings, transactional_id)), watch)
 
 

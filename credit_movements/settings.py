@@ -92,6 +92,23 @@ class Settings(KafkaSettings):
         None, description="after which ClickHouse loses numbers called and users, never amounts; none: keeps them"
     )
 
+    alert_low_balance: int = Field(
+        10, ge=-(10**9), le=10**9, description="in units of the account's currency: below it a balance is low"
+    )
+    alert_empty_soon_hours: int = Field(
+        24,
+        ge=0,
+        le=168,
+        description="a balance that lasts so long at the pace of the last 3 days is soon empty; 0: never",
+    )
+    alert_unusual_spending: int = Field(
+        20, ge=0, le=10**8, description="in units: what is spent in an hour is never unusual below it"
+    )
+    alert_max_age: Duration = Field(
+        timedelta(days=3), le=timedelta(days=30), description="an older alert is not told any more, as at a first start"
+    )
+    watch_id: Text = Field(None, description="transactional id of a watch, its own for each; default: host and random")
+
     export_storage_url: Text = Field(
         None, description="where CSV files go: file:///, s3://, gs://, az://; default: data folder"
     )
@@ -118,6 +135,7 @@ class Settings(KafkaSettings):
     http_host: str = Field("127.0.0.1", description="where the workers' pages listen")
     rater_http_port: Port = Field(18082, description="rater: /healthz /readyz /metrics; 0: any free port")
     sink_http_port: Port = Field(18083, description="sink: /healthz /readyz /metrics; 0: any free port")
+    watch_http_port: Port = Field(18085, description="watch: /healthz /readyz /metrics; 0: any free port")
     export_http_port: Port = Field(18080, description="exporter: /downloads /exports /healthz /readyz /metrics")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
 

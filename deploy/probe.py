@@ -1,6 +1,6 @@
 """Is the worker in this container alive, or ready? The image's health check: `python probe.py healthz|readyz [PORT]`.
 
-Status 0 or 1. One container has one worker, which has one of three ports; the audit's is an option, so it is named. Of the
+Status 0 or 1. One container has one worker, which has one of four ports; the audit's is an option, so it is named. Of the
 standard library alone: it runs every few seconds.
 """
 
@@ -9,7 +9,12 @@ import os
 import sys
 
 # The settings' defaults; tests/unit/test_image.py holds them against the settings.
-PORTS = {"CREDIT_RATER_HTTP_PORT": 18082, "CREDIT_SINK_HTTP_PORT": 18083, "CREDIT_EXPORT_HTTP_PORT": 18080}
+PORTS = {
+    "CREDIT_RATER_HTTP_PORT": 18082,
+    "CREDIT_SINK_HTTP_PORT": 18083,
+    "CREDIT_WATCH_HTTP_PORT": 18085,
+    "CREDIT_EXPORT_HTTP_PORT": 18080,
+}
 _TIMEOUT_SECONDS = 8
 
 

@@ -66,6 +66,14 @@ ACCOUNT_PLANS = Topic(
 CREDIT_MOVEMENTS = Topic("credit-movements", "CreditMovement", "account_id", retention=None)
 EXPORT_REQUESTS = Topic("export-requests", "ExportRequest", "account_id", log_append_time=True)
 EXPORT_NOTIFICATIONS = Topic("export-notifications", "ExportNotification", "account_id")
+CREDIT_ALERTS = Topic("credit-alerts", "CreditAlert", "account_id")
+ALERT_SETTINGS = Topic(
+    "alert-settings",
+    "AlertSettings",
+    "account_id@effective_from",
+    partitioned_by_account=False,
+    retention=None,
+)
 
 # The embedded registry numbers schemas by their place here, for ever: a new topic goes to the end.
 RECORD_TOPICS = (
@@ -77,9 +85,12 @@ RECORD_TOPICS = (
     EXPORT_REQUESTS,
     EXPORT_NOTIFICATIONS,
     ADJUSTMENT_EVENTS,
+    CREDIT_ALERTS,
+    ALERT_SETTINGS,
 )
-# Anybody may publish to these. Only the rater and the exporter write the others.
-PUBLISHABLE = tuple(topic for topic in RECORD_TOPICS if topic not in (CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS))
+# Anybody may publish to the others. Only the rater, the exporter and the watch write these.
+_OWN = (CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, CREDIT_ALERTS)
+PUBLISHABLE = tuple(topic for topic in RECORD_TOPICS if topic not in _OWN)
 
 
 def dead_letter_topic(source: Topic) -> Topic:

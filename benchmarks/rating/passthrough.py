@@ -28,7 +28,9 @@ def main(bootstrap: str, source: str, target: str, count: int) -> None:
     settings = settings_of({"CREDIT_KAFKA_BOOTSTRAP_SERVERS": bootstrap, "CREDIT_KAFKA_SESSION_TIMEOUT_MS": "3000"})
     consumer = clients.group_consumer(settings, "passthrough", **{"auto.offset.reset": "earliest"})
     watch = TransactionWatch(clients.kafka_log)
-    producer = clients.transactional_producer(settings, clients.transactional_id(settings), watch)
+    producer = clients.transactional_producer(
+        settings, clients.transactional_id(settings, "rater", settings.rater_id), watch
+    )
     producer.init_transactions()
     consumer.subscribe([source])
     copied = 0

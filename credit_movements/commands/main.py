@@ -17,7 +17,6 @@ from typing import Final, NoReturn
 import typer
 
 from credit_movements.commands.audit import audit
-from credit_movements.commands.balance import balance
 from credit_movements.commands.dead_letters import dead_letters_app
 from credit_movements.commands.explain import explain
 from credit_movements.commands.exports import delete_export, request_export
@@ -26,15 +25,17 @@ from credit_movements.commands.prices.decks import rates_app
 from credit_movements.commands.prices.diff import diff
 from credit_movements.commands.publish import publish_to_topic
 from credit_movements.commands.setup import erase, rebuild, setup
+from credit_movements.commands.spending import balance, spending
 from credit_movements.commands.stack import demo, up
 from credit_movements.commands.verify import verify
-from credit_movements.commands.workers import export, rate, sink
+from credit_movements.commands.workers import export, rate, sink, watch
 from credit_movements.logs import set_up_logs
 from kafka_io.errors import Outage, UserError, without_passwords
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "rate": rate,
     "sink": sink,
+    "watch": watch,
     "export": export,
     "up": up,
     "demo": demo,
@@ -42,6 +43,7 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "publish": publish_to_topic,
     "request-export": request_export,
     "balance": balance,
+    "spending": spending,
     "explain": explain,
     "audit": audit,
     "verify": verify,

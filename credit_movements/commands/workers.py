@@ -1,4 +1,4 @@
-"""The commands `rate`, `sink` and `export`: one worker each, until SIGINT or SIGTERM."""
+"""The commands `rate`, `sink`, `watch` and `export`: one worker each, until SIGINT or SIGTERM."""
 
 import logging
 import signal
@@ -45,6 +45,16 @@ def sink(
     from credit_movements.workers.sink import run_sink
 
     _work(partial(run_sink, missing_offsets=missing_offsets))
+
+
+def watch() -> None:
+    """Run a watch: credit movements in, alerts out: low balance, soon empty, unusual spending."""
+    from credit_movements.workers.polars_setup import set_up_polars
+
+    set_up_polars()
+    from credit_movements.workers.watch import run_watch
+
+    _work(run_watch)
 
 
 def export() -> None:

@@ -9,15 +9,16 @@ from credit_movements.explain.explanation import Question
 from credit_movements.explain.show import as_json
 from credit_movements.explain.texts import readable
 from credit_movements.settings import Settings
-from sinks.read.newest_movements import newest_movements
+from sinks.read.newest_movements import WantedMovements, newest_movements
 
-_MOST_LINES: Final = 20
+MOST_LINES: Final = 20
 
 
-def newest_lines(settings: Settings, account_id: str) -> list[dict[str, Any]]:
-    """The account's newest movements. Raises UnreachableError, MovementsUnavailableError."""
+def newest_lines(settings: Settings, wanted: WantedMovements) -> dict[str, Any]:
+    """The newest movements, and whether there are `more`. Raises UnreachableError, MovementsUnavailableError."""
     with closing(clickhouse.checked_client(settings)) as client:
-        return [readable(row) for row in newest_movements(client, account_id, _MOST_LINES)]
+        found = newest_movements(client, wanted, MOST_LINES + 1)
+        return {"lines": [readable(row) for row in found[:MOST_LINES]], "more": len(found) > MOST_LINES}
 
 
 def explanation(settings: Settings, account_id: str, event_id: str, time_zone: str) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from enum import StrEnum
 from schemas.topics import (
     ACCOUNT_PLANS,
     ADJUSTMENT_EVENTS,
+    ALERT_SETTINGS,
     ALL_TOPICS,
+    CREDIT_ALERTS,
     CREDIT_MOVEMENTS,
     DEAD_LETTER_TOPICS,
     EXPORT_NOTIFICATIONS,
@@ -56,9 +58,9 @@ class Permission:
     is_prefix: bool = False
 
 
-SETUP, RATER, SINK, EXPORTER = "setup", "rater", "sink", "exporter"
+SETUP, RATER, SINK, WATCH, EXPORTER = "setup", "rater", "sink", "watch", "exporter"
 COMMANDS, PUBLISHER, DASHBOARD, MAILER = "commands", "publisher", "dashboard", "mailer"
-USERS = (SETUP, RATER, SINK, EXPORTER, COMMANDS, PUBLISHER, DASHBOARD, MAILER)
+USERS = (SETUP, RATER, SINK, WATCH, EXPORTER, COMMANDS, PUBLISHER, DASHBOARD, MAILER)
 
 _SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _PRICES = (RATES, ACCOUNT_PLANS)
@@ -66,31 +68,37 @@ _READS: Mapping[str, Sequence[Topic]] = {
     # The log too: what was rated is known from it.
     RATER: (*_SOURCES, *_PRICES, CREDIT_MOVEMENTS),
     SINK: (CREDIT_MOVEMENTS,),
+    # The alerts too: what was told is known from them.
+    WATCH: (CREDIT_MOVEMENTS, ALERT_SETTINGS, CREDIT_ALERTS),
     # The sources and the log: to say until when a file is complete.
     EXPORTER: (EXPORT_REQUESTS, CREDIT_MOVEMENTS, *_SOURCES),
     COMMANDS: (*_SOURCES, *_PRICES, CREDIT_MOVEMENTS, *DEAD_LETTER_TOPICS),
-    MAILER: (EXPORT_NOTIFICATIONS,),
+    DASHBOARD: (CREDIT_ALERTS,),
+    MAILER: (EXPORT_NOTIFICATIONS, CREDIT_ALERTS),
 }
 _WRITES: Mapping[str, Sequence[Topic]] = {
     RATER: (CREDIT_MOVEMENTS, *(dead_letter_topic(topic) for topic in (*_SOURCES, *_PRICES))),
+    WATCH: (CREDIT_ALERTS,),
     EXPORTER: (EXPORT_NOTIFICATIONS, dead_letter_topic(EXPORT_REQUESTS)),
     # `dead-letters replay` sends events again; `publish` and `rates publish` do what a person asks.
-    COMMANDS: (*_SOURCES, *_PRICES),
+    COMMANDS: (*_SOURCES, *_PRICES, ALERT_SETTINGS),
     PUBLISHER: _SOURCES,
-    DASHBOARD: (EXPORT_REQUESTS,),
+    DASHBOARD: (EXPORT_REQUESTS, ALERT_SETTINGS),
 }
 # Whoever begins only where topics are such that nothing is charged wrongly reads their settings.
 _CHECKS: Mapping[str, Sequence[Topic]] = {
     RATER: (*_READS[RATER], *_WRITES[RATER][1:]),
     SINK: _READS[SINK],
+    WATCH: _READS[WATCH],
     EXPORTER: (CREDIT_MOVEMENTS, EXPORT_REQUESTS, *_WRITES[EXPORTER]),
     COMMANDS: _PRICES,
 }
 _GROUPS: Mapping[str, Sequence[str]] = {
     RATER: ["rater"],
     SINK: ["sink"],
+    WATCH: ["watch"],
     EXPORTER: ["exporter"],
-    MAILER: ["export-mails"],
+    MAILER: ["export-mails", "alert-mails"],
 }
 # How far others have come.
 _WATCHES: Mapping[str, Sequence[str]] = {
@@ -101,7 +109,7 @@ _WATCHES: Mapping[str, Sequence[str]] = {
 }
 # Readers without a group; librdkafka looks their coordinator up all the same.
 _READERS = "credit-movements-"
-_WITH_READERS = (RATER, EXPORTER, COMMANDS)
+_WITH_READERS = (RATER, WATCH, EXPORTER, COMMANDS)
 
 
 def permissions(real: Callable[[str], str] = str) -> list[Permission]:
@@ -130,9 +138,9 @@ def _of(user: str) -> Iterator[tuple[Operation, Resource, str, bool]]:
         yield Operation.DESCRIBE, Resource.GROUP, group, False
     if user in _WITH_READERS:
         yield Operation.DESCRIBE, Resource.GROUP, _READERS, True
-    if user == RATER:
-        # Each rater has an id of its own.
-        yield Operation.WRITE, Resource.TRANSACTIONAL_ID, "rater-", True
+    if user in (RATER, WATCH):
+        # Each of them has an id of its own.
+        yield Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{user}-", True
     if user == COMMANDS:
         yield Operation.WRITE, Resource.TRANSACTIONAL_ID, "credit-movements-prices", False
 

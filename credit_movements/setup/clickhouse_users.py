@@ -13,21 +13,30 @@ _SETUP: Final = (
     "GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW ON {database}.* TO credit_setup",
     "GRANT ALTER TABLE, OPTIMIZE, TRUNCATE, SELECT, INSERT ON {database}.* TO credit_setup",
 )
+_SUMS: Final = ("movement_sums_by_quarter", "movement_sums_by_hour", "movement_sums_reached")
+# It reads movements to add them up, and deletes sums by user of accounts that are erased while it writes them.
 _SINK: Final = (
-    "GRANT INSERT ON {database}.credit_movements TO credit_sink",
+    "GRANT SELECT, INSERT ON {database}.credit_movements TO credit_sink",
     "GRANT SELECT ON {database}.erased_accounts TO credit_sink",
+    *(f"GRANT SELECT, INSERT ON {{database}}.{table} TO credit_sink" for table in _SUMS),
+    "GRANT ALTER DELETE ON {database}.movement_sums_by_hour TO credit_sink",
 )
-# The exporter, `balance`, `audit`.
+# The exporter, `balance`, `spending`, `audit`.
 _READER: Final = (
     "GRANT SELECT ON {database}.credit_movements TO credit_reader",
     "GRANT SELECT ON {database}.credit_movements_once TO credit_reader",
     "GRANT SELECT ON {database}.erased_accounts TO credit_reader",
+    *(f"GRANT SELECT ON {{database}}.{table} TO credit_reader" for table in _SUMS),
 )
 # What a shard does for the table over all shards, it does as the user who asked, where the cluster has a <secret>.
 _OF_CLUSTER: Final = (
     "GRANT CLUSTER ON *.* TO credit_setup",
-    "GRANT INSERT ON {database}.credit_movements_local TO credit_sink",
+    "GRANT CLUSTER ON *.* TO credit_sink",
+    "GRANT SELECT, INSERT ON {database}.credit_movements_local TO credit_sink",
     "GRANT SELECT ON {database}.credit_movements_local TO credit_reader",
+    *(f"GRANT SELECT, INSERT ON {{database}}.{table}_local TO credit_sink" for table in _SUMS[:2]),
+    "GRANT ALTER DELETE ON {database}.movement_sums_by_hour_local TO credit_sink",
+    *(f"GRANT SELECT ON {{database}}.{table}_local TO credit_reader" for table in _SUMS[:2]),
 )
 USERS: Final = ("credit_setup", "credit_sink", "credit_reader")
 

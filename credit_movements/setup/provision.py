@@ -19,6 +19,7 @@ from credit_movements.settings import Settings, required
 from credit_movements.setup import topics as kafka_topics
 from credit_movements.setup.copies import too_few_copies, wanted_copies
 from credit_movements.setup.findings import Finding, TopicOnKafka, compacted_away, findings
+from credit_movements.setup.sums import sum_up
 from kafka_io.access.refusals import told
 from kafka_io.errors import UserError
 from schemas.avro_schemas import schema_versions
@@ -58,6 +59,8 @@ def set_up(settings: Settings, clickhouse_cluster: str | None = None) -> TopicCh
         with closing(clickhouse.checked_client(settings)) as client:
             mark_brand(client, settings.kafka_prefix)
     _set_retention(settings, changes)
+    if blocks := sum_up(settings):
+        changes.changed.append(f"ClickHouse had no sums of {blocks:,} blocks of the log of movements: written")
     return changes
 
 

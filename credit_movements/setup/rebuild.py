@@ -3,7 +3,7 @@
 1. Nobody of the sinks' and the exporters' groups may be at work: Kafka refuses a commit beside the members of a group.
 2. The sinks' offsets go to the beginning of the log. Now an export waits until the sinks have come to its end again: an
    exporter takes what lies below their offsets for stored.
-3. Only then the table is emptied, if that was asked for.
+3. Only then the sums go, for the sinks to write them anew, and the movements, if that was asked for.
 """
 
 from typing import Final
@@ -19,6 +19,7 @@ from kafka_io.offsets import REBALANCED, OffsetAndNote, commit, committed, repor
 from kafka_io.positions import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_REQUESTS, Topic
 from sinks.write.loop import CONSUMER_SETTINGS
+from sinks.write.sums.store import empty_sums
 from sinks.write.tables import empty_movements
 
 SINKS: Final = str(CONSUMER_SETTINGS["group.id"])
@@ -36,6 +37,7 @@ def rebuild(settings: Settings, empty: bool) -> int:
         logs = _partitions(CREDIT_MOVEMENTS, topics[CREDIT_MOVEMENTS.name].partitions)
         _check_no_exporter(settings, _partitions(EXPORT_REQUESTS, topics[EXPORT_REQUESTS.name].partitions))
         _set_back(settings, logs)
+        empty_sums(client)
         if empty:
             empty_movements(client)
     finally:

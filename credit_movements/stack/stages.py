@@ -21,6 +21,7 @@ def stack_stages(folder: Path, ports: Ports, environment: Mapping[str, str], set
         [
             _worker("rater", "rate", int(environment[variable("rater_http_port")]), environment),
             _worker("sink", "sink", int(environment[variable("sink_http_port")]), environment),
+            _worker("watch", "watch", int(environment[variable("watch_http_port")]), environment),
         ],
         # The one difference to production: the pages have a dashboard to try it with.
         [_worker("exporter", "export", ports.http, {**environment, DASHBOARD_VARIABLE: "1"})],

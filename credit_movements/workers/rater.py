@@ -188,7 +188,7 @@ def _rated_with(settings: Settings) -> str:
 
 
 def _producers(settings: Settings) -> MakeProducer:
-    transactional_id = clients.transactional_id(settings)
+    transactional_id = clients.transactional_id(settings, RATER, settings.rater_id)
 
     def make_producer() -> tuple[Producer, TransactionWatch]:
         watch = TransactionWatch(clients.kafka_log)

@@ -46,7 +46,7 @@ def export_period(requested_at_micros: int, time_zone: str | None) -> Period | U
         return UnknownTimeZone(name)
     zone = ZoneInfo(name)
     first_day = _local(requested_at_micros, zone).date() - timedelta(days=PERIOD_DAYS)
-    return Period(_first_instant(first_day, zone), requested_at_micros, name)
+    return Period(first_instant(first_day, zone), requested_at_micros, name)
 
 
 @cache
@@ -70,7 +70,7 @@ def utc_offsets(period: Period) -> list[tuple[int, int]]:
     return offsets
 
 
-def _first_instant(day: date, zone: ZoneInfo) -> int:
+def first_instant(day: date, zone: ZoneInfo) -> int:
     """The first instant of a day. If its midnight comes twice, the first one; if it is skipped, the moment the clock jumps."""
     midnight = datetime.combine(day, time.min, tzinfo=zone)
     instant = _micros(midnight)

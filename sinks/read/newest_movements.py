@@ -1,5 +1,6 @@
-"""An account's newest movements out of ClickHouse."""
+"""An account's newest movements out of ClickHouse: all, or those of some days, a type, a user or a prefix."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -14,19 +15,57 @@ SELECT
     interaction_id,
     toString(description) AS description_text,
     reinterpretAsInt64(credit_movement) AS nanos,
-    toString(currency) AS currency_text
+    toString(currency) AS currency_text,
+    user_id,
+    destination
 FROM credit_movements FINAL
-PREWHERE account_id = {account_id:String}
+PREWHERE {key}
+WHERE {others}
 ORDER BY occurred_at DESC, movement_id DESC
-LIMIT {most:Int64}
+LIMIT {{most:Int64}}
 """
+_ACCOUNT: Final = "account_id = {account_id:String}"
+# By the field of WantedMovements that is given: first what the table is sorted by.
+_KEY: Final = {
+    "from_micros": "occurred_at >= fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC')",
+    "to_micros": "occurred_at < fromUnixTimestamp64Micro({to_micros:Int64}, 'UTC')",
+    "before_micros": "occurred_at <= fromUnixTimestamp64Micro({before_micros:Int64}, 'UTC')",
+}
+_OTHERS: Final = {
+    "description": "description = {description:String}",
+    "user_id": "user_id = {user_id:String}",
+    "destination_prefix": "destination_prefix = {destination_prefix:String}",
+    "before_id": "(occurred_at, movement_id)"
+    " < (fromUnixTimestamp64Micro({before_micros:Int64}, 'UTC'), {before_id:UUID})",
+}
 
 
-def newest_movements(client: Client, account_id: str, most: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class WantedMovements:
+    """The movements of `account_id` with `from_micros <= occurred_at < to_micros` (UTC), and those alone that have this
+    `description`, `user_id` and `destination_prefix` and are older than the movement `before`: its `occurred_at` in
+    microseconds, and its id. None wants all."""
+
+    account_id: str
+    from_micros: int | None = None
+    to_micros: int | None = None
+    description: str | None = None
+    user_id: str | None = None
+    destination_prefix: str | None = None
+    before: tuple[int, str] | None = None
+
+
+def newest_movements(client: Client, wanted: WantedMovements, most: int) -> list[dict[str, Any]]:
     """At most `most` of them, the newest first. Raises MovementsUnavailableError."""
+    before_micros, before_id = wanted.before or (None, None)
+    given = {**vars(wanted), "before_micros": before_micros, "before_id": before_id}
+    parameters = {name: value for name, value in given.items() if value is not None} | {"most": most}
+    question = _NEWEST.format(
+        key=" AND ".join([_ACCOUNT, *(text for name, text in _KEY.items() if name in parameters)]),
+        others=" AND ".join(["true", *(text for name, text in _OTHERS.items() if name in parameters)]),
+    )
     with outages_named():
-        parameters = {"account_id": account_id, "most": most}
-        rows = client.query(_NEWEST, parameters=parameters, settings=SETTINGS).named_results()
+        rows = client.query(question, parameters=parameters, settings=SETTINGS).named_results()
         return [
             {
                 "movement_id": row["movement_text"],
@@ -35,6 +74,8 @@ def newest_movements(client: Client, account_id: str, most: int) -> list[dict[st
                 "description": row["description_text"],
                 "credit_movement_nanos": row["nanos"],
                 "currency": row["currency_text"],
+                "user_id": row["user_id"],
+                "destination": row["destination"],
             }
             for row in rows
         ]

@@ -2,7 +2,7 @@
 
 1. Note the account. From now on every sink leaves them out. It asks for the list before each insert and after
    it, and inserts again what it had not known: so an insert that is under way needs no waiting for.
-2. Rewrite the rows that are there.
+2. Rewrite the rows that are there, and delete their sums by user.
 """
 
 from typing import Final
@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.read.consistency import WHOLE_ANSWER
 from sinks.write.insert import INSERT_SETTINGS
+from sinks.write.sums.store import delete_users
 from sinks.write.tables import UNTIL_DONE, stored_in
 
 _REWRITE: Final = """
@@ -33,4 +34,5 @@ def erase_account(client: Client, account_id: str) -> int:
     if rows:
         rewrite = _REWRITE.format(table=stored_in(client))
         client.command(rewrite, parameters={"account_id": account_id}, settings=UNTIL_DONE)
+    delete_users(client, [account_id])
     return rows

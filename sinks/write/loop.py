@@ -4,7 +4,7 @@
 2. Decode all of them at once. A movement that cannot be decoded is a bug in the rater or in the registry, so the sink raises
    an error with its position. It never skips a record.
 3. Insert one block. When ClickHouse answers, the block is on disk. After an error nobody knows whether the rows are in, so the
-   sink sends the same rows again, after growing pauses, for ever.
+   sink sends the same rows again, after growing pauses, for ever. Then write the sums of what is whole now: see `sums.roll_up`.
 4. Commit the offset that each partition was read to, its end included. So ClickHouse has all movements below a committed
    offset.
 
@@ -40,11 +40,13 @@ from kafka_io.positions import TopicPartition
 from schemas.codec import RecordCodec
 from schemas.registry import RegistryUnavailableError
 from schemas.topics import CREDIT_MOVEMENTS
+from sinks.read.summed.grains import BLOCK_OFFSETS
 from sinks.write.batch import MovementBatch, read_batch
 from sinks.write.columns import movement_columns
 from sinks.write.insert import explain_refusal, insert_movements, is_clickhouse_outage
 from sinks.write.metrics import SinkMetrics
 from sinks.write.partitions import AssignedPartitions
+from sinks.write.sums.roll_up import DueBlocks, RollUp
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ class SinkHealth:
 
 
 class _Block(NamedTuple):
-    """A batch and the insert of its rows, if it had any."""
+    """A batch and the insert of its rows and sums, if it had any."""
 
     batch: MovementBatch
     insert: Future[None] | None
@@ -95,6 +97,7 @@ class Sink:
         monotonic_seconds: MonotonicSeconds,
         messages_a_batch: int,
         wait_seconds: float = WAIT_SECONDS,
+        sums_of_offsets: int = BLOCK_OFFSETS,
     ) -> None:
         self._consumer = consumer
         self._client = client
@@ -107,6 +110,7 @@ class Sink:
         self._may_insert_at_seconds = 0.0
         self._complaints = Complaints(monotonic_seconds)
         self._partitions = AssignedPartitions(metrics)
+        self._sums = RollUp(client, log_id, sums_of_offsets)
         self._rows_inserted = 0
         self._under_way: _Block | None = None
 
@@ -133,7 +137,7 @@ class Sink:
         Raises UndecodableMovementError, OutOfLogError, and KafkaException where the client cannot go on.
         """
         patience = Patience(stop, self._complaints, self._metrics.retried)
-        subscribe(self._consumer, [CREDIT_MOVEMENTS.name], partial(self._begin, patience), self._partitions.forget)
+        subscribe(self._consumer, [CREDIT_MOVEMENTS.name], partial(self._begin, patience), self._forget)
         try:
             with ThreadPoolExecutor(1, thread_name_prefix="insert") as inserter:
                 while not stop.is_set():
@@ -150,23 +154,22 @@ class Sink:
         )
         self._note_errors(batch)
         # 2. Decode.
-        columns = self._columns(batch, patience)
+        movements = patience.outlast("the schema registry", partial(self._decode, batch), _is_registry_outage)
+        columns = movement_columns(movements, self._log_id, batch.partitions, batch.offsets)
+        patience.outlast("ClickHouse", self._sums.learn, is_clickhouse_outage, explain_refusal)
+        due = self._sums.gather(batch, movements)
         # 3. Insert, when the block before is in and committed (its step 4).
         self._finish()
-        self._under_way = _Block(batch, self._begun(inserter, columns, patience) if batch.values else None)
+        self._under_way = _Block(batch, self._begun(inserter, columns, due, patience) if batch.values or due else None)
 
     def _is_insert_to_wait(self) -> bool:
         insert = self._under_way.insert if self._under_way is not None else None
         is_inserting = insert is not None and not insert.done()
         return is_inserting or self._monotonic_seconds() < self._may_insert_at_seconds
 
-    def _begun(self, inserter: Executor, columns: pa.Table, patience: Patience) -> Future[None]:
+    def _begun(self, inserter: Executor, columns: pa.Table, due: list[DueBlocks], patience: Patience) -> Future[None]:
         self._may_insert_at_seconds = self._monotonic_seconds() + INSERT_INTERVAL_SECONDS
-        return inserter.submit(self._insert, columns, patience)
-
-    def _columns(self, batch: MovementBatch, patience: Patience) -> pa.Table:
-        movements = patience.outlast("the schema registry", partial(self._decode, batch), _is_registry_outage)
-        return movement_columns(movements, self._log_id, batch.partitions, batch.offsets)
+        return inserter.submit(self._insert, columns, due, patience)
 
     def _decode(self, batch: MovementBatch) -> pl.DataFrame:
         decoded = self._codec.decode(batch.values)
@@ -175,9 +178,12 @@ class Sink:
             raise UndecodableMovementError(f"{CREDIT_MOVEMENTS.name}, {position}: {refusal.reason}, {refusal.detail}")
         return decoded.rows
 
-    def _insert(self, columns: pa.Table, patience: Patience) -> None:
-        insert = partial(insert_movements, self._client, columns)
-        patience.outlast("ClickHouse", insert, is_clickhouse_outage, explain_refusal)
+    def _insert(self, columns: pa.Table, due: list[DueBlocks], patience: Patience) -> None:
+        writes = [partial(self._sums.write, each) for each in due]
+        if len(columns):
+            writes.insert(0, partial(insert_movements, self._client, columns))
+        for write in writes:
+            patience.outlast("ClickHouse", write, is_clickhouse_outage, explain_refusal)
 
     def _finish(self) -> None:
         """Wait until the block under way is in ClickHouse, then commit the offsets that it reached."""
@@ -207,6 +213,7 @@ class Sink:
     def _begin(self, patience: Patience, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._complaints.withdraw("Kafka")
         self._partitions.begin(consumer, partitions)
+        self._sums.begin(each.partition for each in partitions)
         try:
             found = patience.outlast("Kafka's offsets", partial(committed, consumer, partitions))
         except StoppedWaitingError:
@@ -214,6 +221,10 @@ class Sink:
             return
         # Without a committed offset it begins at the beginning: a row that is written again counts once.
         assign(consumer, {each: OFFSET_BEGINNING if at is None else at.offset for each, at in found.items()})
+
+    def _forget(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._partitions.forget(consumer, partitions)
+        self._sums.forget(each.partition for each in partitions)
 
     def _note_errors(self, batch: MovementBatch) -> None:
         for text in batch.complaints:

@@ -10,8 +10,9 @@ from streams.pricing.rate_checks import PLAN_COLUMNS, are_good_plans, faults_of
 from streams.pricing.rate_columns import OPEN_END
 from streams.pricing.rate_table import RateTable
 from streams.pricing.rates import AccountPlan, BadRateError
-from streams.pricing.tables.growing import GrowingColumn, GrowingTexts
-from streams.pricing.tables.hash_index import Hashes, HashIndex, Mask
+from streams.pricing.tables.growing import GrowingColumn
+from streams.pricing.tables.hash_index import Mask
+from streams.pricing.tables.name_table import Names, NameTable
 
 
 class TakenPlans(NamedTuple):
@@ -22,35 +23,12 @@ class TakenPlans(NamedTuple):
     refused: dict[int, BadRateError]
 
 
-class Accounts(NamedTuple):
-    """All accounts that have plans, by number. It never changes."""
-
-    names: pl.Series
-    by_hash: HashIndex
-
-    def numbers_of(self, names: pl.Series) -> Ints:
-        """The number of each account (no nulls), or NONE."""
-        return self.by_hash.find(hashes_of(names), lambda wanted, rows: self._is_same(names, wanted, rows))
-
-    def _is_same(self, names: pl.Series, wanted: Ints, rows: Ints) -> Mask:
-        # Two names may have one hash.
-        same: Mask = (names.gather(pl.Series(wanted)) == self.names.gather(pl.Series(rows))).to_numpy()
-        return same
-
-
-def hashes_of(names: pl.Series) -> Hashes:
-    """They are kept nowhere, so they may be others in the next version of Polars."""
-    hashes: Hashes = names.hash().to_numpy()
-    return hashes
-
-
 class PlanTable:
     """A plan's number is its row. `stands`: whether each plan stands, as far as they are decided on."""
 
     def __init__(self, default_card: str | None) -> None:
         self._default_card = default_card
-        self._names = GrowingTexts()
-        self._index = HashIndex()
+        self._names = NameTable()
         self._accounts = GrowingColumn(np.int64)
         self._cards = GrowingColumn(np.int64)
         self._begins = GrowingColumn(np.int64)
@@ -62,8 +40,8 @@ class PlanTable:
         return len(self._begins)
 
     @property
-    def accounts(self) -> Accounts:
-        return Accounts(self._names.values, self._index)
+    def accounts(self) -> Names:
+        return self._names.names
 
     @property
     def account_numbers(self) -> Ints:
@@ -90,7 +68,7 @@ class PlanTable:
         numbers[rows] = np.arange(len(self), len(self) + len(rows))
         if len(rows):
             of_good = plans if len(rows) == len(plans) else plans[rows]
-            self._accounts.append(self._numbered(of_good["account_id"]))
+            self._accounts.append(self._names.numbered(of_good["account_id"]))
             self._cards.append(rates.numbered_cards(of_good["rate_card_id"]))
             self._begins.append(of_good["effective_from"].to_numpy())
         return TakenPlans(numbers, faults_of(AccountPlan.checked, plans, ~good))
@@ -144,7 +122,7 @@ class PlanTable:
         """These plans with PLAN_COLUMNS."""
         cards = pl.Series(list(rates.cards), dtype=pl.String)
         columns = {
-            "account_id": self._names.values.gather(pl.Series(self.account_numbers[numbers])),
+            "account_id": self.accounts.values.gather(pl.Series(self.account_numbers[numbers])),
             "rate_card_id": cards.gather(pl.Series(self.cards[numbers])),
             "effective_from": pl.Series(self.begins[numbers]),
         }
@@ -156,16 +134,3 @@ class PlanTable:
         return (
             (NONE, OPEN_END) if card is None else (int(rates.currency_of_cards[card]), int(rates.begin_of_cards[card]))
         )
-
-    def _numbered(self, names: pl.Series) -> Ints:
-        numbers = self.accounts.numbers_of(names)
-        new = np.flatnonzero(numbers == NONE)
-        if len(new):
-            count, missing = len(self._names), names.gather(pl.Series(new))
-            added = missing.unique(maintain_order=True)
-            self._names.append(added)
-            self._index = self._index.added(hashes_of(added), np.arange(count, count + len(added)))
-            # Mostly no new account comes twice in a batch: then they need not be looked up again.
-            are_distinct = len(added) == len(missing)
-            numbers[new] = count + np.arange(len(added)) if are_distinct else self.accounts.numbers_of(missing)
-        return numbers

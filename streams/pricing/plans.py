@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from schemas.arrow import numpy_of
 from streams.events.sorted_keys import NONE, Ints, distinct, last_at_or_before
-from streams.pricing.plan_table import Accounts, PlanTable
+from streams.pricing.plan_table import PlanTable
 from streams.pricing.rate_columns import OPEN_END
 from streams.pricing.rate_table import RateTable
+from streams.pricing.tables.name_table import Names
 
 _RECENT_PART = 16
 
@@ -54,7 +55,7 @@ class PlanBook:
     """All plans of all accounts; it never changes. Cards are named by their numbers in the table of rates."""
 
     def __init__(
-        self, rates: RateTable, accounts: Accounts, old: AccountPlans, recent: AccountPlans, default_card: str | None
+        self, rates: RateTable, accounts: Names, old: AccountPlans, recent: AccountPlans, default_card: str | None
     ) -> None:
         self._accounts = accounts
         self._old = old
@@ -68,7 +69,7 @@ class PlanBook:
         """The card of each row (no nulls): that of the account's latest plan at or before `occurred_at`, the default card where
         it has none, NONE where the card has no rates."""
         cards = np.full(len(account_ids), self._default_card, dtype=np.int64)
-        if len(self._accounts.names):
+        if len(self._accounts.values):
             encoded: pa.DictionaryArray = account_ids.to_arrow().dictionary_encode()
             names = pl.Series(encoded.dictionary, dtype=pl.String)
             accounts = self._accounts.numbers_of(names)[numpy_of(encoded.indices)]
@@ -100,8 +101,8 @@ class PlanBooks:
         table, accounts = self._table, self._table.accounts
         self._changed = distinct(self._changed, *self._newly_changed)
         self._newly_changed.clear()
-        if len(self._changed) > max(self._least_recent, len(accounts.names) // _RECENT_PART):
-            everyone, numbers = np.arange(len(accounts.names)), np.arange(len(table))
+        if len(self._changed) > max(self._least_recent, len(accounts.values) // _RECENT_PART):
+            everyone, numbers = np.arange(len(accounts.values)), np.arange(len(table))
             self._old = AccountPlans.of(table, everyone, numbers)
             self._plans = np.argsort(table.account_numbers, kind="stable")
             self._firsts = np.searchsorted(table.account_numbers[self._plans], np.append(everyone, OPEN_END))

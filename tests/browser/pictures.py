@@ -3,6 +3,7 @@
 `python -m tests.browser.pictures FOLDER [--all]`; `--all` makes those of every state, wide and narrow, to look at.
 """
 
+import base64
 import json
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from credit_movements.demo.scenario import mails
 from credit_movements.settings import load_settings
@@ -20,8 +22,11 @@ from tests.acceptance.command import run, running_up
 from tests.browser.chromium import NARROW, chromium, resize
 
 ACCOUNT = "brightline-travel"
-_TYPES = ("call", "sms", "whatsapp", "stt", "ai-voice-agents")
+_TYPES = ("call", "call", "sms", "whatsapp", "stt", "ai-voice-agents", "call", "sms")
+_USERS = ("anna", "ben", "chiara", "dmitri", "elif", "support-desk", "night-desk", "fleet", "reception", "sales", None)
+_NUMBERS = ("+4915112345678", "+4930123456", "+442079460000", "+12025550100", "+33142688000", "+390669812345")
 _PICTURE_WIDTH = 1000
+_EVENTS, _MINUTES_APART = 4_000, 10
 
 
 def main(arguments: list[str]) -> None:
@@ -31,24 +36,25 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as made, running_up(Path(made) / "up") as up, chromium(Path(made)) as window:
         where = ("--data-dir", str(up.folder))
         events = Path(made) / "events.jsonl"
-        events.write_text("".join(json.dumps(_event(number)) + "\n" for number in range(4_000)))
+        events.write_text("".join(json.dumps(_event(number)) + "\n" for number in range(_EVENTS)))
         run("publish", "usage-events", str(events), *where)
-        while " 4000 " not in run("balance", ACCOUNT, *where).stdout:
+        top_up = Path(made) / "top-up.jsonl"
+        top_up.write_text(json.dumps(_top_up()) + "\n")
+        run("publish", "top-up-events", str(top_up), *where)
+        while f" {_EVENTS + 1} " not in run("balance", ACCOUNT, *where).stdout:
             time.sleep(0.5)
         resize(window, (_PICTURE_WIDTH, 560))
         window.get(f"{up.pages}/dashboard/?account={ACCOUNT}")
         time.sleep(1)
         # Not by the mouse: its shadow would lie on the button.
-        window.execute_script("ask()")
+        window.execute_script("document.getElementById('export').click()")
         if wants_all:
             _picture(window, folder / "dashboard-processing.png")
         while not window.find_elements(By.ID, "download"):
             time.sleep(0.1)
-        _picture(window, folder / "dashboard.png")
+        _picture(window, folder / "dashboard.png", "spending")
+        _spending(window, folder, wants_all)
         if wants_all:
-            resize(window, NARROW)
-            _picture(window, folder / "dashboard-narrow.png")
-            resize(window, (_PICTURE_WIDTH, 560))
             run("request-export", ACCOUNT, "--wait", "--time-zone", "Mars/Olympus", *where)
             window.refresh()
             time.sleep(2)
@@ -64,22 +70,63 @@ def main(arguments: list[str]) -> None:
 
 
 def _event(number: int) -> dict[str, object]:
-    kind = _TYPES[number * number % len(_TYPES)]
-    quantity = 1 + number * 37 % (3 if kind == "sms" else 1 if kind == "whatsapp" else 600)
+    at = datetime.now(UTC) - timedelta(minutes=_MINUTES_APART * number)
+    # By day some types more than others, and less at weekends.
+    kind = _TYPES[(number * number + number // 144 * 7) % len(_TYPES)]
+    quantity = 1 + number * 37 % (3 if kind == "sms" else 1 if kind == "whatsapp" else 600 if at.weekday() < 5 else 150)
     return {
         "event_id": str(uuid.uuid4()), "account_id": ACCOUNT, "interaction_id": f"{kind}-{number}", "usage_type": kind,
-        "quantity": quantity, "destination": "+4915112345678", "user_id": None,
-        "occurred_at": (datetime.now(UTC) - timedelta(minutes=10 * number)).isoformat(),
+        "quantity": quantity, "destination": _NUMBERS[number * 13 % 31 % len(_NUMBERS)],
+        "user_id": _USERS[number * 17 % 53 % len(_USERS)],
+        "occurred_at": at.isoformat(),
     }  # fmt: skip
 
 
-def _picture(window: Chrome, path: Path) -> None:
-    """The whole page, as high as it is."""
+def _top_up() -> dict[str, object]:
+    return {
+        "event_id": str(uuid.uuid4()), "account_id": ACCOUNT, "interaction_id": "payment-1", "currency": "EUR",
+        "amount_nanos": 2_500 * 10**9, "occurred_at": (datetime.now(UTC) - timedelta(days=20)).isoformat(),
+    }  # fmt: skip
+
+
+def _spending(window: Chrome, folder: Path, wants_all: bool) -> None:
+    """The movements of a bar, then the page in the dark on a narrow screen; and, if wanted, the whole of it."""
+    window.execute_script("document.getElementById('chart').focus()")
+    for key in (Keys.END, Keys.LEFT, Keys.LEFT, Keys.UP, Keys.UP, Keys.ENTER):
+        window.switch_to.active_element.send_keys(key)
+    time.sleep(2)
+    _picture(window, folder / "spending.png", "movements", "movements")
+    if wants_all:
+        _picture(window, folder / "spending-whole.png")
+    window.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    if wants_all:
+        _picture(window, folder / "spending-whole-dark.png")
+    resize(window, NARROW)
+    _picture(window, folder / "spending-dark.png", "spending", "spending")
+    if wants_all:
+        _picture(window, folder / "spending-narrow.png")
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    resize(window, (_PICTURE_WIDTH, 560))
+
+
+def _picture(window: Chrome, path: Path, last: str | None = None, first: str | None = None) -> None:
+    """The whole page, as high as it is; or from the part `first` to the part `last` of it."""
     time.sleep(0.3)
-    size = window.execute_script("return [innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")
-    resize(window, (size[0], size[1]))
-    time.sleep(0.2)
-    window.save_screenshot(str(path))
+    width, height = window.execute_script("return [innerWidth, document.documentElement.scrollHeight]")
+    resize(window, (width, max(height, window.execute_script("return innerHeight"))))
+    time.sleep(0.3)
+    top, bottom = window.execute_script(
+        """
+        const [first, last] = [...arguments].map((id) => document.getElementById(id)?.getBoundingClientRect());
+        return [first ? first.top - 16 : 0, last ? last.bottom + 16 : innerHeight];
+        """,
+        first, last,
+    )  # fmt: skip
+    clip = {"x": 0, "y": top, "width": width, "height": bottom - top, "scale": 1}
+    taken = window.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "format": "png"})
+    path.write_bytes(base64.b64decode(taken["data"]))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ COMMANDS = [
     name for name in OURS if "entrypoint" not in SERVICES[name] or "credit-movements" in SERVICES[name]["entrypoint"]
 ]
 ONCE = ["bucket", "setup"]
-WORKERS = ["rater", "sink", "exporter"]
+WORKERS = ["rater", "sink", "watch", "exporter"]
 AUDIT, MAILER = "audit", "mailer"
 SERVERS = [name for name in SERVICES if name not in [*ONCE, *WORKERS, AUDIT, MAILER]]
 SECRETS = Path("/run/secrets")

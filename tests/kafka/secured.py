@@ -33,7 +33,7 @@ from tests.kafka.certificates import Authority
 ADMIN, STRANGER = "admin", "stranger"
 # The admin may do everything, the stranger nothing; the others what the ACLs say.
 USERS = (
-    ADMIN, "setup", "rater", "sink", "exporter", "commands", "publisher", "dashboard", "mailer", STRANGER,
+    ADMIN, "setup", "rater", "sink", "watch", "exporter", "commands", "publisher", "dashboard", "mailer", STRANGER,
 )  # fmt: skip
 MECHANISM = "SCRAM-SHA-512"
 _BROKER = "broker"

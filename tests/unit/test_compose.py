@@ -47,13 +47,19 @@ NEEDED = {
     "setup": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
     "rater": ["kafka_bootstrap_servers", "schema_registry_url", "rater_id"],
     "sink": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
+    "watch": ["kafka_bootstrap_servers", "schema_registry_url", "watch_id"],
     "audit": ["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
     "exporter": [
         *["kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn"],
         *["export_storage_url", "export_link_secret", "public_url"],
     ],
 }
-HTTP_PORT = {"rater": "rater_http_port", "sink": "sink_http_port", "exporter": "export_http_port"}
+HTTP_PORT = {
+    "rater": "rater_http_port",
+    "sink": "sink_http_port",
+    "watch": "watch_http_port",
+    "exporter": "export_http_port",
+}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +117,7 @@ def test_workers_begin_when_topics_tables_and_bucket_are_there() -> None:
     assert {worker: set(SERVICES[worker]["depends_on"]) for worker in WORKERS} == {
         "rater": {"setup"},
         "sink": {"setup"},
+        "watch": {"setup"},
         "exporter": {"setup", "bucket"},
     }
 
@@ -165,7 +172,8 @@ def test_a_default_of_a_setting_is_written_as_the_settings_have_it() -> None:
     given = [each for service in COMMANDS for each in SERVICES[service]["environment"].items()]
     written = {name: found["default"] for name, value in given if (found := VARIABLE.fullmatch(value))}
     both = {name for name in written.keys() & defaults.keys() if written[name]}
-    assert both == {"CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS"}
+    of_alerts = {"CREDIT_ALERT_LOW_BALANCE", "CREDIT_ALERT_UNUSUAL_SPENDING"}
+    assert both == {"CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS", *of_alerts}
     assert {name: written[name] for name in both} == {name: defaults[name] for name in both}
 
 

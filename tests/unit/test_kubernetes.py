@@ -23,7 +23,14 @@ from tests.unit.test_compose import NEEDED
 FOLDER = ROOT / "deploy" / "kubernetes"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VERSION = PROJECT["project"]["version"]
-KAFKA_USER = {"setup": "setup", "rater": "rater", "sink": "sink", "exporter": "exporter", "audit": "commands"}
+KAFKA_USER = {
+    "setup": "setup",
+    "rater": "rater",
+    "sink": "sink",
+    "watch": "watch",
+    "exporter": "exporter",
+    "audit": "commands",
+}
 CLICKHOUSE_USERS = {
     "setup": "credit_setup",
     "sink": "credit_sink",
@@ -45,7 +52,7 @@ WORKLOADS = {
     for each in ALL
     if "template" in each.get("spec", {})
 }
-LONG = ["rater", "sink", "exporter"]
+LONG = ["rater", "sink", "watch", "exporter"]
 SECRETS = {each["metadata"]["name"]: each["stringData"] for each in ALL if each["kind"] == "Secret"}
 CONFIG = {each["metadata"]["name"]: each["data"] for each in ALL if each["kind"] == "ConfigMap"}
 
@@ -85,6 +92,7 @@ def test_setup_rater_sink_and_exporter_are_what_they_have_to_be() -> None:
         "setup": "Job",
         "rater": "StatefulSet",
         "sink": "Deployment",
+        "watch": "StatefulSet",
         "exporter": "Deployment",
         "audit": "StatefulSet",
     }

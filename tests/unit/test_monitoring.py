@@ -51,7 +51,7 @@ def test_an_expression_names_metrics_and_labels_that_are_there(expression: str) 
 def test_each_worker_is_asked_at_its_port() -> None:
     asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in CONFIG["scrape_configs"]}
     assert asked == {
-        name: [f"{name}:{port}"] for name in ("rater", "sink", "exporter", "audit") for port in published(name)
+        name: [f"{name}:{port}"] for name in ("rater", "sink", "watch", "exporter", "audit") for port in published(name)
     }
 
 

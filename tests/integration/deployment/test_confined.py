@@ -17,7 +17,12 @@ from tests.jars import not_tested_on
 
 ROOT = Path(__file__).parents[3]
 DATA = "/opt/data"
-WORKERS = {"rate": "CREDIT_RATER_HTTP_PORT", "sink": "CREDIT_SINK_HTTP_PORT", "export": "CREDIT_EXPORT_HTTP_PORT"}
+WORKERS = {
+    "rate": "CREDIT_RATER_HTTP_PORT",
+    "sink": "CREDIT_SINK_HTTP_PORT",
+    "watch": "CREDIT_WATCH_HTTP_PORT",
+    "export": "CREDIT_EXPORT_HTTP_PORT",
+}
 DECK = """\
 rate_card_id,usage_type,destination_prefix,destination_name,unit,unit_size,initial_increment,increment,price,price_units,\
 currency,effective_from,effective_to

@@ -1,12 +1,13 @@
 """One movement out of ClickHouse by its id, on each form of the tables."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.read.newest_movements import newest_movements
+from sinks.read.newest_movements import WantedMovements, newest_movements
 from sinks.read.one_movement import adjustments_of, movements_of_id
 from tests.integration.whatif.test_ledger import call, correction_of, put
 
@@ -44,5 +45,45 @@ def test_the_adjustments_of_a_movement_are_those_of_its_account_that_name_it(cli
 def test_the_newest_movements_are_the_account_s_own(client: Client) -> None:
     put(client, *(call(number) for number in range(30)), call(99, "other"))
     put(client, call(29))
-    found = newest_movements(client, "acme", 3)
+    found = newest_movements(client, WantedMovements("acme"), 3)
     assert [row["interaction_id"] for row in found] == ["call-29", "call-28", "call-27"]
+
+
+def test_page_by_page_each_movement_comes_once_even_of_one_microsecond(client: Client) -> None:
+    at = call(0)["occurred_at"]
+    put(
+        client,
+        *(call(number, occurred_at=at + number // 20) for number in range(60)),
+        call(99, "other", occurred_at=at),
+    )
+    put(client, call(7, occurred_at=at))
+    found: list[str] = []
+    before = None
+    while page := newest_movements(client, WantedMovements("acme", before=before), 7):
+        found += [row["interaction_id"] for row in page]
+        before = page[-1]["occurred_at"], page[-1]["movement_id"]
+    assert sorted(found) == sorted(f"call-{number}" for number in range(60))
+
+
+def test_only_what_is_wanted_of_an_account_comes(client: Client) -> None:
+    at = call(0)["occurred_at"]
+    put(
+        client,
+        call(1, occurred_at=at, user_id="anna", destination_prefix="49"),
+        call(2, occurred_at=at + 1, user_id="anna", destination_prefix="39"),
+        call(3, occurred_at=at + 2, user_id="' OR 1=1 --", description="sms", destination_prefix="49"),
+        call(4, "other", occurred_at=at + 1, user_id="anna", destination_prefix="49"),
+    )
+    # A later version of a row, as after a rating anew: the superseded one must not come back.
+    put(client, call(1, occurred_at=at, user_id="ben", destination_prefix="49"))
+
+    def wanted(**fields: Any) -> list[str]:
+        found = newest_movements(client, WantedMovements("acme", **fields), 10)
+        return [row["interaction_id"] for row in found]
+
+    assert wanted(from_micros=at + 1, to_micros=at + 2) == ["call-2"]
+    assert wanted(user_id="anna") == ["call-2"]
+    assert wanted(user_id="' OR 1=1 --") == ["call-3"]
+    assert wanted(destination_prefix="49") == ["call-3", "call-1"]
+    assert wanted(description="sms", destination_prefix="49", from_micros=at) == ["call-3"]
+    assert wanted(description="sms", user_id="anna") == []

@@ -1,9 +1,9 @@
 """A rater as `credit-movements rate` runs it, with one difference: after one step of a transaction it gets a signal.
 
-Run it as `python -m tests.integration.rater.rater_process STEP SIGNAL`, with settings in the CREDIT_ variables. STEP is a
-method of the producer: begin_transaction, produce_batch, send_offsets_to_transaction or commit_transaction. The signal comes
-once, however many producers the rater makes. A process that was stopped with SIGSTOP works on slowly when it goes on, so that
-the threads of its clients notice first what happened meanwhile.
+Run it as `python -m tests.integration.rater.rater_process STEP SIGNAL [COMMAND]`, with settings in the CREDIT_ variables.
+STEP is a method of the producer: begin_transaction, produce_batch, send_offsets_to_transaction or commit_transaction. The
+signal comes once, however many producers the rater makes. A process that was stopped with SIGSTOP works on slowly when it goes
+on, so that the threads of its clients notice first what happened meanwhile. COMMAND: of another worker with transactions.
 """
 
 import os
@@ -51,5 +51,6 @@ if __name__ == "__main__":
     make = clients.transactional_producer
     step, number = sys.argv[1], signal.Signals[sys.argv[2]]
     clients.transactional_producer = lambda *given: InterruptedProducer(make(*given), step, number)  # type: ignore
-    sys.argv[1:] = ["rate"]
+    # Another worker that writes in transactions, where one is named.
+    sys.argv[1:] = sys.argv[3:] or ["rate"]
     main()

@@ -27,7 +27,9 @@ OPEN_SECONDS = 1.0
 def producer(stack: Stack) -> Producer:
     """Some rater's, with a transaction begun."""
     watch = TransactionWatch(clients.kafka_log)
-    producer = clients.transactional_producer(stack.settings, clients.transactional_id(stack.settings), watch)
+    producer = clients.transactional_producer(
+        stack.settings, clients.transactional_id(stack.settings, "rater", stack.settings.rater_id), watch
+    )
     producer.init_transactions(10)
     producer.begin_transaction()
     return producer

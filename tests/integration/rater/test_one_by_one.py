@@ -55,7 +55,9 @@ def in_held_up(numbers: range) -> set[int]:
 def held_up(stack: Stack) -> Iterator[None]:
     settings = stack.settings.model_copy(update={"rater_id": "somebody", "kafka_transaction_timeout_ms": 120_000})
     watch = TransactionWatch(clients.kafka_log)
-    producer = clients.transactional_producer(settings, clients.transactional_id(settings), watch)
+    producer = clients.transactional_producer(
+        settings, clients.transactional_id(settings, "rater", settings.rater_id), watch
+    )
     producer.init_transactions(10)
     producer.begin_transaction()
     foreign = stack.codec(CREDIT_MOVEMENTS).encode_one(movement(FOREIGN))

@@ -21,12 +21,15 @@ from sinks.read.movements import stream_movements
 from sinks.read.one_movement import adjustments_of, movements_of_id
 from sinks.read.slice import MovementsSlice
 from sinks.read.usage import count_usage, stream_usage
+from sinks.read.summed.reach import Reach, Summed, summed
 from sinks.write.brand import check_brand, mark_brand
 from sinks.write.columns import movement_columns
 from sinks.write.erase import erase_account
 from sinks.write.insert import explain_refusal, insert_movements
 from sinks.write.migrations import apply_migrations
 from sinks.write.retention import set_retention
+from sinks.write.sums.of_ledger import sum_span
+from sinks.write.sums.store import delete_users, empty_sums, insert_reach
 from sinks.write.tables import empty_movements
 from tests.clickhouse.users import working_as
 from tests.integration.records import YESTERDAY, minute, movements_table
@@ -44,6 +47,8 @@ CHANGES = (
     "TRUNCATE TABLE credit_movements",
     "DROP TABLE credit_movements",
     "ALTER TABLE credit_movements DELETE WHERE 1",
+    "ALTER TABLE movement_sums_by_quarter DELETE WHERE 1",
+    "TRUNCATE TABLE movement_sums_reached",
     "ALTER TABLE credit_movements UPDATE user_id = NULL WHERE 1",
     "CREATE TABLE more (id Int64) ENGINE = MergeTree ORDER BY id",
     "OPTIMIZE TABLE credit_movements FINAL",
@@ -80,13 +85,14 @@ def everything_read(client: Client) -> int:
     assert adjustments_that_name_a_movement(client, "adjustment-events").is_empty()
     usage = (YESTERDAY, YESTERDAY + 1, "usage-events")
     assert count_usage(client, *usage) == sum(map(len, stream_usage(client, *usage, 5, with_ids=True))) == 5
+    assert summed(client, "acme") == Summed("log", 0, 10)
     return sum(map(len, blocks))
 
 
 def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with working_as("credit_setup", data, tmp_path) as dsn:
-        assert len(apply_migrations(dsn)) == 6
+        assert len(apply_migrations(dsn)) == 7
         assert apply_migrations(dsn) == []
         with closing(clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)) as client:
             assert set_retention(client, timedelta(days=400))
@@ -95,6 +101,7 @@ def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
             client.command("INSERT INTO credit_movements (account_id, user_id) VALUES ('nobody', 'anna')")
             assert erase_account(client, "nobody") == 1
             empty_movements(client)
+            empty_sums(client)
             assert refused(client, ELSEWHERE) == list(ELSEWHERE)
     with (
         working_as("credit_sink", data, tmp_path) as dsn,
@@ -103,7 +110,11 @@ def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
         assert check_brand(client, "billing", "acme.")
         rows = movements_table([minute() for _ in range(5)])
         insert_movements(client, movement_columns(rows, "log", np.zeros(5, dtype=np.int64), np.arange(5)))
-        other = (*READS, WRITES[1], *CHANGES, *ELSEWHERE)
+        # It adds up blocks that it has not read whole.
+        sum_span(client, "log", 0, Span(0, 10), 10, [])
+        insert_reach(client, "log", {0: Reach(10, 10)})
+        delete_users(client, ["nobody"])
+        other = (*READS[1:], WRITES[1], *CHANGES, *ELSEWHERE)
         assert refused(client, other) == list(other)
     with (
         working_as("credit_reader", data, tmp_path) as dsn,

@@ -103,6 +103,7 @@ def test_migrations_are_applied_once_and_in_order(dsn: str) -> None:
         "0004_erased_accounts.sql",
         "0005_adjustments.sql",
         "0006_movement_ids.sql",
+        "0008_movement_sums.sql",
     ]
     assert apply_migrations(dsn) == []
 

@@ -35,7 +35,7 @@ def test_a_prefix_is_in_front_of_all_that_kafka_and_the_registry_name(monkeypatc
     assert [each["client.id"] for each in made] == ["acme.credit-movements"] * 4
     assert [each["group.id"] for each in made[:2]] == ["acme.sink", "acme.credit-movements-log-reader"]
     assert made[2]["transactional.id"] == "acme.credit-movements-prices"
-    assert clients.transactional_id(settings) == "acme.rater-1"
+    assert clients.transactional_id(settings, "rater", settings.rater_id) == "acme.rater-1"
     assert str(clients.missing_topics(settings, "rates")) == (
         "Kafka lacks the topics acme.rates: run `credit-movements setup`"
     )

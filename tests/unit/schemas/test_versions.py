@@ -25,6 +25,8 @@ PUBLISHED = {
     "AccountPlan": ["b9446324cb1c1a8c"],
     "CreditMovement": ["ea96e4c29eaa227f", "eaa89811966c25ca"],
     "ExportRequest": ["f961920b4fca9c02", "3e4bb22a4c17024a"],
+    "CreditAlert": ["4c8186e000f9e362"],
+    "AlertSettings": ["18b5b3c3216dfe78"],
     "ExportNotification": ["ef8b3c202fd5998a", "bc78c3dfc2263b30"],
 }
 

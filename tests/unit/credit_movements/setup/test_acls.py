@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from credit_movements.setup.acls import USERS, Operation, Resource, as_commands, permissions, principals
-from credit_movements.workers import rater, sink
+from credit_movements.workers import rater, sink, watch
 from exporter import faust_app
 from schemas.topics import ALL_TOPICS
 
@@ -21,9 +21,14 @@ def of(resource: Resource, operation: Operation, user: str | None = None) -> set
 
 def test_a_worker_joins_its_own_group_and_no_other() -> None:
     groups = of(Resource.GROUP, Operation.READ)
-    own = {("rater", rater.GROUP), ("sink", sink.GROUP), ("exporter", faust_app.GROUP_ID)}
-    # What the example of an e-mail service is called by default.
-    assert groups == {*own, ("mailer", "export-mails")}
+    own = {
+        ("rater", rater.GROUP),
+        ("sink", sink.GROUP),
+        ("watch", watch.GROUP),
+        ("exporter", faust_app.GROUP_ID),
+    }
+    # What the examples of an e-mail service are called by default.
+    assert groups == {*own, ("mailer", "export-mails"), ("mailer", "alert-mails")}
 
 
 def test_each_topic_is_made_by_setup_and_written_and_read_by_somebody() -> None:

@@ -82,3 +82,67 @@ COMMENT 'Credit movements, each of them once';
 ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD INDEX IF NOT EXISTS movement_ids movement_id TYPE bloom_filter(0.001) GRANULARITY 1;
 ALTER TABLE credit_movements_local ON CLUSTER 'telephony' MATERIALIZE INDEX movement_ids SETTINGS mutations_sync = 0;
 -- noted as applied in "schema_versions": 4
+-- As 0008 of one server: an account's sums are on the shard of its movements, so FINAL counts a block once there too.
+CREATE TABLE IF NOT EXISTS movement_sums_by_quarter_local ON CLUSTER 'telephony'
+(
+    account_id String COMMENT 'The account whose credit moved',
+    quarter DateTime64(6, 'UTC') COMMENT 'The beginning of the quarter of an hour in which the movements happened',
+    description LowCardinality(String) COMMENT 'The usage type, top-up, or an adjustment''s kind',
+    rate_card_id String COMMENT 'The card they were rated by; empty for none',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts',
+    log_id LowCardinality(String) COMMENT 'Which log the movements lie in,',
+    log_partition Int32 COMMENT 'in which partition of it,',
+    log_block Int64 COMMENT 'and the first offset of their block',
+    movements UInt64 COMMENT 'How many they are',
+    charges Decimal(38, 9) COMMENT 'The sum of what usage cost: negative',
+    top_ups Decimal(38, 9) COMMENT 'The sum of the top-ups',
+    adjustments Decimal(38, 9) COMMENT 'The sum of refunds, chargebacks and corrections',
+    newest_at DateTime64(6, 'UTC') COMMENT 'When the newest of them happened'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(quarter)
+ORDER BY (account_id, quarter, description, rate_card_id, currency, log_id, log_partition, log_block)
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'The sums of one shard. Read and write movement_sums_by_quarter';
+CREATE TABLE IF NOT EXISTS movement_sums_by_quarter ON CLUSTER 'telephony' AS movement_sums_by_quarter_local
+ENGINE = Distributed('telephony', currentDatabase(), 'movement_sums_by_quarter_local', sipHash64(account_id))
+COMMENT 'Sums of credit movements, a projection of credit_movements. Only blocks below movement_sums_reached count';
+CREATE TABLE IF NOT EXISTS movement_sums_by_hour_local ON CLUSTER 'telephony'
+(
+    account_id String COMMENT 'The account whose credit moved',
+    kind LowCardinality(String) COMMENT 'What the key is: user, destination (the prefix of the rate), or account (all movements)',
+    hour DateTime64(6, 'UTC') COMMENT 'The beginning of the hour in which the movements happened',
+    key String COMMENT 'The user, or the prefix; empty for all movements of the account',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts',
+    log_id LowCardinality(String) COMMENT 'Which log the movements lie in,',
+    log_partition Int32 COMMENT 'in which partition of it,',
+    log_block Int64 COMMENT 'and the first offset of their block',
+    movements UInt64 COMMENT 'How many they are',
+    charges Decimal(38, 9) COMMENT 'The sum of what usage cost: negative',
+    top_ups Decimal(38, 9) COMMENT 'The sum of the top-ups',
+    adjustments Decimal(38, 9) COMMENT 'The sum of refunds, chargebacks and corrections',
+    newest_at DateTime64(6, 'UTC') COMMENT 'When the newest of them happened'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY toYYYYMM(hour)
+ORDER BY (account_id, kind, hour, key, currency, log_id, log_partition, log_block)
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'The sums of one shard. Read and write movement_sums_by_hour';
+CREATE TABLE IF NOT EXISTS movement_sums_by_hour ON CLUSTER 'telephony' AS movement_sums_by_hour_local
+ENGINE = Distributed('telephony', currentDatabase(), 'movement_sums_by_hour_local', sipHash64(account_id))
+COMMENT 'Sums of credit movements by user and destination. Only blocks below movement_sums_reached count';
+-- Every server has the whole list.
+CREATE TABLE IF NOT EXISTS movement_sums_reached ON CLUSTER 'telephony'
+(
+    log_id LowCardinality(String) COMMENT 'The log',
+    log_partition Int32 COMMENT 'Its partition',
+    block_offsets Int64 COMMENT 'How many offsets a block of this partition has: the same for ever',
+    reached Int64 COMMENT 'The sums of all blocks below this offset are written, empty ones too'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', reached)
+ORDER BY (log_id, log_partition)
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'How far the sums of movements have come';
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD INDEX IF NOT EXISTS log_places (log_id, log_partition, log_offset) TYPE minmax GRANULARITY 1;
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' MATERIALIZE INDEX log_places SETTINGS mutations_sync = 0;
+-- noted as applied in "schema_versions": 6

@@ -1,15 +1,9 @@
 """The customer's view: a browser opens Account > Billing of a running `up`, clicks, waits, and downloads."""
 
 import json
-import time
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from selenium.webdriver import Chrome
@@ -19,27 +13,22 @@ from selenium.webdriver.common.keys import Keys
 from credit_movements.settings import load_settings
 from exporter.storage.keys import ExportKeys
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
-from tests.acceptance.command import RunningUp, run, running_up
-from tests.browser.chromium import NARROW, WIDE, NoChromiumError, chromium, resize, without_chromium
+from tests.acceptance.command import RunningUp, run
+from tests.acceptance.dashboard.page import (
+    NASTY,
+    account_with_movements,
+    asked,
+    complaints,
+    open_billing,
+    read,
+    send_messages,
+    shows,
+    the_export,
+    told,
+    until,
+)
+from tests.browser.chromium import NARROW, WIDE, resize
 from tests.integration.stack import Stack
-
-PATIENCE_SECONDS = 60.0
-NASTY = "<img src=x onerror=alert(1)>/../ü%2F'\"&"
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
-    with running_up(tmp_path_factory.mktemp("up")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    try:
-        with chromium(tmp_path_factory.mktemp("chromium")) as window:
-            yield window
-    except NoChromiumError as error:
-        without_chromium(str(error))
 
 
 @pytest.fixture
@@ -53,56 +42,8 @@ def topics(up: RunningUp) -> Iterator[Stack]:
         yield stack
 
 
-def account_with_movements(up: RunningUp, tmp_path: Path, account_id: str) -> None:
-    """Three messages sent an hour ago, rated and stored."""
-    send_messages(up, tmp_path, account_id, 3)
-    until(lambda: " 3 " in run("balance", account_id, "--data-dir", str(up.folder)).stdout)
-
-
-def send_messages(up: RunningUp, tmp_path: Path, account_id: str, count: int) -> None:
-    file = tmp_path / "events.jsonl"
-    events = [
-        {
-            "event_id": str(uuid.uuid4()), "account_id": account_id, "interaction_id": f"sms-{number}", "usage_type": "sms",
-            "quantity": 1, "destination": "+4915112345678", "user_id": None,
-            "occurred_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
-        }
-        for number in range(count)
-    ]  # fmt: skip
-    file.write_text("".join(json.dumps(event) + "\n" for event in events))
-    assert run("publish", "usage-events", str(file), "--data-dir", str(up.folder)).returncode == 0
-
-
-def until(condition: Callable[[], object], explain: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.05)
-
-
-def open_billing(browser: Chrome, up: RunningUp, account_id: str) -> None:
-    browser.get(f"{up.pages}/dashboard/?account={quote(account_id, safe='')}")
-    until(lambda: "export_id" in json.dumps(browser.execute_script("return last")))
-
-
-def told(browser: Chrome) -> str:
-    return browser.find_element(By.ID, "told").text
-
-
-def shows(browser: Chrome, text: str) -> None:
-    until(lambda: text in told(browser), lambda: f"{text!r} is not in {told(browser)!r}")
-
-
-def the_export(browser: Chrome) -> Any:
-    return browser.find_element(By.ID, "export")
-
-
 def of_account(topics: Stack, topic: Any, account_id: str) -> list[dict[str, Any]]:
     return [record for record in topics.records(topic) if record["account_id"] == account_id]
-
-
-def complaints(browser: Chrome) -> list[str]:
-    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def test_two_quick_clicks_one_export_and_the_file_is_the_one_in_the_storage(
@@ -184,8 +125,8 @@ def test_behind_each_line_stands_why_it_is_what_it_is(up: RunningUp, browser: Ch
     account = f"lines {NASTY}"
     account_with_movements(up, tmp_path, account)
     open_billing(browser, up, account)
-    until(lambda: len(browser.find_elements(By.CLASS_NAME, "line")) == 3)
-    line = browser.find_elements(By.CLASS_NAME, "line")[0]
+    until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#lines .line")) == 3)
+    line = browser.find_elements(By.CSS_SELECTOR, "#lines .line")[0]
     line.click()
     explained = browser.find_element(By.ID, "explained")
     until(lambda: "the ledger has the same" in explained.text, lambda: explained.text)
@@ -203,40 +144,26 @@ def test_behind_each_line_stands_why_it_is_what_it_is(up: RunningUp, browser: Ch
 
 def test_an_account_sees_no_line_of_another(up: RunningUp, tmp_path: Path) -> None:
     account_with_movements(up, tmp_path, "owner")
-    (first, *_) = json.loads(read(f"{up.pages}/dashboard/lines?account=owner"))
+    (first, *_) = json.loads(read(f"{up.pages}/dashboard/lines?account=owner"))["lines"]
     url = f"{up.pages}/dashboard/explanation?id={first['movement_id']}"
     assert json.loads(read(f"{url}&account=owner"))["movement"]["account_id"] == "owner"
     for stranger in ("other", "Owner", "owner%20"):
         assert asked(f"{url}&account={stranger}")[0] == 404
-        assert json.loads(read(f"{up.pages}/dashboard/lines?account={stranger}")) == []
+        assert json.loads(read(f"{up.pages}/dashboard/lines?account={stranger}"))["lines"] == []
     assert asked(url)[0] == 403
     assert asked(f"{up.pages}/dashboard/explanation?id=%27%20OR%201&account=owner")[0] == 404
     assert asked(f"{url}&account=owner", Host="rebound.example:80")[0] == 403
 
 
-def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        return str(answer.read().decode())
-
-
 def test_the_browser_never_gets_the_token(up: RunningUp, browser: Chrome) -> None:
     token = (up.folder / "status-token").read_text()
     open_billing(browser, up, "acme")
-    seen = browser.page_source + browser.execute_script("return JSON.stringify([last, document.cookie, localStorage])")
+    state = read(f"{up.pages}/dashboard/export?account=acme")
+    seen = (
+        browser.page_source + browser.execute_script("return JSON.stringify([document.cookie, localStorage])") + state
+    )
     assert token not in seen
     assert token not in "".join(log.read_text() for log in (up.folder / "logs").glob("*.log"))
-
-
-def asked(url: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str]]:
-    page = urllib.request.Request(
-        url, data=body, headers={name.replace("_", "-"): text for name, text in headers.items()}
-    )
-    try:
-        with urllib.request.urlopen(page, timeout=30) as answer:
-            return answer.status, dict(answer.headers)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, dict(error.headers)
 
 
 CLICK = json.dumps({"account": "victim", "time_zone": None}).encode()

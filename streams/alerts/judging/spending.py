@@ -1,0 +1,163 @@
+"""Spending that is far outside an account's own past, by account, by user and by country: fraud shows there.
+
+An hour is held against the same hour of the 28 days before, a day against these days. What is usual is their median, and how
+far they stray their median absolute deviation: so a few days of fraud or of holidays in the past change little. All times are
+UTC. Of each account, user and country at most one alert a day is raised.
+"""
+
+from itertools import accumulate, islice
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from streams.alerts.judging.amounts import MOST_SPENT, spent_together
+from streams.alerts.judging.buckets import DAYS_OF_PAST, MOST_DAYS_LATE, WHOLE_DAY, Buckets, bucket_codes
+from streams.alerts.judging.rules import (
+    ACCOUNT_SHARE,
+    DEVIATIONS,
+    FLOORS_OF_A_DAY,
+    HOURS_OF_A_DAY,
+    LEAST_DAYS_KNOWN,
+    MEDIANS,
+)
+from streams.events.sorted_keys import Ints, first_entries
+
+_MICROS_OF_AN_HOUR: Final = 3_600_000_000
+# Above all that can be spent: sorted, it lies behind the days that count.
+_NO_DAY: Final = 2**62
+
+
+class Spent(NamedTuple):
+    """What was spent, by whom or where to; a charge has a row for its account, one for its user and one for its country.
+
+    `slots`: the account's, or that of its user or country. `accounts`: the account's own slot. `rows`: of the charges, rising
+    within each slot. `floors`: of an hour, by the account's rules.
+    """
+
+    slots: Ints
+    accounts: Ints
+    rows: Ints
+    occurred_at: Ints
+    nanos: Ints
+    floors: Ints
+    known_since: Ints
+
+
+class Unusual(NamedTuple):
+    """One hour or day of one slot, and the row with which it became unusual. `until`: when it ends, in microseconds."""
+
+    row: int
+    slot: int
+    begin: int
+    until: int
+    spent: int
+    usual: int
+    threshold: int
+
+
+class _Groups(NamedTuple):
+    """Buckets to which something is added: their codes, where the rows of each begin among the sorted ones, where they end, and
+    how much they have afterwards and before."""
+
+    codes: Ints
+    firsts: Ints
+    ends: Ints
+    after: Ints
+    before: Ints
+
+
+def spend(buckets: Buckets, spent: Spent, today: int) -> list[Unusual]:
+    """Add what was spent, and find what is unusual. All of it came on one day of the log, `today`."""
+    hours = spent.occurred_at // _MICROS_OF_AN_HOUR
+    days = hours // HOURS_OF_A_DAY
+    on_time = np.flatnonzero(days >= today - MOST_DAYS_LATE)
+    spent, hours, days = Spent(*(column[on_time] for column in spent)), hours[on_time], days[on_time]
+    codes = bucket_codes(spent.slots, days, hours % HOURS_OF_A_DAY)
+    order = np.argsort(codes, kind="stable")
+    codes, spent, days = codes[order], Spent(*(column[order] for column in spent)), days[order]
+    day_codes = bucket_codes(spent.slots, days, WHOLE_DAY)
+    found: list[Unusual] = []
+    both = [
+        (_added(buckets, each, spent.nanos, today), factor)
+        for each, factor in ((codes, 1), (day_codes, FLOORS_OF_A_DAY))
+    ]
+    for groups, factor in both:
+        found += _unusual(buckets, groups, spent, days, factor, today)
+    return _first_of_each_day(buckets, found)
+
+
+def usual(buckets: Buckets, slots: Ints, days: Ints, parts: Ints, days_known: Ints, today: int) -> tuple[Ints, Ints]:
+    """The median of the like parts of the days before each of these days, and their median absolute deviation (the lower ones
+    of two). `days_known`: how many of them count, 1 at least."""
+    back = np.arange(1, DAYS_OF_PAST + 1)
+    past = bucket_codes(slots[:, None], days[:, None] - back, parts[:, None])
+    spent = buckets.before(past.ravel(), today).reshape(past.shape)
+    counts = back <= days_known[:, None]
+    middles = (np.minimum(days_known, DAYS_OF_PAST) - 1)[:, None] // 2
+    medians = _middle(np.where(counts, spent, _NO_DAY), middles)
+    deviations = _middle(np.where(counts, np.abs(spent - medians[:, None]), _NO_DAY), middles)
+    return medians, deviations
+
+
+def _middle(values: np.ndarray[tuple[int, int], np.dtype[np.int64]], middles: Ints) -> Ints:
+    found: Ints = np.take_along_axis(np.sort(values, axis=1), middles, axis=1)[:, 0]
+    return found
+
+
+def _added(buckets: Buckets, codes: Ints, nanos: Ints, today: int) -> _Groups:
+    # The hours of a day lie together, so these are sorted by the day's code too.
+    firsts = np.flatnonzero(first_entries(codes))
+    ends = np.append(firsts[1:], len(codes))
+    total = spent_together(nanos, firsts)
+    _, before = buckets.add(codes[firsts], total, today)
+    return _Groups(codes[firsts], firsts, ends, np.minimum(before + total, MOST_SPENT), before)
+
+
+def _unusual(buckets: Buckets, groups: _Groups, spent: Spent, days: Ints, factor: int, today: int) -> list[Unusual]:
+    rows = groups.firsts
+    floors = spent.floors[rows] * factor
+    days_known = days[rows] - spent.known_since[rows]
+    day_codes = bucket_codes(spent.slots[rows], days[rows], WHOLE_DAY)
+    # Most are below the floor, and need not be held against their past.
+    hot = np.flatnonzero((groups.after > floors) & (days_known >= LEAST_DAYS_KNOWN) & ~buckets.are_told(day_codes))
+    if not len(hot):
+        return []
+    rows, floors, days_known = rows[hot], floors[hot], days_known[hot]
+    parts = groups.codes[hot] & 31
+    medians, deviations = usual(buckets, spent.slots[rows], days[rows], parts, days_known, today)
+    of_account, _ = usual(buckets, spent.accounts[rows], days[rows], parts, days_known, today)
+    is_part = spent.slots[rows] != spent.accounts[rows]
+    floors = np.where(is_part, np.maximum(floors, of_account // ACCOUNT_SHARE), floors)
+    thresholds = medians + np.maximum(np.maximum(deviations * DEVIATIONS, medians * MEDIANS), floors)
+    exceeding = np.flatnonzero(groups.after[hot] > thresholds)
+    # Each of these is told, and once a day: so they are few.
+    return [
+        _crossed(groups, int(hot[each]), spent, days, int(medians[each]), int(thresholds[each]), int(parts[each]))
+        for each in exceeding
+    ]
+
+
+def _crossed(groups: _Groups, group: int, spent: Spent, days: Ints, median: int, threshold: int, part: int) -> Unusual:
+    first, end = int(groups.firsts[group]), int(groups.ends[group])
+    # Of a day they lie hour by hour.
+    stretch = first + np.argsort(spent.rows[first:end], kind="stable")
+    sums = islice(accumulate(spent.nanos[stretch].tolist(), initial=int(groups.before[group])), 1, None)
+    # One that was above a lower threshold already is told with its next movement.
+    number, total = next((number, total) for number, total in enumerate(sums) if total > threshold)
+    is_day = part == WHOLE_DAY
+    hour = int(days[first]) * HOURS_OF_A_DAY + (0 if is_day else part)
+    length = HOURS_OF_A_DAY if is_day else 1
+    begin, until = hour * _MICROS_OF_AN_HOUR, (hour + length) * _MICROS_OF_AN_HOUR
+    row, slot = int(spent.rows[stretch[number]]), int(spent.slots[first])
+    return Unusual(row, slot, begin, until, min(total, MOST_SPENT), median, threshold)
+
+
+def _first_of_each_day(buckets: Buckets, found: list[Unusual]) -> list[Unusual]:
+    """Of each slot and day the one that came first; of an hour and its day the hour, which says more."""
+    first: dict[int, Unusual] = {}
+    for each in sorted(found, key=lambda one: (one.row, one.until - one.begin)):
+        day = each.begin // _MICROS_OF_AN_HOUR // HOURS_OF_A_DAY
+        code = bucket_codes(np.array([each.slot]), np.array([day]), WHOLE_DAY)
+        if first.setdefault(int(code[0]), each) is each:
+            buckets.tell(code)
+    return list(first.values())

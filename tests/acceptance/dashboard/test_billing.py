@@ -1,0 +1,297 @@
+"""Where the credit went, as a customer sees it: the bars are the ledger's, and behind each are its movements."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from urllib.parse import quote
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from tests.acceptance.command import RunningUp
+from tests.acceptance.dashboard.charts import bars, click_on_bar, lines_shown, unreadable
+from tests.acceptance.dashboard.ledger import added_up, ledger, shown, spent
+from tests.acceptance.dashboard.page import (
+    NASTY,
+    asked,
+    complaints,
+    open_billing,
+    read,
+    send,
+    sms,
+    until,
+    wait_for_movements,
+)
+from tests.browser.chromium import NARROW, WIDE, resize
+
+SPENDER = f"spender {NASTY}"
+GERMANY, ITALY = "+4915112345678", "+390669812345"
+# Days ago, hour and minute (UTC), type, quantity, user, number.
+USED = [
+    (1, 12, 0, "call", 61, "anna", GERMANY),
+    (1, 13, 0, "call", 3_000, "ben", ITALY),
+    (1, 14, 0, "whatsapp", 1, "anna", GERMANY),
+    # In Kathmandu it is the next day already.
+    (3, 18, 20, "call", 600, NASTY, ITALY),
+    (3, 18, 10, "sms", 2, None, GERMANY),
+    *((5, 9, minute, "sms", 1, "carla", GERMANY) for minute in range(45)),
+]
+TOP_UP = 25 * 10**9
+NO_ZONE_OF_ITS_OWN = ""
+
+
+@pytest.fixture(scope="module")
+def spender(up: RunningUp, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder, today = tmp_path_factory.mktemp("spender"), datetime.now(UTC).date()
+    at = [
+        datetime.combine(today - timedelta(days=days), time(hour, minute), tzinfo=UTC)
+        for days, hour, minute, *_ in USED
+    ]
+    used = [
+        sms(
+            SPENDER, number, usage_type=kind, interaction_id=f"{kind}-{number}", quantity=quantity, user_id=user,
+            destination=called, occurred_at=at[number],
+        )
+        for number, (*_, kind, quantity, user, called) in enumerate(USED)
+    ]  # fmt: skip
+    send(up, folder, used)
+    paid = {"event_id": "0f6a2f5c-8e63-4c2c-9a55-0c6f3a1f7b10", "account_id": SPENDER, "interaction_id": "payment-1"}
+    paid |= {"amount_nanos": TOP_UP, "currency": "EUR", "occurred_at": at[0]}
+    send(up, folder, [paid], "top-up-events")
+    wait_for_movements(up, SPENDER, len(used) + 1)
+    return SPENDER
+
+
+@pytest.fixture
+def zone(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The browser's time zone for one test."""
+    set_zone(browser, request.param)
+    yield request.param
+    set_zone(browser, NO_ZONE_OF_ITS_OWN)
+
+
+def set_zone(browser: Chrome, name: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": name})
+
+
+def open_spending(browser: Chrome, up: RunningUp, account_id: str) -> None:
+    open_billing(browser, up, account_id)
+    until(lambda: browser.find_elements(By.CSS_SELECTOR, "#figures dt"))
+
+
+def most_shown(browser: Chrome, kind: str) -> list[tuple[str, Decimal]]:
+    rows = browser.find_elements(By.CSS_SELECTOR, f"#{kind} tbody tr")
+    cells = ([cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows)
+    return [(name, Decimal(amount.removesuffix(" EUR"))) for name, amount in cells]
+
+
+def day_ago(days: int) -> str:
+    return (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"], indirect=True)
+def test_the_bars_are_what_the_ledger_has_of_each_local_day_and_type(
+    up: RunningUp, browser: Chrome, spender: str, zone: str
+) -> None:
+    lines = ledger(up, spender)
+    assert len({line["movement_id"] for line in lines}) == len(lines) == len(USED) + 1
+    open_spending(browser, up, spender)
+    expected = spent(lines, zone)
+    assert {place: Decimal(str(height)) for place, height in bars(browser).items()} == expected
+    figures = [each.text for each in browser.find_elements(By.CSS_SELECTOR, "#figures dd")]
+    assert figures == [shown(sum(expected.values(), Decimal())), "25.00 EUR", "0.00 EUR"]
+    balance = sum((Decimal(line["credit_movement"]) for line in lines), Decimal())
+    assert shown(balance) in browser.find_element(By.ID, "balance").text
+    table = browser.find_element(By.ID, "days").get_attribute("textContent") or ""
+    for (day, _), amount in expected.items():
+        assert day in table
+        assert shown(amount) in table
+    assert complaints(browser) == []
+
+
+def test_behind_a_bar_are_its_movements_and_nothing_else(up: RunningUp, browser: Chrome, spender: str) -> None:
+    open_spending(browser, up, spender)
+    click_on_bar(browser, day_ago(1), "call")
+    until(lambda: sorted(lines_shown(browser)) == ["call-0", "call-1"])
+    assert browser.switch_to.active_element.get_attribute("id") == "movements"
+    assert "call" in browser.find_element(By.ID, "chosen").text
+    browser.find_element(By.ID, "unchoose").click()
+    until(lambda: len(lines_shown(browser)) == 20)
+    click_on_bar(browser, day_ago(5), "sms")
+    older = browser.find_element(By.ID, "older")
+    for page in (1, 2):
+        until(lambda page=page: len(lines_shown(browser)) == 20 * page and older.is_displayed())  # type: ignore[misc]
+        older.click()
+    until(lambda: len(lines_shown(browser)) == 45)
+    assert sorted(lines_shown(browser)) == sorted(f"sms-{number}" for number in range(5, 50))
+    assert not older.is_displayed()
+    assert complaints(browser) == []
+
+
+def test_the_bars_are_walked_by_keyboard_and_told(up: RunningUp, browser: Chrome, spender: str) -> None:
+    open_spending(browser, up, spender)
+    browser.execute_script("document.querySelector('#types label:last-child input').focus()")
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    chart = browser.switch_to.active_element
+    assert chart.get_attribute("id") == "chart"
+    assert chart.accessible_name == "Spending by day"
+    told = browser.find_element(By.ID, "chart-told")
+    for key in (Keys.END, Keys.LEFT):
+        chart.send_keys(key)
+    lines = [line for line in ledger(up, spender) if line["interaction_id"] in ("call-0", "call-1", "whatsapp-2")]
+    of_day = spent(lines, "UTC")
+    said = told.get_attribute("textContent") or ""
+    assert shown(sum(of_day.values(), Decimal())) in said
+    assert f"whatsapp {shown(of_day[day_ago(1), 'whatsapp'])}" in said
+    chart.send_keys(Keys.UP)
+    assert (told.get_attribute("textContent") or "").endswith(f": call {shown(of_day[day_ago(1), 'call'])}")
+    chart.send_keys(Keys.UP)
+    chart.send_keys(Keys.ENTER)
+    until(lambda: lines_shown(browser) == ["whatsapp-2"])
+    assert browser.switch_to.active_element.get_attribute("id") == "movements"
+
+
+def test_the_filters_hold_for_the_bars_and_figures_and_stay(up: RunningUp, browser: Chrome, spender: str) -> None:
+    open_spending(browser, up, spender)
+    browser.find_element(By.CSS_SELECTOR, "#types input[data-type=call]").click()
+    assert {kind for _, kind in bars(browser)} == {"sms", "whatsapp"}
+    without_calls = sum(
+        (amount for (_, kind), amount in spent(ledger(up, spender), "UTC").items() if kind != "call"), Decimal()
+    )
+    assert shown(without_calls) in browser.find_element(By.ID, "figures").text
+    Select(browser.find_element(By.ID, "period")).select_by_value("7")
+    until(lambda: browser.find_element(By.ID, "from").get_attribute("value") == day_ago(7))
+    browser.refresh()
+    until(lambda: browser.find_elements(By.CSS_SELECTOR, "#figures dt"))
+    assert {kind for _, kind in bars(browser)} == {"sms", "whatsapp"}
+    assert browser.find_element(By.ID, "from").get_attribute("value") == day_ago(7)
+    browser.execute_script(
+        "const end = document.getElementById('to'); end.value = arguments[0]; end.dispatchEvent(new Event('change'))",
+        day_ago(9),
+    )
+    until(lambda: "ends before it begins" in browser.find_element(By.ID, "spending-told").text)
+    [_] = complaints(browser)
+
+
+def test_who_and_what_cost_most_comes_first_and_leads_to_its_movements(
+    up: RunningUp, browser: Chrome, spender: str
+) -> None:
+    open_spending(browser, up, spender)
+    lines = [line for line in ledger(up, spender) if line["description"] != "top-up"]
+    by_user = added_up([(line["user_id"] or "No user", -Decimal(line["credit_movement"])) for line in lines])
+    assert most_shown(browser, "users") == sorted(by_user.items(), key=lambda each: -each[1])
+    # Of a number the prefix of its rate, of which messages have another than calls.
+    prefixes = most_shown(browser, "destinations")
+    assert [amount for _, amount in prefixes] == sorted((amount for _, amount in prefixes), reverse=True)
+    by_number = added_up([(line["destination"], -Decimal(line["credit_movement"])) for line in lines])
+    assert by_number == {
+        number: sum((amount for prefix, amount in prefixes if number.startswith(prefix)), Decimal())
+        for number in (GERMANY, ITALY)
+    }
+    next(each for each in browser.find_elements(By.CSS_SELECTOR, "#users .line") if each.text == NASTY).click()
+    until(lambda: lines_shown(browser) == ["call-3"])
+    until(lambda: list(bars(browser)) == [(day_ago(3), "call")])
+    [(prefix, amount)] = most_shown(browser, "destinations")
+    assert ITALY.startswith(prefix)
+    assert amount == sum(spent(ledger(up, spender, user=NASTY), "UTC").values(), Decimal())
+    browser.find_element(By.CSS_SELECTOR, "#only button").click()
+    until(lambda: len(bars(browser)) > 1 and len(lines_shown(browser)) == 20)
+    assert browser.find_elements(By.CSS_SELECTOR, "main img") == []
+    assert complaints(browser) == []
+
+
+def test_it_fits_a_narrow_window_and_can_be_read_in_the_dark(up: RunningUp, browser: Chrome, spender: str) -> None:
+    try:
+        resize(browser, NARROW)
+        for scheme in ("light", "dark"):
+            browser.execute_cdp_cmd(
+                "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            )
+            open_spending(browser, up, spender)
+            until(lambda: lines_shown(browser))
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= NARROW[0]
+            assert browser.find_element(By.ID, "bars").size["width"] >= 250
+            assert unreadable(browser) == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        resize(browser, WIDE)
+
+
+def test_an_account_without_movements_is_told_so(up: RunningUp, browser: Chrome) -> None:
+    open_spending(browser, up, "nobody")
+    assert "no movements yet" in browser.find_element(By.ID, "balance").text
+    assert "no movements in this period" in browser.find_element(By.ID, "figures").text
+    assert not browser.find_element(By.ID, "chart").is_displayed()
+    assert complaints(browser) == []
+
+
+def test_spending_that_cannot_be_read_is_told_and_can_be_tried_again(
+    up: RunningUp, browser: Chrome, spender: str
+) -> None:
+    browser.execute_cdp_cmd("Network.enable", {})
+    browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/dashboard/spending?*"]})
+    open_billing(browser, up, spender)
+    told = browser.find_element(By.ID, "spending-told")
+    until(lambda: "Your spending cannot be shown" in told.text)
+    assert "try again" in told.text
+    browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    told.find_element(By.TAG_NAME, "button").click()
+    until(lambda: bars(browser))
+    assert told.text == ""
+    # That no answer came may be said there, and is nothing of the next test.
+    complaints(browser)
+
+
+def test_nothing_comes_from_anywhere_else(up: RunningUp, browser: Chrome, spender: str) -> None:
+    open_spending(browser, up, spender)
+    asked_for = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+    assert any(name.endswith("/dashboard/chart.js") for name in asked_for)
+    assert [name for name in asked_for if not name.startswith((f"{up.pages}/dashboard/", "data:"))] == []
+
+
+def test_an_account_sees_nothing_of_what_another_spent(up: RunningUp, spender: str) -> None:
+    period = f"from={day_ago(10)}&to={day_ago(0)}"
+    url = f"{up.pages}/dashboard/spending?{period}"
+    for stranger in ("spender", f"S{spender[1:]}", f"{spender} "):
+        answer = json.loads(read(f"{url}&account={quote(stranger, safe='')}"))
+        assert [answer[name] for name in ("balances", "days", "users", "destinations")] == [[], [], [], []]
+        assert ledger(up, stranger, user="anna") == []
+    assert asked(f"{url}&account=x", Host="rebound.example:80")[0] == 403
+    assert asked(f"{url}&account=x", Origin="https://evil.example")[0] == 403
+    assert asked(url)[0] == 403
+    for wrong in (
+        "from=2026-02-30&to=2026-03-01",
+        "from=2026-03-02&to=2026-03-01",
+        "from=2020-01-01&to=2026-01-01",
+        "",
+    ):
+        assert asked(f"{up.pages}/dashboard/spending?account=x&{wrong}")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("nanos", "text"),
+    [
+        (0, "0.00"),
+        (1, "0.000000001"),
+        (-1, "-0.000000001"),
+        (10**9, "1.00"),
+        (-(10**30 + 5), "-1,000,000,000,000,000,000,000.000000005"),
+    ],
+)
+def test_the_page_writes_and_reads_money_exactly(up: RunningUp, browser: Chrome, nanos: int, text: str) -> None:
+    open_billing(browser, up, "nobody")
+    told, plain = browser.execute_async_script(
+        """
+        const [amount, done] = arguments;
+        import("/dashboard/money.js").then(({money, nanos}) => {
+          const told = money(BigInt(amount), "EUR");
+          done([told, String(nanos(told.replaceAll(",", "").replace(" EUR", "")))]);
+        });
+        """,
+        str(nanos),
+    )
+    assert (told, int(plain)) == (f"{text} EUR", nanos)
