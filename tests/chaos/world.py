@@ -124,9 +124,9 @@ class World:
         partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
         return {each: self._ends.get_watermark_offsets(PartitionOffset(*each), 10)[1] for each in partitions}
 
-    def lag(self, group: str) -> int:
-        """Offsets that a group has not committed yet."""
-        ends = self.ends(READ_BY[group])
+    def lag(self, group: str, topics: Iterable[Topic] | None = None) -> int:
+        """Offsets that a group has not committed yet, of all that it reads or of these topics."""
+        ends = self.ends(READ_BY[group] if topics is None else topics)
         committed = _committed(self._groups[group], ends)
         # A partition that nothing was ever written to has nothing to commit.
         return sum(max(0, end - committed[each]) for each, end in ends.items())
