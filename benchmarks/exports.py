@@ -31,7 +31,7 @@ ROUNDS = 2
 _MEGABYTE = 1_000_000
 _TIME_ZONE = "Europe/Berlin"
 
-# The cells of `exporter.file.csv_file`, as ClickHouse would write them.
+# The cells of `exporter.file.formats.csv_file`, as ClickHouse would write them.
 _GUARDED = r"if(match({0}, '^[=+@\\t\\r-]'), concat('\'', {0}), {0})"
 _TO_DEV_NULL = f"""
 INSERT INTO FUNCTION file('/dev/null', CSV)

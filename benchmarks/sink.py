@@ -189,6 +189,10 @@ def _movements(rows: int) -> pl.DataFrame:
         source_offset=pl.Series(number),
         corrected_movement_id=pl.lit(None, pl.String),
         reason=pl.lit(None, pl.String),
+        direction=pl.lit(None, pl.String),
+        from_number=pl.lit(None, pl.String),
+        campaign_id=pl.lit(None, pl.String),
+        destination_name=pl.lit(None, pl.String),
     )
 
 

@@ -130,6 +130,11 @@ class Settings(KafkaSettings):
     export_give_up_after: Duration = Field(timedelta(minutes=10), description="of an outage, then the export fails")
     export_time_limit: Duration = Field(timedelta(hours=1), description="for writing one file, then the export fails")
     export_concurrency: int = Field(4, ge=1, le=64, description="exports that one worker writes side by side")
+    export_provider_name: str = Field(
+        "credit-movements",
+        min_length=1,
+        description="who sells what is charged, as exports of the format focus name it",
+    )
     public_url: WebAddress = Field(None, description="what download links begin with, as https://billing.example.com")
 
     http_host: str = Field("127.0.0.1", description="where the workers' pages listen")

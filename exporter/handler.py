@@ -18,6 +18,7 @@ import time
 
 from exporter.admission.admission import Admission, EndedBefore, Repeat
 from exporter.admission.running import RunningExports
+from exporter.file.formats.limits import TooLargeForFormatError
 from exporter.file.making import ExportTooLongError, FileMaker, MadeFile
 from exporter.file.progress import Progress
 from exporter.metrics import ExporterMetrics
@@ -25,6 +26,7 @@ from exporter.notify.conclusion import Conclusion
 from exporter.notify.notifications import Failure
 from exporter.request.csv_options import UnknownOption
 from exporter.request.requests import ExportRequest
+from exporter.request.window import BadPeriod
 from exporter.storage.records import AcceptedRequest
 from kafka_io.errors import Outage
 
@@ -102,16 +104,20 @@ class RequestHandler:
 
     async def _result(self, accepted: AcceptedRequest) -> MadeFile | Failure:
         if accepted.period is None:
-            logger.info("export %s asks for an unknown time zone", accepted.request.request_id)
-            return Failure.UNKNOWN_TIME_ZONE
-        if isinstance(accepted.request.options, UnknownOption):
-            logger.info("export %s has an unknown %s", accepted.request.request_id, accepted.request.options.name)
+            is_bad = isinstance(accepted.request.period, BadPeriod)
+            logger.info(
+                "export %s asks for %s", accepted.request.request_id, "no period" if is_bad else "no zone we know"
+            )
+            return Failure.INVALID_PERIOD if is_bad else Failure.UNKNOWN_TIME_ZONE
+        options = accepted.request.file.options()
+        if isinstance(options, UnknownOption):
+            logger.info("export %s has an unknown %s", accepted.request.request_id, options.name)
             return Failure.UNKNOWN_OPTION
         if accepted.log_end_offset is None:
             return Failure.TEMPORARILY_UNAVAILABLE
         try:
             return await self._file_maker.make(
-                accepted, accepted.period, accepted.log_end_offset, self._outage_limit_seconds
+                accepted, accepted.period, options, accepted.log_end_offset, self._outage_limit_seconds
             )
         except Outage as error:
             logger.error("export %s is given up: %s", accepted.request.request_id, error)
@@ -119,3 +125,6 @@ class RequestHandler:
         except ExportTooLongError as error:
             logger.error("export %s is given up: %s", accepted.request.request_id, error)
             return Failure.TOOK_TOO_LONG
+        except TooLargeForFormatError as error:
+            logger.info("export %s is not made: %s", accepted.request.request_id, error)
+            return Failure.TOO_LARGE_FOR_FORMAT

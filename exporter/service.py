@@ -130,6 +130,7 @@ def _handler(
             slots=Slots(settings.concurrent_exports),
             metrics=metrics,
             time_limit_seconds=settings.time_limit.total_seconds(),
+            provider=settings.provider_name,
             progress=progress,
         ),
         conclusion,

@@ -41,6 +41,7 @@ class ExporterSettings:
     presigned_ttl: timedelta
     outage_limit: timedelta
     time_limit: timedelta
+    provider_name: str
     concurrent_exports: int
     group_session_timeout_seconds: float
     group_heartbeat_seconds: float

@@ -13,6 +13,7 @@ import polars as pl
 from schemas.adjustments import KINDS, MOST_REASON_CHARACTERS
 from schemas.ids import MOST_ID_CHARACTERS
 from schemas.partitioner import account_partitions
+from schemas.usage import DIRECTIONS
 from streams.dedup.fingerprints import Hashes, content_hashes, id_hashes
 from streams.events.sorted_keys import Ints
 from streams.pricing.checks import CHECKS, Check
@@ -86,6 +87,7 @@ def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten
         _bad_id("account_id").alias(Check.ACCOUNT_ID.name),
         _bad_id("interaction_id").alias(Check.INTERACTION_ID.name),
         _bad_id("user_id").fill_null(False).alias(Check.USER_ID.name),
+        *_faults_of_rare_fields(events),
         *_faults_of_adjustments(events),
         (~occurred_at.is_between(EARLIEST_MICROS, LATEST_MICROS)).alias(Check.TIME.name),
         (occurred_at < pl.col("newest_at") - _micros(limits.max_age)).alias(Check.TOO_OLD.name),
@@ -97,6 +99,20 @@ def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten
     for fault in faults:
         mark(failed, fault.to_numpy(), Check[fault.name])
     return failed
+
+
+def _faults_of_rare_fields(events: pl.DataFrame) -> list[pl.Expr]:
+    """Of the fields that many publishers leave out: what is null in all rows is not looked at."""
+    faults = {
+        Check.DIRECTION: ("direction", ~pl.col("direction").is_in(DIRECTIONS)),
+        Check.FROM_NUMBER: ("from_number", _bad_id("from_number")),
+        Check.CAMPAIGN_ID: ("campaign_id", _bad_id("campaign_id")),
+    }
+    return [
+        fault.fill_null(False).alias(check.name)
+        for check, (name, fault) in faults.items()
+        if events[name].null_count() < len(events)
+    ]
 
 
 def _faults_of_adjustments(events: pl.DataFrame) -> list[pl.Expr]:
@@ -224,6 +240,10 @@ def _movements(events: pl.DataFrame, priced: pl.DataFrame) -> pl.DataFrame:
         pl.col("offset").alias("source_offset"),
         "corrected_movement_id",
         "reason",
+        "direction",
+        "from_number",
+        "campaign_id",
+        "destination_name",
     )
 
 

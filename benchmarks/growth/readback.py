@@ -46,6 +46,7 @@ _MOVEMENT = {
     "unit": "seconds", "units_charged": 61, "price_nanos": 1000, "price_units": 1, "credit_movement_nanos": -61_000,
     "currency": "EUR", "rate_card_id": "default", "destination_prefix": "", "rate_effective_from": 0,
     "source_topic": "usage-events", "source_partition": 0, "corrected_movement_id": None, "reason": None,
+    "direction": None, "from_number": None, "campaign_id": None, "destination_name": None,
 }  # fmt: skip
 
 

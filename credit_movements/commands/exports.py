@@ -24,18 +24,40 @@ def request_export(
         str | None, typer.Option(help="A comma, or ; with decimal commas, for European Excel.  [default: ,]")
     ] = None,
     compression: Annotated[str | None, typer.Option(help="gzip, for a .csv.gz.")] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="csv, xlsx, parquet, or focus: FinOps FOCUS, as a CSV.  [default: csv]"),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="detailed, for eleven more: user, numbers, balance and others.")
+    ] = None,
+    period_from: Annotated[
+        str | None, typer.Option(help="Where the period begins: a day of the time zone, or a time. At most 13 months.")
+    ] = None,
+    period_to: Annotated[str | None, typer.Option(help="Where it ends, exclusive.  [default: now]")] = None,
+    descriptions: Annotated[str | None, typer.Option(help="Only these, as call,sms,refund.  [default: all]")] = None,
     wait_seconds: Annotated[
         float, typer.Option("--wait-seconds", "--timeout", help="How long to wait.", min=0)
     ] = 900.0,
     data_dir: DataDir = None,
 ) -> None:
     """Ask for an export of an account's movements, as the dashboard does."""
+    from credit_movements.exports.period import micros_of_option
     from credit_movements.exports.progress import export_progress, show_outcome
     from credit_movements.exports.request import request, request_and_wait
     from credit_movements.settings import load_settings
 
     settings = load_settings(data_dir)
-    options = {"csv_encoding": csv_encoding, "csv_separator": csv_separator, "compression": compression}
+    options: dict[str, str | int | None] = {
+        "csv_encoding": csv_encoding,
+        "csv_separator": csv_separator,
+        "compression": compression,
+        "columns": columns,
+        "period_from": micros_of_option("--period-from", period_from, time_zone),
+        "period_to": micros_of_option("--period-to", period_to, time_zone),
+        "descriptions": descriptions,
+        "format": format_,
+    }
     if not wait:
         record = request(settings, account, time_zone, requested_by, **options)
         console().print(

@@ -12,12 +12,12 @@ def verify(
         Path | None, typer.Option(help="Its manifest.  [default: beside it, .manifest.json in place of .csv]")
     ] = None,
 ) -> None:
-    """Check an exported CSV against its manifest, line by line. Needs no server and no settings."""
+    """Check an exported file against its manifest, line by line. Needs no server and no settings."""
     from rich.console import Console
 
     from credit_movements.verify.findings import MOST_LISTED
+    from credit_movements.verify.reading.source import UnreadableFileError
     from credit_movements.verify.report import summary
-    from credit_movements.verify.source import UnreadableFileError
     from credit_movements.verify.verification import verified
 
     console = Console(highlight=False, soft_wrap=True)

@@ -77,8 +77,11 @@ class Oracle:
         return None
 
     def _early_refusal(self, event: Event) -> str | None:
-        ids = [event["account_id"], event["interaction_id"]] + ([] if event["user_id"] is None else [event["user_id"]])
+        ids = [event["account_id"], event["interaction_id"]]
+        ids += [event[name] for name in ("user_id", "from_number", "campaign_id") if event.get(name) is not None]
         if not _is_uuid(event["event_id"]) or any(not 1 <= len(each) <= 128 for each in ids):
+            return "invalid_event"
+        if event.get("direction") not in (None, "outbound", "inbound"):
             return "invalid_event"
         if event["source_topic"] == "adjustment-events" and _is_ill_formed(event):
             return "invalid_event"

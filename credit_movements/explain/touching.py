@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from credit_movements.explain.explanation import Fields, HeldBy
-from exporter.file.csv_file import csv_chunks
+from exporter.file.formats.csv_file import csv_chunks
+from exporter.request.csv_options import UnknownOption
 from exporter.request.window import Period
 from exporter.storage.records import AcceptedRequest, ExportRecords
 
@@ -53,6 +54,9 @@ def _holds(accepted: AcceptedRequest, movement: Fields) -> bool:
     if period is None or accepted.log_end_offset is None or movement["credit_movement_nanos"] == 0:
         return False
     if not period.from_micros <= movement["occurred_at"] < period.to_micros:
+        return False
+    options = accepted.request.file.options()
+    if isinstance(options, UnknownOption) or not options.shows(movement["description"], movement["unit"]):
         return False
     is_of_another_log = movement["log_id"] != accepted.movements_log_id
     is_in_partition = movement["log_partition"] == accepted.request.position.partition

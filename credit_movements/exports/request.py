@@ -40,7 +40,7 @@ class Outcome:
 
 
 def request(
-    settings: Settings, account_id: str, time_zone: str | None, requested_by: str | None, **options: str | None
+    settings: Settings, account_id: str, time_zone: str | None, requested_by: str | None, **options: str | int | None
 ) -> dict[str, Any]:
     """Publish one export request of now; returns it. `options`: further fields of ExportRequest.
 
@@ -52,7 +52,7 @@ def request(
 
 
 def request_of_now(
-    account_id: str, time_zone: str | None, requested_by: str | None, **options: str | None
+    account_id: str, time_zone: str | None, requested_by: str | None, **options: str | int | None
 ) -> dict[str, Any]:
     """An export request that nobody has published yet."""
     return {
@@ -72,7 +72,7 @@ def request_and_wait(
     requested_by: str | None,
     wait_seconds: float,
     on_wait: Callable[[float], None] = lambda _: None,
-    **options: str | None,
+    **options: str | int | None,
 ) -> Outcome:
     """Request an export and wait for its notification, or for that of the export that is being made already.
 

@@ -20,10 +20,16 @@ from pydantic import (
 
 from credit_movements.verify.amounts import nanos_of, text_of
 from credit_movements.verify.findings import Findings
+from credit_movements.verify.texts import guarded
 from kafka_io.errors import UserError
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _DAYS: Final = timedelta(days=30)
+_MOST_MONTHS: Final = 13
+_SUFFIXES: Final = {"csv": ".csv", "xlsx": ".xlsx", "parquet": ".parquet", "focus": ".focus.csv"}
+_TEXT: Final = ("csv", "focus")
+_DECIMAL_MARKS: Final = {",": ".", ";": ",", None: None}
+_OF_VERSION_3: Final = frozenset({"format", "columns", "descriptions", "period_is_chosen", "left_out"})
 
 
 class NoManifestError(UserError):
@@ -75,18 +81,29 @@ class LedgerPosition(_Part):
     end_offset: Count
 
 
-class Manifest(_Part):
-    """Amounts are nanos. Version 1 has no `adjustments`: what there was of them it told among the top-ups."""
+class LeftOut(_Part):
+    """Movements of the period that the file does not show."""
 
-    manifest_version: Literal[1, 2]
+    row_count: Count
+    credit_movement: Nanos
+
+
+_NOTHING: Final = LeftOut.model_validate({"row_count": 0, "credit_movement": "0"})
+
+
+class Manifest(_Part):
+    """Amounts are nanos. Version 1 has no `adjustments`: what there was of them it told among the top-ups. Version 3 is of
+    other files than the default one; what its fields say of the default one is their default here."""
+
+    manifest_version: Literal[1, 2, 3]
     export_id: str
     account_id: str
     file_name: str
     size_bytes: Count
     sha256: Sha256
-    csv_encoding: Literal["utf-8", "utf-8-sig"]
-    csv_separator: Literal[",", ";"]
-    decimal_mark: Literal[".", ","]
+    csv_encoding: Literal["utf-8", "utf-8-sig"] | None
+    csv_separator: Literal[",", ";"] | None
+    decimal_mark: Literal[".", ","] | None
     compression: Literal["gzip"] | None
     period_from: AwareDatetime
     period_to: AwareDatetime
@@ -101,12 +118,25 @@ class Manifest(_Part):
     by_description: list[KindTotal]
     rate_cards: list[CardTotal]
     ledger_position: LedgerPosition
+    format: Literal["csv", "xlsx", "parquet", "focus"] = "csv"
+    columns: Literal["detailed"] | None = None
+    descriptions: list[str] | None = None
+    period_is_chosen: bool = False
+    left_out: LeftOut = _NOTHING
     manifest_sha256: Sha256
 
     @model_validator(mode="after")
     def _has_what_its_version_has(self) -> "Manifest":
         if ("adjustments" in self.model_fields_set) != (self.manifest_version > 1):
             raise ValueError("`adjustments` goes with version 2")
+        there = _OF_VERSION_3 & self.model_fields_set
+        if there != (_OF_VERSION_3 if self.manifest_version == 3 else set()):
+            raise ValueError("`format` and what goes with it are of version 3, and of no other")
+        of_text = (self.csv_encoding, self.csv_separator, self.decimal_mark)
+        if any((each is None) == (self.format in _TEXT) for each in of_text):
+            raise ValueError(
+                "`csv_encoding`, `csv_separator` and `decimal_mark` go with csv and focus, and with no other"
+            )
         return self
 
     @property
@@ -127,7 +157,7 @@ def read_manifest(path: Path, findings: Findings, hint: str = "") -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"{each}: " for each in first["loc"])
-        raise NoManifestError(f"{path}: not a manifest of version 1 or 2: {where}{first['msg']}") from error
+        raise NoManifestError(f"{path}: not a manifest of version 1, 2 or 3: {where}{first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise NoManifestError(f"{path}: not JSON: {error}") from error
     if value.pop("manifest_sha256") != _seal(value):
@@ -142,17 +172,25 @@ def _seal(value: dict[str, Any]) -> str:
 
 
 def _check_itself(manifest: Manifest, findings: Findings) -> None:
-    closing = manifest.opening_balance + manifest.moved
+    closing = manifest.opening_balance + manifest.moved + manifest.left_out.credit_movement
     if closing != manifest.closing_balance:
         findings.add(
             f"manifest: opening balance {text_of(manifest.opening_balance)}, charges {text_of(manifest.charges)},"
-            f" top-ups {text_of(manifest.top_ups)} and adjustments {text_of(manifest.adjustments)} make {text_of(closing)},"
+            f" top-ups {text_of(manifest.top_ups)} and adjustments {text_of(manifest.adjustments)}, with"
+            f" {text_of(manifest.left_out.credit_movement)} that is left out, make {text_of(closing)},"
             f" not the closing balance {text_of(manifest.closing_balance)}"
         )
     for name, parts in (("by_description", manifest.by_description), ("rate_cards", manifest.rate_cards)):
         rows, nanos = sum(each.row_count for each in parts), sum(each.credit_movement for each in parts)
         if (rows, nanos) != (manifest.row_count, manifest.moved):
             findings.add(f"manifest: {name} adds up to {rows} movements and {text_of(nanos)}, which its totals do not")
+    wanted = manifest.descriptions
+    shown = set(map(guarded if manifest.format in _TEXT else str, wanted or ()))
+    for each in manifest.by_description:
+        if wanted is not None and each.description not in shown:
+            findings.add(f"manifest: {each.description!r} is none of the descriptions that were asked for")
+    if wanted is None and manifest.format != "focus" and manifest.left_out.row_count:
+        findings.add(f"manifest: {manifest.left_out.row_count} movements are left out, and nobody asked for that")
     _check_period(manifest, findings)
 
 
@@ -160,11 +198,14 @@ def _check_period(manifest: Manifest, findings: Findings) -> None:
     zone = ZoneInfo(manifest.time_zone)
     before = (manifest.period_from - timedelta(microseconds=1)).astimezone(zone).date()
     first, last = (at.astimezone(zone).date() for at in (manifest.period_from, manifest.period_to))
-    if not before < last - _DAYS <= first or manifest.period_from > manifest.period_to:
+    if manifest.period_is_chosen:
+        if not manifest.period_from < manifest.period_to or _is_too_long(manifest, zone):
+            findings.add(f"manifest: the period is not one of at most {_MOST_MONTHS} months")
+    elif not before < last - _DAYS <= first or manifest.period_from > manifest.period_to:
         findings.add(f"manifest: the period does not begin with the local date {last - _DAYS}, 30 days before its last")
-    if manifest.decimal_mark != {",": ".", ";": ","}[manifest.csv_separator]:
+    if manifest.decimal_mark != _DECIMAL_MARKS[manifest.csv_separator]:
         findings.add(f"manifest: {manifest.csv_separator!r} does not go with decimal mark {manifest.decimal_mark!r}")
-    name = _name(first, last) + (".gz" if manifest.compression else "")
+    name = _name(first, last) + _SUFFIXES[manifest.format] + (".gz" if manifest.compression else "")
     if manifest.file_name != name:
         findings.add(f"manifest: the file of this period is called {name}, not {manifest.file_name}")
     complete_until = manifest.data_complete_until
@@ -173,4 +214,16 @@ def _check_period(manifest: Manifest, findings: Findings) -> None:
 
 
 def _name(first: date, last: date) -> str:
-    return f"credit-movements_{first}_{last}.csv"
+    return f"credit-movements_{first}_{last}"
+
+
+def _is_too_long(manifest: Manifest, zone: ZoneInfo) -> bool:
+    """Whether the local day and time of its end lie behind those of its beginning 13 months on."""
+    begin, end = (at.astimezone(zone).replace(tzinfo=None) for at in (manifest.period_from, manifest.period_to))
+    months = (end.year - begin.year) * 12 + end.month - begin.month
+    if months != _MOST_MONTHS:
+        return months > _MOST_MONTHS
+    # The 31st has the last day of a shorter month for the same day.
+    is_last_day = (end + timedelta(days=1)).month != end.month
+    day = min(begin.day, end.day) if is_last_day else begin.day
+    return (end.day, end.time()) > (day, begin.time())

@@ -1,23 +1,25 @@
 """Every line of a file recomputed: amounts, order, period, and what they add up to."""
 
-import csv
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from credit_movements.verify.amounts import attos_of, nanos_of, nanos_of_product, text_of
+from credit_movements.verify.details import BALANCE, DetailCheck
+from credit_movements.verify.details import COLUMNS as DETAILS
 from credit_movements.verify.findings import Findings
 from credit_movements.verify.local_clock import LocalClock
 from credit_movements.verify.manifest import Manifest
-from credit_movements.verify.source import BYTE_ORDER_MARK, Source
+from credit_movements.verify.reading.csv_rows import Row
+from credit_movements.verify.texts import may_run
 
 COLUMNS: Final = ["Date & Time", "Interaction ID", "Description", "Units", "Units charged", "Value per unit"]
 COLUMNS.append("Credit movement")
 TOP_UP: Final = "top-up"
 _ADJUSTMENTS: Final = frozenset({"refund", "chargeback", "correction"})
-_FORMULA: Final = frozenset("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
 _MOST_REMEMBERED: Final = 100_000
 _MOST_KINDS: Final = 10_000
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -43,54 +45,59 @@ class RowCheck:
         self._first = _micros(manifest.period_from) // 1_000_000
         self._last = (_micros(manifest.period_to) - 1) // 1_000_000
         self._newest = self._first
+        self._details = DetailCheck(manifest, findings) if manifest.columns else None
+        self._columns = COLUMNS + DETAILS if manifest.columns else COLUMNS
+        self._is_csv = manifest.format == "csv"
         self._charges: dict[tuple[str, str], tuple[int, int, str] | None] = {}
 
-    def check(self, source: Source) -> None:
-        lines = source.lines()
-        rows = csv.reader(lines, delimiter=self._manifest.csv_separator, strict=True)
-        line, row = 1, None
-        try:
-            row = next(rows, None)
-            self._check_header(row)
-            check, begin = self._check_row, rows.line_num + 1
-            for row in rows:
-                line, begin = begin, rows.line_num + 1
-                if source.last_line[-2:] != "\r\n":
-                    self._findings.add("does not end with CR LF", line)
-                check(row, line)
-        except csv.Error as error:
-            self._findings.add(f"not CSV: {error}", rows.line_num)
-        if source.last_line[-2:] != "\r\n":
-            self._findings.add("the file's last line does not end with CR LF", rows.line_num)
+    def check(self, rows: Iterator[Row]) -> None:
+        """The header, then all others."""
+        header = next(rows, None)
+        if header is None or header[1] != self._columns:
+            separator = self._manifest.csv_separator or ","
+            self._findings.add(f"the header is not {separator.join(self._columns)}", 1)
+        check = self._check_row
+        for line, row in rows:
+            check(row, line)
 
-    def _check_header(self, row: list[str] | None) -> None:
-        header = list(row or [])
-        has_mark = bool(header) and header[0].startswith(BYTE_ORDER_MARK)
-        if has_mark:
-            header[0] = header[0].removeprefix(BYTE_ORDER_MARK)
-        if has_mark != (self._manifest.csv_encoding == "utf-8-sig"):
-            self._findings.add(f"{'a' if has_mark else 'no'} byte-order mark, the manifest says otherwise", 1)
-        if header != COLUMNS:
-            expected = self._manifest.csv_separator.join(COLUMNS)
-            self._findings.add(f"the header is not {expected}", 1)
+    def finish(self) -> None:
+        """What can be said when all rows are read."""
+        if self._details is not None:
+            self._details.finish(self._manifest)
 
     def _check_row(self, row: list[str], line: int) -> None:
-        if len(row) != len(COLUMNS):
-            self._findings.add(f"{len(row)} cells, not {len(COLUMNS)}", line)
+        if len(row) != len(self._columns):
+            self._findings.add(f"{len(row)} cells, not {len(self._columns)}", line)
             return
-        at, interaction_id, description, unit, units_text, value_text, movement_text = row
-        self._check_time(at, line)
-        if _may_run(interaction_id) or _may_run(description):
-            self._findings.add("a text that a spreadsheet would run as a formula", line)
+        at, _, description, unit, units_text, value_text, movement_text = row[: len(COLUMNS)]
+        instants = self._check_time(at, line)
+        if self._is_csv:
+            self._check_texts(row, line)
         if self._manifest.decimal_mark == ",":
             value_text, movement_text = self._with_points(line, value_text, movement_text)
+        nanos = self._check_amounts(line, description, unit, units_text, value_text, movement_text)
+        if self._details is not None and nanos is not None:
+            details = row[len(COLUMNS) :]
+            if self._manifest.decimal_mark == ",":
+                [details[BALANCE]] = self._with_points(line, details[BALANCE])
+            self._details.check(details, line, instants, at, unit, nanos)
+
+    def _check_texts(self, row: list[str], line: int) -> None:
+        texts = (row[1], row[2], *(each for at, each in enumerate(row[len(COLUMNS) :]) if at != BALANCE))
+        if any(map(may_run, texts)):
+            self._findings.add("a text that a spreadsheet would run as a formula", line)
+
+    def _check_amounts(
+        self, line: int, description: str, unit: str, units_text: str, value_text: str, movement_text: str
+    ) -> int | None:
+        """The nanos of the movement; None where it cannot be computed."""
         if unit:
             charge = self._charge(units_text, value_text)
             if charge is None:
                 self._findings.add(
                     f"Units charged {units_text!r} or Value per unit {value_text!r} is no number of ours", line
                 )
-                return
+                return None
             units, nanos, expected = charge
             if movement_text != expected:
                 nanos = self._told_otherwise(line, f"{units_text} x {value_text}", expected, movement_text)
@@ -99,20 +106,20 @@ class RowCheck:
         if nanos == 0:
             self._findings.add("a movement of nothing", line)
         self._add(line, (description, unit), units, nanos)
+        return nanos
 
-    def _check_time(self, at: str, line: int) -> None:
+    def _check_time(self, at: str, line: int) -> tuple[int, ...]:
+        """The seconds since the epoch that it can be."""
         instants = self._clock.instants(at)
         if not instants:
             self._findings.add(f"Date & Time {at!r} is no time of {self._manifest.time_zone}", line)
-            return
-        if instants[-1] < self._first or instants[0] > self._last:
+        elif instants[-1] < self._first or instants[0] > self._last:
             self._findings.add(f"Date & Time {at} lies outside of the period", line)
-            return
-        for instant in instants:
-            if instant >= self._newest:
-                self._newest = instant
-                return
-        self._findings.add(f"Date & Time {at} is earlier than that of the line before", line)
+        elif (instant := next((each for each in instants if each >= self._newest), None)) is not None:
+            self._newest = instant
+        else:
+            self._findings.add(f"Date & Time {at} is earlier than that of the line before", line)
+        return instants
 
     def _with_points(self, line: int, *amounts: str) -> list[str]:
         for amount in amounts:
@@ -162,10 +169,6 @@ class RowCheck:
         total[0] += 1
         total[1] += units
         total[2] += nanos
-
-
-def _may_run(text: str) -> bool:
-    return text.lstrip("\0")[:1] in _FORMULA
 
 
 def _micros(at: datetime) -> int:

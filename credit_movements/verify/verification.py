@@ -1,14 +1,30 @@
-"""A CSV held against its manifest. Needs no server and no settings, and flat memory whatever the file's size."""
+"""A file held against its manifest. Needs no server and no settings, and flat memory whatever the file's size."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from credit_movements.verify.amounts import text_of
+from credit_movements.verify.details import COLUMNS as DETAILS
 from credit_movements.verify.findings import Findings
+from credit_movements.verify.focus import FocusCheck, check_header
 from credit_movements.verify.manifest import Manifest, read_manifest
-from credit_movements.verify.rows import TOP_UP, RowCheck, Sums
-from credit_movements.verify.source import Source
+from credit_movements.verify.reading.csv_rows import Row, csv_rows
+from credit_movements.verify.reading.parquet_rows import parquet_rows
+from credit_movements.verify.reading.sheet_rows import sheet_rows
+from credit_movements.verify.reading.source import Source
+from credit_movements.verify.rows import COLUMNS, TOP_UP, RowCheck, Sums
 
 _SUFFIX = ".manifest.json"
+_NUMBERED: Final = {
+    "Date & Time",
+    "Units charged",
+    "Value per unit",
+    "Credit movement",
+    "Duration (seconds)",
+    "Balance after",
+}
+_NUMBERS: Final = frozenset(at for at, name in enumerate([*COLUMNS, *DETAILS]) if name in _NUMBERED)
 
 
 def manifest_beside(file: Path) -> Path:
@@ -30,13 +46,38 @@ def verified(file: Path, manifest_file: Path | None) -> tuple[Manifest, Findings
     source = Source(file, manifest.compression == "gzip", findings)
     if source.is_unpacked:
         findings.add("the manifest is that of a gzip, this file is none: was it unpacked on its way?")
-    rows = RowCheck(manifest, findings)
-    rows.check(source)
+    check = RowCheck(manifest, findings)
+    if manifest.format == "focus":
+        _check_focus(_csv_rows(source, manifest, findings), manifest, findings, check.sums)
+    else:
+        check.check(_rows(file, source, manifest, findings))
+        check.finish()
     size_bytes, sha256 = source.finish()
     findings.compare("size in bytes", size_bytes, manifest.size_bytes)
     findings.compare("SHA-256", sha256, manifest.sha256)
-    _compare_sums(rows.sums, manifest, findings)
+    _compare_sums(check.sums, manifest, findings)
     return manifest, findings
+
+
+def _rows(file: Path, source: Source, manifest: Manifest, findings: Findings) -> Iterator[Row]:
+    if manifest.format == "xlsx":
+        columns = [*COLUMNS, *(DETAILS if manifest.columns else [])]
+        return sheet_rows(file, len(columns), _NUMBERS, findings)
+    if manifest.format == "parquet":
+        return parquet_rows(file, manifest.time_zone, findings)
+    return _csv_rows(source, manifest, findings)
+
+
+def _csv_rows(source: Source, manifest: Manifest, findings: Findings) -> Iterator[Row]:
+    return csv_rows(source, manifest.csv_separator or ",", manifest.csv_encoding == "utf-8-sig", findings)
+
+
+def _check_focus(rows: Iterator[Row], manifest: Manifest, findings: Findings, sums: Sums) -> None:
+    _, header = next(rows, (1, []))
+    if check_header(header, findings):
+        check = FocusCheck(manifest, findings, sums.by_kind)
+        for row in rows:
+            check.check(header, row)
 
 
 def _compare_sums(sums: Sums, manifest: Manifest, findings: Findings) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from credit_movements.whatif.amounts import per_unit, plain_decimals, plain_value
 from credit_movements.whatif.changes import ADDED, CHANGED, ENDED, Changes
-from exporter.file.csv_file import guarded
+from exporter.file.formats.csv_file import guarded
 
 _MOST_SHOWN = 20
 _RFC3339 = "%Y-%m-%dT%H:%M:%S%.6fZ"

@@ -11,7 +11,7 @@ from rich.text import Text
 from credit_movements.whatif.amounts import plain, plain_decimals
 from credit_movements.whatif.revaluation import PREFIX, USAGE_TYPE
 from credit_movements.whatif.service import WhatIf, accounts_of
-from exporter.file.csv_file import guarded
+from exporter.file.formats.csv_file import guarded
 from streams.pricing.rates import rfc3339
 
 AMOUNTS: Final = ("paid", "would_have_paid", "difference")

@@ -76,6 +76,7 @@ def exporter_settings(settings: Settings) -> ExporterSettings:
         presigned_ttl=settings.export_presigned_ttl,
         outage_limit=settings.export_give_up_after,
         time_limit=settings.export_time_limit,
+        provider_name=settings.export_provider_name,
         concurrent_exports=settings.export_concurrency,
         kafka_security=security,
         group_session_timeout_seconds=session_seconds,

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from exporter.outages import waited_out
 from exporter.positions.completeness import Rated
-from exporter.request.csv_options import CsvOptions
+from exporter.request.csv_options import UnknownOption
 from exporter.request.repeats import is_repeat
 from exporter.request.requests import ExportRequest
-from exporter.request.window import Period, UnknownTimeZone, export_period
+from exporter.request.window import Period
 from exporter.storage.objects import StorageUnavailableError
 from exporter.storage.records import AcceptedRequest, ExportRecords, Outcome
 from exporter.threads import in_thread
@@ -102,7 +102,7 @@ class Admission:
 
     async def _accept(self, request: ExportRequest) -> Decision:
         period = _period(request)
-        can_be_made = period is not None and isinstance(request.options, CsvOptions)
+        can_be_made = period is not None and not isinstance(request.file.options(), UnknownOption)
         # In this order, so that the movements of all events rated by then lie below the noted end.
         rated = await self._rated(request) if can_be_made else None
         log_end_offset = await self._noted_log_end(request) if can_be_made else None
@@ -147,5 +147,5 @@ class Admission:
 
 
 def _period(request: ExportRequest) -> Period | None:
-    period = export_period(request.requested_at_micros, request.time_zone)
-    return None if isinstance(period, UnknownTimeZone) else period
+    period = request.period
+    return period if isinstance(period, Period) else None

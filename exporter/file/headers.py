@@ -7,8 +7,15 @@ import string
 from urllib.parse import quote
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_.")
+_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # A .csv.gz is a gzip file, not a CSV with a content encoding: a browser must not unpack it.
-_TYPES = {".csv": "text/csv; charset=utf-8", ".json": "application/json", ".gz": "application/gzip"}
+_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".xlsx": _SHEET,
+    ".parquet": "application/vnd.apache.parquet",
+    ".gz": "application/gzip",
+}
 _UNKNOWN_TYPE = "application/octet-stream"
 
 

@@ -19,18 +19,19 @@ from dataclasses import dataclass
 from clickhouse_connect.driver.client import Client
 
 from exporter.file.clickhouse_clients import ClickHouseClients
-from exporter.file.csv_file import csv_chunks
+from exporter.file.formats.files import FileForm
+from exporter.file.formats.limits import check_sheet_rows
 from exporter.file.headers import file_headers
 from exporter.file.manifest import manifest_bytes, manifest_name
-from exporter.file.packing import packed
 from exporter.file.progress import Progress
 from exporter.file.read_ahead import read_ahead
+from exporter.file.shown import Shown
 from exporter.file.slots import Slots
 from exporter.file.totals import Totals
 from exporter.metrics import ExporterMetrics
 from exporter.outages import waited_out
 from exporter.positions.rounds import Rounds
-from exporter.request.csv_options import CsvOptions
+from exporter.request.file_options import FileOptions, Format
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage, StoredFile
 from exporter.storage.records import AcceptedRequest
@@ -86,6 +87,7 @@ class FileMaker:
         slots: Slots,
         metrics: ExporterMetrics,
         time_limit_seconds: float,
+        provider: str,
         progress: Progress | None = None,
     ) -> None:
         self._storage = storage
@@ -100,12 +102,18 @@ class FileMaker:
         self._slots = slots
         self._metrics = metrics
         self._time_limit_seconds = time_limit_seconds
+        self._provider = provider
         self._progress = progress or Progress(metrics)
 
     async def make(
-        self, accepted: AcceptedRequest, period: Period, log_end_offset: int, within_seconds: float
+        self,
+        accepted: AcceptedRequest,
+        period: Period,
+        options: FileOptions,
+        log_end_offset: int,
+        within_seconds: float,
     ) -> MadeFile:
-        """Raises the outage that a step could not outlast `within_seconds`, and ExportTooLongError."""
+        """Raises the outage that a step could not outlast `within_seconds`, ExportTooLongError and TooLargeForFormatError."""
         with self._metrics.phase("sink"):
             await waited_out(
                 lambda: self._check_sink(accepted.request.position.partition, log_end_offset),
@@ -116,9 +124,12 @@ class FileMaker:
             )
         wanted = wanted_movements(accepted, period, log_end_offset)
         slice_totals = await self._added_up(wanted, within_seconds)
+        form = FileForm(options, period, accepted.request.account_id, self._provider)
+        if options.format == Format.XLSX and not options.descriptions:
+            check_sheet_rows(slice_totals.row_count)
         is_large = self._slots.is_large(slice_totals.row_count)
         async with self._slots.one_for_large(self._metrics) if is_large else self._slots.one(self._metrics):
-            return await self._written(accepted, period, wanted, slice_totals, within_seconds)
+            return await self._written(accepted, form, wanted, slice_totals, within_seconds)
 
     async def _check_sink(self, partition: int, log_end_offset: int) -> None:
         position = await self._sink_position(partition)
@@ -140,7 +151,7 @@ class FileMaker:
     async def _written(
         self,
         accepted: AcceptedRequest,
-        period: Period,
+        form: FileForm,
         wanted: MovementsSlice,
         slice_totals: SliceTotals,
         within_seconds: float,
@@ -149,7 +160,7 @@ class FileMaker:
             with self._metrics.phase("write"):
                 async with asyncio.timeout(self._time_limit_seconds):
                     return await waited_out(
-                        lambda: self._attempt(accepted, period, wanted, slice_totals),
+                        lambda: self._attempt(accepted, form, wanted, slice_totals),
                         "an export's file cannot be made",
                         within_seconds=within_seconds,
                     )
@@ -159,11 +170,11 @@ class FileMaker:
             ) from error
 
     async def _attempt(
-        self, accepted: AcceptedRequest, period: Period, wanted: MovementsSlice, slice_totals: SliceTotals
+        self, accepted: AcceptedRequest, form: FileForm, wanted: MovementsSlice, slice_totals: SliceTotals
     ) -> MadeFile:
         abandoned = threading.Event()
         try:
-            return await in_thread(self._write, accepted, period, wanted, slice_totals, abandoned)
+            return await in_thread(self._write, accepted, form, wanted, slice_totals, abandoned)
         finally:
             # If this coroutine was cancelled, this ends the thread. If the thread has ended, it changes nothing.
             abandoned.set()
@@ -171,28 +182,26 @@ class FileMaker:
     def _write(
         self,
         accepted: AcceptedRequest,
-        period: Period,
+        form: FileForm,
         wanted: MovementsSlice,
         slice_totals: SliceTotals,
         abandoned: threading.Event,
     ) -> MadeFile:
         progress = self._progress.attempt(accepted, slice_totals.row_count)
-        options = accepted.request.options
-        assert isinstance(options, CsvOptions), "no file is made of an unknown option"
-        name, totals = options.file_name(period.file_name), Totals()
+        shown, details = Shown(form.options, slice_totals.opening_nanos), form.options.reads_details
         # Where all rows fit into a block or two, steps side by side gain less than their threads cost.
         ahead = _BLOCKS_AHEAD if slice_totals.row_count > BLOCK_ROWS else 0
         with (
             self._clients.one() as client,
-            read_ahead(stream_movements(client, wanted, slice_totals.row_count), ahead) as blocks,
-            read_ahead(csv_chunks(totals.added(progress.blocks(blocks)), period, options), ahead) as chunks,
+            read_ahead(stream_movements(client, wanted, slice_totals.row_count, with_details=details), ahead) as blocks,
+            read_ahead(form.chunks(shown.blocks(progress.blocks(blocks))), ahead) as chunks,
         ):
-            packed_chunks = progress.chunks(packed(_until_abandoned(chunks, abandoned), options))
-            file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(name))
-        _check_sums(totals, slice_totals)
-        manifest = manifest_bytes(accepted, period, wanted.log_end_offset, options, file, name, totals, slice_totals)
-        self._storage.put_stream(accepted.keys.manifest, [manifest], file_headers(manifest_name(name)))
-        return MadeFile(file, name, totals.row_count)
+            packed_chunks = progress.chunks(form.packed(_until_abandoned(chunks, abandoned)))
+            file = self._storage.put_stream(accepted.keys.file, packed_chunks, file_headers(form.name))
+        _check_sums(shown.read, slice_totals)
+        manifest = manifest_bytes(accepted, form, wanted.log_end_offset, file, shown, slice_totals)
+        self._storage.put_stream(accepted.keys.manifest, [manifest], file_headers(manifest_name(form.name)))
+        return MadeFile(file, form.name, shown.totals.row_count)
 
 
 def wanted_movements(accepted: AcceptedRequest, period: Period, log_end_offset: int) -> MovementsSlice:

@@ -10,16 +10,19 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from exporter.file.formats.files import FileForm
+from exporter.file.shown import Shown
 from exporter.file.totals import Totals
-from exporter.request.csv_options import CsvOptions
-from exporter.request.window import Period
+from exporter.request.file_options import Format
+from exporter.request.requests import ExportRequest
 from exporter.storage.objects import StoredFile
 from exporter.storage.records import AcceptedRequest
-from sinks.read.totals import SliceTotals
+from sinks.read.totals import CardTotal, SliceTotals
 
 SUFFIX: Final = ".manifest.json"
-# 1 told adjustments among the top-ups.
+# 1 told adjustments among the top-ups. 3 tells what a file other than the default one is.
 _VERSION: Final = 2
+_VERSION_OF_OTHER_FILES: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -30,26 +33,27 @@ def manifest_name(file_name: str) -> str:
 
 def manifest_bytes(
     accepted: AcceptedRequest,
-    period: Period,
+    form: FileForm,
     log_end_offset: int,
-    options: CsvOptions,
     file: StoredFile,
-    file_name: str,
-    totals: Totals,
+    shown: Shown,
     slice_totals: SliceTotals,
 ) -> bytes:
-    """The manifest of `file`. `totals` are the sums of its rows, `slice_totals` those of ClickHouse."""
+    """The manifest of `file`. `shown` has the sums of its rows, `slice_totals` those of ClickHouse."""
     request, complete_until = accepted.request, accepted.data_complete_until_micros
+    period, options, totals = form.period, form.options.csv, shown.totals
+    more = _of_other_files(form, request, shown)
+    is_text = form.options.format in (Format.CSV, Format.FOCUS)
     manifest = {
-        "manifest_version": _VERSION,
+        "manifest_version": _VERSION_OF_OTHER_FILES if more else _VERSION,
         "export_id": request.request_id,
         "account_id": request.account_id,
-        "file_name": file_name,
+        "file_name": form.name,
         "size_bytes": file.size_bytes,
         "sha256": file.sha256,
-        "csv_encoding": "utf-8-sig" if options.has_byte_order_mark else "utf-8",
-        "csv_separator": options.separator,
-        "decimal_mark": options.decimal_mark,
+        "csv_encoding": ("utf-8-sig" if options.has_byte_order_mark else "utf-8") if is_text else None,
+        "csv_separator": options.separator if is_text else None,
+        "decimal_mark": options.decimal_mark if is_text else None,
         "compression": "gzip" if options.is_gzip else None,
         "period_from": _time(period.from_micros),
         "period_to": _time(period.to_micros),
@@ -60,17 +64,37 @@ def manifest_bytes(
         "charges": _money(totals.charges_nanos),
         "top_ups": _money(totals.top_ups_nanos),
         "adjustments": _money(totals.adjustments_nanos),
-        "closing_balance": _money(slice_totals.opening_nanos + totals.nanos),
+        "closing_balance": _money(slice_totals.opening_nanos + shown.read.nanos),
         "by_description": _by_description(totals),
-        "rate_cards": _rate_cards(slice_totals),
+        "rate_cards": _rate_cards(slice_totals.by_card if form.options.shows_all else totals.by_card),
         # The name is the contract's.
         "ledger_position": {
             "log_id": accepted.movements_log_id,
             "partition": request.position.partition,
             "end_offset": log_end_offset,
         },
+        **more,
     }
     return sealed(manifest)
+
+
+def _of_other_files(form: FileForm, request: ExportRequest, shown: Shown) -> dict[str, Any]:
+    """What tells such a file from the default one; nothing for the default one, whose manifest stays what it was."""
+    asked = request.file
+    other = (asked.columns, asked.descriptions, asked.format, request.period_from_micros, request.period_to_micros)
+    if all(each is None for each in other):
+        return {}
+    return {
+        "format": form.options.format.value,
+        "columns": "detailed" if form.options.is_detailed else None,
+        "descriptions": list(form.options.descriptions) or None,
+        "period_is_chosen": request.period_from_micros is not None,
+        # Of the period, and not in the file: the balances count them.
+        "left_out": {
+            "row_count": shown.read.row_count - shown.totals.row_count,
+            "credit_movement": _money(shown.read.nanos - shown.totals.nanos),
+        },
+    }
 
 
 def _by_description(totals: Totals) -> list[dict[str, Any]]:
@@ -86,7 +110,7 @@ def _by_description(totals: Totals) -> list[dict[str, Any]]:
     ]
 
 
-def _rate_cards(slice_totals: SliceTotals) -> list[dict[str, Any]]:
+def _rate_cards(cards: list[CardTotal]) -> list[dict[str, Any]]:
     return [
         {
             "rate_card_id": card.rate_card_id,
@@ -94,7 +118,7 @@ def _rate_cards(slice_totals: SliceTotals) -> list[dict[str, Any]]:
             "row_count": card.row_count,
             "credit_movement": _money(card.nanos),
         }
-        for card in slice_totals.by_card
+        for card in cards
     ]
 
 

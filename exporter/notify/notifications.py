@@ -24,6 +24,11 @@ class Failure(Enum):
         "unknown_time_zone",
         f"The time zone of this export is not known. {_TRY_AGAIN}, with another time zone.",
     )
+    INVALID_PERIOD = (
+        "invalid_period",
+        "The period of this export must begin before it ends, and before now, and be at most 13 months long."
+        f" {_TRY_AGAIN}, with another period.",
+    )
     UNKNOWN_OPTION = (
         "unknown_option",
         f"The file format that was chosen for this export is not known. {_TRY_AGAIN}, with another one.",
@@ -31,6 +36,11 @@ class Failure(Enum):
     TEMPORARILY_UNAVAILABLE = (
         "temporarily_unavailable",
         f"The export could not be finished because of a problem on our side. {_TRY_AGAIN}.",
+    )
+    TOO_LARGE_FOR_FORMAT = (
+        "too_large_for_format",
+        "This export has more lines than one sheet of a spreadsheet can hold (1,048,576)."
+        f" {_TRY_AGAIN}, with a shorter period, or as CSV or Parquet.",
     )
     TOOK_TOO_LONG = (
         "took_too_long",

@@ -1,20 +1,24 @@
 """The export request, and the checks of a decoded record that makes one. Pure."""
 
 import re
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from typing import Any
 
-from exporter.request.csv_options import CsvOptions, UnknownOption, csv_options
+from exporter.request.file_options import AskedFile
+from exporter.request.window import (
+    EARLIEST_MICROS,
+    LATEST_MICROS,
+    BadPeriod,
+    Period,
+    UnknownTimeZone,
+    asked_period,
+)
 from schemas.dead_letters import Reason
 from schemas.ids import MOST_ID_CHARACTERS
 from schemas.partitioner import account_partition
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# ClickHouse's DateTime64(6) can hold these instants, and those of the days that an export counts back.
-_EARLIEST_MICROS = (datetime(1900, 3, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_LATEST_MICROS = (datetime(2299, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,15 @@ class ExportRequest:
     requested_by: str | None
     position: RequestPosition
     sent_at_ms: int
-    # Their values may be unknown ones: see `options`. Requests that earlier versions accepted have none of these.
-    csv_encoding: str | None = None
-    csv_separator: str | None = None
-    compression: str | None = None
+    # None of them may be in order: see `AskedFile.options` and `window.asked_period`.
+    file: AskedFile = field(default_factory=AskedFile)
+    period_from_micros: int | None = None
+    period_to_micros: int | None = None
 
     @property
-    def options(self) -> CsvOptions | UnknownOption:
-        return csv_options(self.csv_encoding, self.csv_separator, self.compression)
+    def period(self) -> Period | UnknownTimeZone | BadPeriod:
+        """The period that it asks for. Its times must be checked before."""
+        return asked_period(self.requested_at_micros, self.time_zone, self.period_from_micros, self.period_to_micros)
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,9 @@ def checked_request(
         requested_by=record["requested_by"],
         position=position,
         sent_at_ms=sent_at_ms,
-        csv_encoding=record["csv_encoding"],
-        csv_separator=record["csv_separator"],
-        compression=record["compression"],
+        file=AskedFile(**{each.name: record[each.name] for each in fields(AskedFile)}),
+        period_from_micros=record["period_from"],
+        period_to_micros=record["period_to"],
     )
     wrong = _what_is_wrong(request, tolerance)
     if wrong is not None:
@@ -110,7 +115,7 @@ def _what_is_wrong(request: ExportRequest, tolerance: timedelta) -> str | None:
         return f"account_id has {len(request.account_id)} characters"
     if request.requested_by is not None and not _is_id(request.requested_by):
         return f"requested_by has {len(request.requested_by)} characters"
-    if not _EARLIEST_MICROS <= request.requested_at_micros <= _LATEST_MICROS:
+    if not EARLIEST_MICROS <= request.requested_at_micros <= LATEST_MICROS:
         return "requested_at is beyond what can be stored"
     distance = timedelta(microseconds=abs(request.requested_at_micros - request.sent_at_ms * 1000))
     if distance > tolerance:

@@ -3,13 +3,18 @@
 Times are integer microseconds since the epoch, UTC.
 """
 
-from dataclasses import dataclass
+from calendar import monthrange
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 PERIOD_DAYS = 30
+MOST_MONTHS = 13
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# ClickHouse's DateTime64(6) can hold these instants, and those of the days that an export counts back.
+EARLIEST_MICROS = (datetime(1900, 3, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+LATEST_MICROS = (datetime(2299, 12, 30, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _SECOND_MICROS = 1_000_000
 _HOUR_MICROS = 3600 * _SECOND_MICROS
 
@@ -23,10 +28,11 @@ class Period:
     time_zone: str
 
     @property
-    def file_name(self) -> str:
+    def file_stem(self) -> str:
+        """The file's name, but for what tells its format."""
         zone = ZoneInfo(self.time_zone)
         first, last = (_local(micros, zone).date() for micros in (self.from_micros, self.to_micros))
-        return f"credit-movements_{first}_{last}.csv"
+        return f"credit-movements_{first}_{last}"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,27 @@ class UnknownTimeZone:
     """There is no period, because nobody knows this zone."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class BadPeriod:
+    """There is no period, because it would not begin before it ends, or be longer than 13 months."""
+
+
+def asked_period(
+    requested_at_micros: int, time_zone: str | None, from_micros: int | None, to_micros: int | None
+) -> Period | UnknownTimeZone | BadPeriod:
+    """From `from_micros` to `to_micros`, but no later than the request; half-open. None: as `export_period` has them."""
+    end = requested_at_micros if to_micros is None else min(to_micros, requested_at_micros)
+    # Nothing is stored of times before; they may also be too far off for a calendar.
+    if end < EARLIEST_MICROS or (from_micros is not None and not EARLIEST_MICROS <= from_micros < end):
+        return BadPeriod()
+    period = export_period(end, time_zone)
+    if isinstance(period, UnknownTimeZone) or from_micros is None:
+        return period
+    zone = ZoneInfo(period.time_zone)
+    begin, last = (_local(micros, zone).replace(tzinfo=None) for micros in (from_micros, end))
+    return replace(period, from_micros=from_micros) if last <= _months_later(begin, MOST_MONTHS) else BadPeriod()
 
 
 def export_period(requested_at_micros: int, time_zone: str | None) -> Period | UnknownTimeZone:
@@ -47,6 +74,13 @@ def export_period(requested_at_micros: int, time_zone: str | None) -> Period | U
     zone = ZoneInfo(name)
     first_day = _local(requested_at_micros, zone).date() - timedelta(days=PERIOD_DAYS)
     return Period(first_instant(first_day, zone), requested_at_micros, name)
+
+
+def _months_later(at: datetime, months: int) -> datetime:
+    """The same day and time so many months on, or the last day of that month."""
+    years, month = divmod(at.month - 1 + months, 12)
+    first = at.replace(year=at.year + years, month=month + 1, day=1)
+    return first.replace(day=min(at.day, monthrange(first.year, first.month)[1]))
 
 
 @cache

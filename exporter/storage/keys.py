@@ -61,7 +61,7 @@ class ExportKeys:
 
     @property
     def file(self) -> str:
-        """The file, also where it is gzipped: the options of a request are no part of the key."""
+        """The file, in whatever format: the options of a request are no part of the key."""
         return f"{FILES}/{self.account_hash}/{self.export_hash}.csv"
 
     def position(self, position: RequestPosition) -> str:

@@ -6,8 +6,10 @@ to the workers. The records stay for ever, because a request id is known for eve
 """
 
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from exporter.request.file_options import AskedFile
 from exporter.request.repeats import Ended
 from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
@@ -18,6 +20,7 @@ Notification = dict[str, Any]
 
 # The stored records' name for a request's position. It stays, because records of earlier versions are read too.
 _POSITION = "place"
+_OF_PERIOD = ("period_from_micros", "period_to_micros")
 # No upload takes as long as a day.
 _LEFTOVER_MICROS = 24 * 3600 * 1_000_000
 
@@ -167,15 +170,20 @@ def _is_over(outcome: dict[str, Any] | None, modified_at_micros: int, now_micros
 
 def _record_of(accepted: AcceptedRequest) -> dict[str, Any]:
     record = asdict(accepted)
-    record["request"][_POSITION] = record["request"].pop("position")
+    request = record["request"]
+    request[_POSITION] = request.pop("position")
+    # What the request leaves out is left out here too: so workers of earlier versions read what they can do.
+    asked = request.pop("file") | {name: request.pop(name) for name in _OF_PERIOD}
+    request |= {name: value for name, value in asked.items() if value is not None}
     return record
 
 
 def _accepted_from(record: dict[str, Any]) -> AcceptedRequest:
     fields = dict(record["request"])
     position = RequestPosition(**fields.pop(_POSITION))
+    file = AskedFile(**{each.name: fields.pop(each.name, None) for each in dataclass_fields(AskedFile)})
     return AcceptedRequest(
-        request=ExportRequest(**fields, position=position),
+        request=ExportRequest(**fields, position=position, file=file),
         period=None if record["period"] is None else Period(**record["period"]),
         movements_log_id=record["movements_log_id"],
         log_end_offset=record["log_end_offset"],

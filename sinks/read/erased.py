@@ -1,4 +1,4 @@
-"""Accounts whose personal data was erased: their movements in ClickHouse have no number called, no user, no reason."""
+"""Accounts whose personal data was erased: their movements in ClickHouse have no numbers, no user, no reason."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 from sinks.read.consistency import WHOLE_ANSWER
 
 # What of a movement is about a person and not about money. A reason is free text, and may name somebody.
-PERSONAL: Final = ("user_id", "destination", "reason")
+PERSONAL: Final = ("user_id", "destination", "reason", "from_number")
 _ERASED: Final = "SELECT DISTINCT account_id FROM erased_accounts"
 
 

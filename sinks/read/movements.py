@@ -29,7 +29,7 @@ IN_ORDER: Final = "ORDER BY occurred_at, UUIDToNum(movement_id)"
 _ONLY_CHECKED: Final = ("account_id", "is_of_another_log", "log_partition", "log_offset")
 _SELECT: Final = f"""
 SELECT
-    account_id,
+    account_id,%s
     toUnixTimestamp64Micro(occurred_at) AS occurred_at_micros,
     interaction_id,
     toString(description) AS description,
@@ -46,14 +46,31 @@ SELECT
 """
 
 
+# No alias is called as its column: ClickHouse would take the text for the column wherever it stands.
+_DETAILS: Final = """
+    toString(movement_id) AS movement_text,
+    quantity,
+    toString(currency) AS currency_text,
+    user_id,
+    toString(direction) AS direction_text,
+    from_number,
+    toString(campaign_id) AS campaign_text,
+    destination,
+    toString(destination_name) AS destination_name_text,
+    rate_card_id,
+    destination_prefix,
+    toUnixTimestamp64Micro(rate_effective_from) AS rate_effective_from_micros,"""
+
+
 class ForeignMovementError(AssertionError):
     """ClickHouse sent a row that was not asked for, maybe of another account. It is a bug, and nobody may see that row."""
 
 
 def stream_movements(
-    client: Client, wanted: MovementsSlice, expected: int | None = None
+    client: Client, wanted: MovementsSlice, expected: int | None = None, *, with_details: bool = False
 ) -> Generator[pl.DataFrame, None, None]:
-    """Blocks by (`occurred_at`, `movement_id` as text), with the columns that `exporter.file.csv_file` takes.
+    """Blocks by (`occurred_at`, `movement_id` as text), with the columns that `exporter.file.formats.columns` takes; with more
+    of them where these details are asked for.
 
     `client` serves one stream at a time. `expected` is the row count of `read_totals`, if the caller has it already. Raises
     ForeignMovementError, and MovementsUnavailableError, also at the end of a stream that was cut short.
@@ -61,7 +78,8 @@ def stream_movements(
     if expected is None:
         expected = read_totals(client, wanted).row_count
     received = 0
-    for block in _blocks(client, vars(wanted)):
+    question = _SELECT % (_DETAILS if with_details else "")
+    for block in read_blocks(client, question, vars(wanted), SETTINGS):
         _check(block, wanted)
         received += len(block)
         yield block.drop(_ONLY_CHECKED)
@@ -83,10 +101,6 @@ def _check(block: pl.DataFrame, wanted: MovementsSlice) -> None:
         raise ForeignMovementError(f"movements of another account among those of {wanted.account_id!r}")
     if not (in_period and below_end):
         raise ForeignMovementError(f"movements that {wanted} does not have among those of {wanted.account_id!r}")
-
-
-def _blocks(client: Client, parameters: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    return read_blocks(client, _SELECT, parameters, SETTINGS)
 
 
 def read_blocks(

@@ -45,6 +45,10 @@ SELECT
     source_offset,
     toString(corrected_movement_id) AS corrected_movement_text,
     reason,
+    toString(direction) AS direction_text,
+    from_number,
+    toString(campaign_id) AS campaign_text,
+    toString(destination_name) AS destination_name_text,
     toString(log_id) AS log_id_text,
     log_partition,
     log_offset
@@ -63,6 +67,9 @@ _NAMES: Final = {
     "rate_effective_from_micros": "rate_effective_from",
     "source_topic_text": "source_topic",
     "corrected_movement_text": "corrected_movement_id",
+    "direction_text": "direction",
+    "campaign_text": "campaign_id",
+    "destination_name_text": "destination_name",
     "log_id_text": "log_id",
 }
 

@@ -24,6 +24,10 @@ _TEXTS: Final = (
     "destination_prefix",
     "source_topic",
     "reason",
+    "direction",
+    "from_number",
+    "campaign_id",
+    "destination_name",
 )
 
 Int64s = npt.NDArray[np.int64]
@@ -58,7 +62,7 @@ def movement_columns(movements: pl.DataFrame, log_id: str, log_partitions: Int64
 
 
 def without_personal_data(columns: pa.Table, accounts: list[str]) -> pa.Table:
-    """The same rows; those of `accounts` have no number and no user."""
+    """The same rows; those of `accounts` have no numbers, no user and no reason."""
     if not accounts:
         return columns
     is_erased = pc.is_in(columns["account_id"], pa.array(accounts, columns["account_id"].type))

@@ -19,11 +19,12 @@ Hashes = npt.NDArray[np.uint64]
 
 # Each store records it. Change it whenever a change below changes a hash.
 ALGORITHM = "xxh3-64+splitmix64/1"
-# In this order for ever.
-_TEXTS = ("source_topic", "interaction_id", "usage_type", "destination", "user_id", "currency")
-# Of adjustments alone, which have these too. So the hashes of others stay what they were before there were adjustments.
-_TEXTS_OF_ADJUSTMENTS = (*_TEXTS, "kind", "corrected_movement_id", "reason")
+# In this order for ever. A new nullable field goes to the end.
 _NUMBERS = ("quantity", "occurred_at", "amount_nanos")
+_TEXTS = ("source_topic", "interaction_id", "usage_type", "destination", "user_id", "currency")
+# Most batches have none of these, or not all: what is null in all rows is not looked at.
+_RARE_TEXTS = ("kind", "corrected_movement_id", "reason", "direction", "from_number", "campaign_id")
+_SALTS = {name: salt for salt, name in enumerate((*_NUMBERS, *_TEXTS, *_RARE_TEXTS), 1)}
 # `pa.scalar` would load pandas too.
 _ZERO = arrow_of(np.zeros(1, dtype=np.int64))[0]
 
@@ -35,23 +36,13 @@ def id_hashes(events: pl.DataFrame) -> Hashes:
 
 def content_hashes(events: pl.DataFrame) -> Hashes:
     """The hash of all other fields of each row that the publisher filled (EVENT_COLUMNS without POSITION_COLUMNS)."""
-    kinds = events["kind"]
-    if kinds.null_count() == len(kinds):
-        return _content_hashes(events, _TEXTS)
-    is_adjustment = kinds.is_not_null()
-    hashes = np.empty(len(events), dtype=np.uint64)
-    for rows, texts in ((is_adjustment, _TEXTS_OF_ADJUSTMENTS), (~is_adjustment, _TEXTS)):
-        hashes[rows.to_numpy()] = _content_hashes(events.filter(rows), texts)
-    return hashes
-
-
-def _content_hashes(events: pl.DataFrame, texts: tuple[str, ...]) -> Hashes:
+    texts = (*_TEXTS, *(name for name in _RARE_TEXTS if events[name].null_count() < len(events)))
     hashes = _hashed_together(events, texts)
     numbers = events.select(*_NUMBERS, *(pl.col(name).str.len_bytes().cast(pl.Int64) for name in texts))
-    for number, column in enumerate(numbers, 1):
+    for column in numbers:
         # Arrow's own steps: Polars plans each of its steps anew, which is most of what a small batch costs.
         values = column.to_arrow()
-        mixed = _mixed(numpy_of(values.fill_null(_ZERO)), number)
+        mixed = _mixed(numpy_of(values.fill_null(_ZERO)), _SALTS[column.name])
         if values.null_count:
             mixed[numpy_of(pc.indices_nonzero(values.is_null()))] = 0
         hashes += mixed

@@ -29,6 +29,9 @@ EVENT_COLUMNS: dict[str, type[pl.DataType]] = {
     "kind": pl.String,
     "corrected_movement_id": pl.String,
     "reason": pl.String,
+    "direction": pl.String,
+    "from_number": pl.String,
+    "campaign_id": pl.String,
 }
 # Every account has these two sooner or later, and their newest records say how old an event may be that comes now.
 STEADY_SOURCES: tuple[Topic, ...] = (USAGE_EVENTS, TOP_UP_EVENTS)
@@ -40,7 +43,7 @@ _CALLED = {ADJUSTMENT_EVENTS.name: {"movement_id": "corrected_movement_id"}}
 def events_table(decoded: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """One table with EVENT_COLUMNS from the decoded records of each source topic, which have POSITION_COLUMNS too.
 
-    A usage event has no amount and currency; a top-up has no usage type, destination and user, and a quantity of 0; an
+    A usage event has no amount and currency; a top-up has nothing that a usage event alone has, and a quantity of 0; an
     adjustment is like a top-up, and has a kind. The rows are in the order of the batch.
     """
     tables = [_with_all_columns(records, topic) for topic, records in decoded.items() if len(records)]
@@ -68,6 +71,9 @@ def events_of_movements(movements: pl.DataFrame) -> pl.DataFrame:
         pl.when(is_adjustment).then("description").alias("kind"),
         "corrected_movement_id",
         "reason",
+        "direction",
+        "from_number",
+        "campaign_id",
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.adjustments import KINDS, MOST_REASON_CHARACTERS
 from schemas.dead_letters import Reason
+from schemas.usage import DIRECTIONS
 from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, rfc3339
 
 _MAX_DETAIL_CHARACTERS = 500
@@ -18,6 +19,9 @@ class Check(Enum):
     ACCOUNT_ID = (Reason.INVALID_EVENT, "account_id must be 1 to 128 characters")
     INTERACTION_ID = (Reason.INVALID_EVENT, "interaction_id must be 1 to 128 characters")
     USER_ID = (Reason.INVALID_EVENT, "user_id must be null or 1 to 128 characters")
+    DIRECTION = (Reason.INVALID_EVENT, f"direction {{direction!r}} is neither null nor one of {', '.join(DIRECTIONS)}")
+    FROM_NUMBER = (Reason.INVALID_EVENT, "from_number must be null or 1 to 128 characters")
+    CAMPAIGN_ID = (Reason.INVALID_EVENT, "campaign_id must be null or 1 to 128 characters")
     KIND = (Reason.INVALID_EVENT, f"kind {{kind!r}} is none of {', '.join(KINDS)}")
     CORRECTED = (Reason.INVALID_EVENT, "movement_id {corrected_movement_id!r} is no canonical lower-case UUID")
     REASON = (Reason.INVALID_EVENT, f"reason must be null or at most {MOST_REASON_CHARACTERS} characters")

@@ -64,6 +64,7 @@ class RateTable:
         self._destination_names = GrowingTexts()
         self._numbers.append(NO_RATE)
         self._prefix_texts.append(pl.Series([None], dtype=pl.String))
+        self._destination_names.append(pl.Series([None], dtype=pl.String))
         self._index = HashIndex()
         self._ended: list[Ints] = []
 
@@ -98,6 +99,11 @@ class RateTable:
         """The prefix of each rate, behind a null for events without a rate."""
         return self._prefix_texts.values
 
+    @property
+    def destination_names_behind_none(self) -> pl.Series:
+        """The destination's name of each rate, behind a null for events without a rate."""
+        return self._destination_names.values
+
     def currency_names_of_cards(self) -> list[str | None]:
         """The currency of each card, None for a card without rates."""
         names = [*self.currencies, None]
@@ -130,7 +136,7 @@ class RateTable:
                 "rate_card_id": cards,
                 "usage_type": pl.Series(list(self.types), dtype=pl.String).gather(pl.Series(cards_and_types[:, 1])),
                 "destination_prefix": self._prefix_texts.values.gather(picked + 1),
-                "destination_name": self._destination_names.values.gather(picked),
+                "destination_name": self._destination_names.values.gather(picked + 1),
                 "unit": pl.Series(UNITS).gather(pl.Series(numbers[:, Number.UNIT])),
                 **{name.lower(): pl.Series(numbers[:, Number[name]]) for name in _SHOWN},
                 "currency": currencies.gather(pl.Series(self.currency_of_cards[cards_and_types[:, 0]])),
@@ -230,7 +236,7 @@ class RateTable:
 
     def _differ(self, batch: _Batch, rows: Ints, standing: Ints) -> Mask:
         """Whether rows of the batch differ in more than their ends from the rates that stand, whose keys they have."""
-        names = self._destination_names.values.gather(pl.Series(standing))
+        names = self._destination_names.values.gather(pl.Series(standing + 1))
         other_name = (batch.table["destination_name"].gather(pl.Series(rows)) != names).to_numpy()
         differ: Mask = other_name | (batch.numbers[rows] != self.numbers[standing]).any(axis=1)
         return differ

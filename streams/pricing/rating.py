@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from schemas.usage import MOST_NAME_CHARACTERS
 from streams.events.names import indexed
 from streams.events.sorted_keys import NONE, Ints
 from streams.pricing.checks import CHECKS, Check
@@ -40,8 +41,8 @@ class Limits:
 class PriceList:
     """All rates and plans known at one moment; it never changes. It shares the columns of `rates`, which only grow.
 
-    `numbers` (the columns of `Number`) and `prefix_texts` have a row for rows without a rate, then one for each rate: NONE is
-    the index -1, so rate i is row i + 1.
+    `numbers` (the columns of `Number`), `prefix_texts` and `destination_names` have a row for rows without a rate, then one
+    for each rate: NONE is the index -1, so rate i is row i + 1.
     """
 
     def __init__(self, rates: RateTable, book: RateBook, plans: PlanBook) -> None:
@@ -49,6 +50,7 @@ class PriceList:
         self.plans = plans
         self.numbers = rates.numbers_behind_none
         self.prefix_texts = rates.prefix_texts_behind_none
+        self.destination_names = rates.destination_names_behind_none
         self.card_names = pl.Series([*rates.cards, None], dtype=pl.String)
         self.card_currencies = pl.Series([*rates.currency_names_of_cards(), None], dtype=pl.String)
 
@@ -97,6 +99,8 @@ def rate_batch(events: pl.DataFrame, prices: PriceList, limits: Limits) -> tuple
         {
             "unit": _UNIT_NAMES.gather(pl.Series(unit)),
             "destination_prefix": prices.prefix_texts.gather(pl.Series(rates + 1)),
+            # A deck may say far more of a destination than a line of the ledger needs.
+            "destination_name": prices.destination_names.gather(pl.Series(rates + 1)).str.head(MOST_NAME_CHARACTERS),
             "rate_effective_from": begins.set(pl.Series(rates == NONE), None),
             "units_charged": units,
             "price_nanos": price,

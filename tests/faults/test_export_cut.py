@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from exporter.file.making import FileMaker, MadeFile
 from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
+from exporter.request.file_options import FileOptions
 from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage
@@ -40,14 +41,14 @@ class Exports:
         storage = ExportStorage.open(folder.as_uri())
         self._maker = FileMaker(
             storage, partial(clickhouse_connect.get_client, dsn=dsn), at_once(ROWS),
-            slots=Slots(4), metrics=ExporterMetrics(CollectorRegistry()), time_limit_seconds=60.0,
+            slots=Slots(4), metrics=ExporterMetrics(CollectorRegistry()), time_limit_seconds=60.0, provider="Example Telecom",
         )  # fmt: skip
         position = RequestPosition("log", 0, 0)
         request = ExportRequest(str(uuid.uuid4()), "acme", PERIOD.to_micros, None, None, position, 0)
         self._accepted = AcceptedRequest(request, PERIOD, "log", ROWS)
 
     def make(self, within_seconds: float = 30.0) -> MadeFile:
-        return asyncio.run(self._maker.make(self._accepted, PERIOD, ROWS, within_seconds))
+        return asyncio.run(self._maker.make(self._accepted, PERIOD, FileOptions(), ROWS, within_seconds))
 
     def files(self) -> list[bytes]:
         """The CSV and its manifest."""

@@ -54,6 +54,7 @@ def movement(number: int, **fields: Any) -> dict[str, Any]:
         "price_nanos": 1000, "price_units": 1, "credit_movement_nanos": -120_000, "currency": "EUR", "rate_card_id": "default",
         "destination_prefix": "", "rate_effective_from": 0, "source_topic": "usage-events", "source_partition": 0,
         "source_offset": number, "corrected_movement_id": None, "reason": None,
+        "direction": None, "from_number": None, "campaign_id": None, "destination_name": None,
     } | fields  # fmt: skip
 
 
@@ -65,12 +66,20 @@ def minute(**fields: Any) -> dict[str, Any]:
         "price_units": 1, "credit_movement_nanos": -30_000_000, "currency": "EUR", "user_id": None, "destination": None,
         "rate_card_id": None, "destination_prefix": None, "rate_effective_from": None, "source_topic": "usage-events",
         "source_partition": 0, "source_offset": 0, "corrected_movement_id": None, "reason": None,
+        "direction": None, "from_number": None, "campaign_id": None, "destination_name": None,
     } | fields  # fmt: skip
+
+
+_NEVER_NULL = {
+    "movement_id", "account_id", "interaction_id", "description", "occurred_at", "quantity", "unit", "units_charged",
+    "price_nanos", "price_units", "credit_movement_nanos", "currency", "rate_effective_from", "source_topic",
+    "source_partition", "source_offset",
+}  # fmt: skip
 
 
 def movements_table(movements: list[dict[str, Any]]) -> pl.DataFrame:
     """Movements as a table, its types right where all values of a column are null."""
-    nullable = ("user_id", "destination", "rate_card_id", "destination_prefix", "corrected_movement_id", "reason")
+    nullable = [name for name in minute() if name not in _NEVER_NULL]
     return pl.DataFrame(
         movements, schema_overrides={**dict.fromkeys(nullable, pl.String), "rate_effective_from": pl.Int64}
     )

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from credit_movements.publishing.prices import RefusedPricesError, publish_prices
-from exporter.file.csv_file import csv_chunks
+from exporter.file.formats.csv_file import csv_chunks
 from exporter.request.window import Period
 from kafka_io.transactions import AbortedError
 from schemas import wire

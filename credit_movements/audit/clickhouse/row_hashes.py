@@ -30,6 +30,10 @@ _TEXTS: Final = (
     "source_topic",
     "corrected_movement_id",
     "reason",
+    "direction",
+    "from_number",
+    "campaign_id",
+    "destination_name",
 )
 # Of these a null and a 0 are told apart.
 _NULLABLE: Final = "rate_effective_from"

@@ -84,7 +84,11 @@ SELECT
     toInt64(source_partition) AS source_partition,
     source_offset,
     toString(corrected_movement_id) AS corrected_movement_id,
-    reason
+    reason,
+    toString(direction) AS direction,
+    from_number,
+    toString(campaign_id) AS campaign_id,
+    toString(destination_name) AS destination_name
 FROM credit_movements FINAL
 WHERE log_id = {log_id:String} AND log_partition = {log_partition:Int32} AND log_offset IN {log_offsets:Array(Int64)}
 ORDER BY log_offset

@@ -25,6 +25,7 @@ RATE_COLUMNS: dict[str, type[pl.DataType]] = {
     "rate_price_nanos": pl.Int64,
     "rate_price_units": pl.Int64,
     "rate_currency": pl.String,
+    "rate_destination_name": pl.String,
     "rate_effective_to": pl.Int64,
     "rate_ended_at": pl.Int64,
 }
@@ -94,6 +95,7 @@ def _row(published: _Published) -> tuple[str | int | None, ...]:
         rate.price_nanos,
         rate.price_units,
         rate.currency,
+        rate.destination_name,
         rate.effective_to,
         published.ended_at,
     )

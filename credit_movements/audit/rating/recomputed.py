@@ -11,6 +11,7 @@ from credit_movements.audit.differences import Kind
 from credit_movements.audit.rating.called_numbers import PLAIN, digits_of
 from schemas.adjustments import KINDS
 from schemas.topics import ADJUSTMENT_EVENTS, TOP_UP_EVENTS
+from schemas.usage import MOST_NAME_CHARACTERS
 from streams.pricing.rates import TOP_UP
 
 _NAMED_BY = ["rate_card_id", "description", "destination_prefix", "rate_effective_from"]
@@ -57,7 +58,10 @@ def detail(movement: dict[str, Any]) -> str:
     if movement["source_topic"] in (TOP_UP_EVENTS.name, ADJUSTMENT_EVENTS.name):
         return f"{said}, on a card in {movement['card_currency']}"
     price = f"{movement['rate_price_nanos']} / {movement['rate_price_units']} {movement['rate_currency']}"
-    return f"{said}; its rate gives {movement['right_units']} {movement['rate_unit']} at {price}"
+    return (
+        f"{said} to {movement['destination_name']!r}; its rate gives {movement['right_units']} {movement['rate_unit']} at"
+        f" {price} to {movement['rate_destination_name']!r}"
+    )
 
 
 def _fault_of_charge() -> pl.Expr:
@@ -73,9 +77,17 @@ def _fault_of_charge() -> pl.Expr:
             | (_wide("credit_movement_nanos") + _right_charge() != 0)
             | (pl.col("unit") != pl.col("rate_unit"))
             | (pl.col("currency") != pl.col("rate_currency"))
+            | _is_of_another_name()
             | ~_corrects_nothing()
         )
         .then(pl.lit(Kind.WRONG_AMOUNT.value))
+    )
+
+
+def _is_of_another_name() -> pl.Expr:
+    """A movement that was made before it had a name of its destination has none."""
+    return (pl.col("destination_name") != pl.col("rate_destination_name").str.head(MOST_NAME_CHARACTERS)).fill_null(
+        False
     )
 
 
@@ -98,6 +110,7 @@ def _fault_of_amount(is_right: pl.Expr) -> pl.Expr:
             | (pl.col("unit") != "")
             | (pl.col("currency") != pl.col("card_currency"))
             | pl.col("destination_prefix").is_not_null()
+            | pl.col("destination_name").is_not_null()
             | pl.col("rate_effective_from").is_not_null()
         )
         .then(pl.lit(Kind.WRONG_AMOUNT.value))

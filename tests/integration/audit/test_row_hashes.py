@@ -21,7 +21,10 @@ from tests.unit.schemas.test_codec import RegisteredSchemas
 DTYPES = RecordCodec(CREDIT_MOVEMENTS, RegisteredSchemas()).dtypes  # type: ignore[arg-type]
 TEXTS = ["", "a", "call", "Zoë 🦆", "x" * 200, "'\\\n\x00", "+49 151 1"]
 OPTIONAL = [None, *TEXTS]
-OPTIONAL_TEXTS = ("user_id", "destination", "rate_card_id", "destination_prefix", "reason")
+OPTIONAL_TEXTS = (
+    "user_id", "destination", "rate_card_id", "destination_prefix", "reason", "direction", "from_number", "campaign_id",
+    "destination_name",
+)  # fmt: skip
 OPTIONAL_FIELDS = (*OPTIONAL_TEXTS, "corrected_movement_id", "rate_effective_from")
 NUMBERS = [0, 1, -1, 60, 10**12, -(10**17), 2**62]
 NANOS = [0, 1, -1, 10**9, 10**18 - 1, -(10**18) + 1]

@@ -71,6 +71,7 @@ def main(options: dict[str, Any]) -> int:
         link_ttl=timedelta(seconds=options["link_ttl_seconds"]),
         presigned_ttl=defaults.export_presigned_ttl,
         time_limit=defaults.export_time_limit,
+        provider_name="Example Telecom",
         concurrent_exports=defaults.export_concurrency,
         outage_limit=timedelta(seconds=options["outage_limit_seconds"]),
         expiry_sweep_interval=timedelta(seconds=options["expiry_sweep_seconds"]),

@@ -21,6 +21,7 @@ from credit_movements.verify.verification import manifest_beside, verified
 from exporter.file.making import FileMaker
 from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
+from exporter.request.file_options import AskedFile, FileOptions
 from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period, export_period
 from exporter.storage.objects import ExportStorage
@@ -49,7 +50,18 @@ def account() -> str:
     return f"account {uuid.uuid4()}"
 
 
-@pytest.mark.parametrize("asked", [{}, {"csv_encoding": "utf-8-sig", "csv_separator": ";", "compression": "gzip"}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"csv_encoding": "utf-8-sig", "csv_separator": ";", "compression": "gzip"},
+        {"csv_separator": ";", "columns": "detailed"},
+        {"columns": "detailed", "format": "xlsx"},
+        {"columns": "detailed", "format": "parquet"},
+        {"format": "focus"},
+    ],
+    ids=lambda asked: " ".join(asked.values()) or "default",
+)
 def test_a_downloaded_file_is_what_its_manifest_says(
     stack: Stack, account: str, tmp_path: Path, asked: dict[str, str]
 ) -> None:
@@ -62,12 +74,25 @@ def test_a_downloaded_file_is_what_its_manifest_says(
     assert (manifest.row_count, findings.listed) == (200, [])
 
 
-def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, account: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        AskedFile(compression="gzip"),
+        AskedFile(columns="detailed", format="xlsx"),
+        AskedFile(columns="detailed", format="parquet"),
+        AskedFile(format="focus", compression="gzip"),
+    ],
+    ids=lambda asked: asked.format or "csv",
+)
+def test_two_workers_make_the_same_file_and_the_same_manifest(
+    stack: Stack, account: str, tmp_path: Path, asked: AskedFile
+) -> None:
     stack.movements(account, [{"interaction_id": f"call-{number}"} for number in range(100)])
     position = RequestPosition("log-1", account_partition(account, PARTITIONS), 9)
     now = now_micros()
-    request = ExportRequest(str(uuid.uuid4()), account, now, None, None, position, now // 1000, compression="gzip")
-    period = export_period(now, None)
+    request = ExportRequest(str(uuid.uuid4()), account, now, None, None, position, now // 1000, asked)
+    options, period = asked.options(), export_period(now, None)
+    assert isinstance(options, FileOptions)
     assert isinstance(period, Period)
     end = stack.log_ends[position.partition]
     accepted = AcceptedRequest(request, period, "log-1", end, now)
@@ -76,8 +101,16 @@ def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, acco
         storage = ExportStorage.open((tmp_path / worker).as_uri())
         connect = partial(clickhouse_connect.get_client, dsn=stack.clickhouse)
         metrics = ExporterMetrics(CollectorRegistry())
-        maker = FileMaker(storage, connect, at_once(end), slots=Slots(1), metrics=metrics, time_limit_seconds=60.0)
-        asyncio.run(maker.make(accepted, period, end, 5.0))
+        maker = FileMaker(
+            storage,
+            connect,
+            at_once(end),
+            slots=Slots(1),
+            metrics=metrics,
+            time_limit_seconds=60.0,
+            provider="Example Telecom",
+        )
+        asyncio.run(maker.make(accepted, period, options, end, 5.0))
         made.append([(tmp_path / worker / key).read_bytes() for key in (accepted.keys.file, accepted.keys.manifest)])
         # What comes later, and is above the noted end, changes nothing, in the period or before it.
         stack.movements(account, [{}, {"occurred_at": now - 40 * 24 * 3_600_000_000}])
@@ -85,7 +118,46 @@ def test_two_workers_make_the_same_file_and_the_same_manifest(stack: Stack, acco
     assert json.loads(made[0][1])["row_count"] == 100
 
 
-@pytest.mark.parametrize("option", ["csv_encoding", "csv_separator", "compression"])
+def test_an_own_period_and_some_descriptions_and_a_balance_that_counts_all(
+    stack: Stack, account: str, tmp_path: Path
+) -> None:
+    now, day = now_micros(), 24 * 3_600_000_000
+    refund = {"description": "refund", "unit": "", "units_charged": 0, "credit_movement_nanos": 10_000_000}
+    stack.movements(
+        account,
+        [{"occurred_at": now - days * day} for days in (100, 60, 59)]
+        + [{"occurred_at": now - 58 * day, **refund}, {"occurred_at": now - 40 * day}, {}],
+    )
+    asked = {
+        "period_from": now - 60 * day,
+        "period_to": now - 50 * day,
+        "descriptions": "refund,sms",
+        "columns": "detailed",
+    }
+    notification = stack.wait_for_notification(stack.ask(account, **asked))
+    assert (notification["period_from"], notification["period_to"]) == (asked["period_from"], asked["period_to"])
+    assert notification["row_count"] == 1
+    _, line, _ = stack.download(notification)[2].decode().split("\r\n")
+    # Three calls for 0.03 each came before, one of them before the period.
+    assert ",refund,,,,0.01," in line
+    assert ",-0.08," in line
+    file = tmp_path / notification["file_name"]
+    file.write_bytes(stack.download(notification)[2])
+    manifest_beside(file).write_bytes(stack.get(urlsplit(notification["manifest_url"]).path)[2])
+    manifest, findings = verified(file, None)
+    assert findings.listed == []
+    assert (manifest.opening_balance, manifest.closing_balance) == (-30_000_000, -80_000_000)
+    assert (manifest.left_out.row_count, manifest.left_out.credit_movement) == (2, -60_000_000)
+
+
+@pytest.mark.parametrize("begin", [-3_600_000_000, 400 * 24 * 3_600_000_000], ids=["in the future", "over 13 months"])
+def test_a_period_that_is_none_fails_at_once(stack: Stack, account: str, begin: int) -> None:
+    failure = stack.wait_for_notification(stack.ask(account, period_from=now_micros() - begin))
+    assert (failure["status"], failure["error_code"]) == ("failed", "invalid_period")
+    assert "13 months" in failure["error_message"]
+
+
+@pytest.mark.parametrize("option", ["csv_encoding", "csv_separator", "compression", "columns", "format"])
 def test_an_unknown_option_fails_at_once(stack: Stack, account: str, option: str) -> None:
     failure = stack.wait_for_notification(stack.ask(account, **{option: "utf-16"}))
     assert (failure["status"], failure["error_code"]) == ("failed", "unknown_option")

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from exporter.file.making import ExportTooLongError, FileMaker, MadeFile
 from exporter.file.slots import Slots
 from exporter.metrics import ExporterMetrics
+from exporter.request.file_options import FileOptions
 from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.objects import ExportStorage, StoredFile
@@ -56,13 +57,16 @@ class Exports:
         self._maker = FileMaker(
             self.storage, connect, at_once(10**6),
             slots=Slots(slots, LARGE_ROWS), metrics=ExporterMetrics(self._metrics), time_limit_seconds=time_limit_seconds,
+            provider="Example Telecom",
         )  # fmt: skip
 
     def make(self, account_id: str) -> "asyncio.Task[MadeFile]":
         request = ExportRequest(
             str(uuid.uuid4()), account_id, PERIOD.to_micros, None, None, RequestPosition("log", 0, 0), 0
         )
-        return asyncio.create_task(self._maker.make(AcceptedRequest(request, PERIOD, "log", 10**6), PERIOD, 10**6, 0.0))
+        return asyncio.create_task(
+            self._maker.make(AcceptedRequest(request, PERIOD, "log", 10**6), PERIOD, FileOptions(), 10**6, 0.0)
+        )
 
     def in_phase(self, phase: str) -> float | None:
         return self._metrics.get_sample_value("credit_exports_in_phase", {"phase": phase})

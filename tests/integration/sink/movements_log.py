@@ -11,6 +11,8 @@ from schemas.topics import CREDIT_MOVEMENTS
 
 PARTITIONS = 3
 
+NULLS = ("user_id", "corrected_movement_id", "reason", "direction", "from_number", "campaign_id")
+
 
 def make_log(bootstrap_servers: str) -> None:
     """The topic, with nothing in it."""
@@ -43,10 +45,14 @@ def movements(count: int) -> pl.DataFrame:
             "source_offset": number,
             "corrected_movement_id": None,
             "reason": None,
+            "direction": None,
+            "from_number": None,
+            "campaign_id": None,
+            "destination_name": "Germany mobile",
         }
         for number in range(count)
     ]
-    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(["user_id", "corrected_movement_id", "reason"], pl.String))
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(NULLS, pl.String))
 
 
 def append(log: str, values: list[bytes], is_aborted: bool = False) -> None:

@@ -47,6 +47,10 @@ SCHEMA = {
     "source_offset": pl.Int64,
     "corrected_movement_id": pl.String,
     "reason": pl.String,
+    "direction": pl.String,
+    "from_number": pl.String,
+    "campaign_id": pl.String,
+    "destination_name": pl.String,
 }
 
 
@@ -86,6 +90,10 @@ def movement(**fields: Any) -> dict[str, Any]:
         "source_offset": 1,
         "corrected_movement_id": None,
         "reason": None,
+        "direction": None,
+        "from_number": None,
+        "campaign_id": None,
+        "destination_name": None,
         **fields,
     }
 
@@ -103,6 +111,7 @@ def test_migrations_are_applied_once_and_in_order(dsn: str) -> None:
         "0004_erased_accounts.sql",
         "0005_adjustments.sql",
         "0006_movement_ids.sql",
+        "0007_usage_details.sql",
         "0008_movement_sums.sql",
     ]
     assert apply_migrations(dsn) == []
@@ -152,6 +161,10 @@ movements = st.builds(
     source_offset=int64s,
     corrected_movement_id=st.none() | st.uuids().map(str),
     reason=st.none() | texts,
+    direction=st.none() | texts,
+    from_number=st.none() | texts,
+    campaign_id=st.none() | texts,
+    destination_name=st.none() | texts,
 )
 
 

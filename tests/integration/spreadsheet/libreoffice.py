@@ -39,14 +39,18 @@ def opened(csv: Path, separator: str, locale: int, folder: Path) -> list[list[Ce
     """The rows of a CSV. Dates, numbers and, more than by default, formulas are recognised wherever something looks so."""
     tokens = [ord(separator), ord('"'), _UTF_8, 1, "", locale, "false", "true", "false", "false", "false", -1, "true"]
     read_as = "Text - txt - csv (StarCalc):" + ",".join(map(str, tokens))
-    command = [
-        "soffice",
-        f"-env:UserInstallation={(folder / 'profile').as_uri()}",
-        "--headless",
-        f"--infilter={read_as}",
-    ]
+    return _opened(csv, folder, f"--infilter={read_as}")
+
+
+def opened_sheet(xlsx: Path, folder: Path) -> list[list[Cell]]:
+    """The rows of an XLSX."""
+    return _opened(xlsx, folder)
+
+
+def _opened(file: Path, folder: Path, *options: str) -> list[list[Cell]]:
+    command = ["soffice", f"-env:UserInstallation={(folder / 'profile').as_uri()}", "--headless", *options]
     program = subprocess.Popen(
-        [*command, "--convert-to", "fods", "--outdir", str(folder), str(csv)],
+        [*command, "--convert-to", "fods", "--outdir", str(folder), str(file)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -57,7 +61,7 @@ def opened(csv: Path, separator: str, locale: int, folder: Path) -> list[list[Ce
         if program.poll() is None:
             os.killpg(program.pid, signal.SIGKILL)
             program.wait()
-    saved = (folder / csv.name).with_suffix(".fods")
+    saved = (folder / file.name).with_suffix(".fods")
     return [row for row in _rows(saved) if any(cell.kind for cell in row)]
 
 

@@ -1,5 +1,6 @@
 """What a person sees who opens an exported file in a spreadsheet program: LibreOffice Calc itself, not a guess at it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.request.csv_options import CsvOptions
+from exporter.request.file_options import AskedFile
 from tests.integration.spreadsheet import libreoffice
-from tests.integration.spreadsheet.libreoffice import ENGLISH, GERMAN, Cell, opened
-from tests.unit.credit_movements.verify.exported import of_rows, period_of, top_up, usage
+from tests.integration.spreadsheet.libreoffice import ENGLISH, GERMAN, Cell, opened, opened_sheet
+from tests.unit.credit_movements.verify.exported import detailed, of_rows, period_of, top_up, usage, written
 
 HEADER = ["Date & Time", "Interaction ID", "Description", "Units", "Units charged", "Value per unit", "Credit movement"]
 BEGIN = period_of().from_micros
@@ -109,3 +111,25 @@ def test_european_spreadsheets_need_the_decimal_comma(tmp_path: Path) -> None:
     """Why the option is there: a decimal point is a text to them, or a date."""
     _, line = opened(of_rows(tmp_path, [usage(BEGIN)]), ",", GERMAN, tmp_path)
     assert line[6].kind != "float"
+
+
+def test_a_sheet_has_texts_dates_and_numbers_as_they_are(tmp_path: Path) -> None:
+    rows = [usage(BEGIN + number * 10**6, interaction_id=text) for number, text in enumerate(TEXTS)]
+    rows += [usage(BEGIN + 10**9, 1, -nanos) if nanos < 0 else top_up(BEGIN + 10**9, nanos) for nanos in AMOUNTS]
+    file = written(tmp_path, [detailed(rows)], asked=AskedFile(format="xlsx", columns="detailed"))
+    header, *lines = opened_sheet(file, tmp_path)
+    assert [cell.value for cell in header[:7]] == HEADER
+    assert header[16].value == "Balance after"
+    # Nothing is put before a text, and nothing runs. A sheet holds no NULs; a CR may be a new line there.
+    shown = [line[1] for line in lines[: len(TEXTS)]]
+    assert {(cell.kind, cell.formula) for cell in shown} == {("string", None)}
+    for cell, text in zip(shown, TEXTS, strict=True):
+        assert "\0" in text or re.sub(r"[\r\n]", "", cell.value) == re.sub(r"[\r\n]", "", text)
+    zone = ZoneInfo("Europe/Berlin")
+    for number, line in enumerate(lines[: len(TEXTS)]):
+        at = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=BEGIN + number * 10**6)).astimezone(zone)
+        assert line[0].kind == "date"
+        assert abs(datetime.fromisoformat(line[0].value) - at.replace(tzinfo=None)) < timedelta(milliseconds=500)
+    amounts = [line[6] for line in lines[len(TEXTS) :]]
+    assert {cell.kind for cell in amounts} == {"float"}
+    assert [round(Decimal(cell.value).scaleb(9)) for cell in amounts] == AMOUNTS

@@ -16,6 +16,7 @@ from exporter.handler import RequestHandler
 from exporter.metrics import ExporterMetrics
 from exporter.notify.conclusion import Conclusion
 from exporter.notify.publisher import Outgoing, Publisher
+from exporter.request.file_options import FileOptions
 from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period
 from exporter.storage.links import LinkSigner
@@ -63,7 +64,9 @@ class Maker:
         self.most_at_once = 0
         self.error: Exception | None = None
 
-    async def make(self, accepted: AcceptedRequest, period: Period, log_end_offset: int, _: float) -> MadeFile:
+    async def make(
+        self, accepted: AcceptedRequest, period: Period, options: FileOptions, log_end_offset: int, _: float
+    ) -> MadeFile:
         self.making += 1
         self.most_at_once = max(self.most_at_once, self.making)
         try:
@@ -71,7 +74,8 @@ class Maker:
             await asyncio.sleep(0.01)
             if self.error is not None:
                 raise self.error
-            return MadeFile(self._storage.put_stream(accepted.keys.file, [b"x"]), period.file_name, log_end_offset)
+            name = options.file_name(period.file_stem)
+            return MadeFile(self._storage.put_stream(accepted.keys.file, [b"x"]), name, log_end_offset)
         finally:
             self.making -= 1
 

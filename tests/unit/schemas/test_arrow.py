@@ -30,14 +30,14 @@ def test_neither_a_fingerprint_nor_a_value_per_unit_loads_pandas() -> None:
     program = """
 import sys
 import polars as pl
-from exporter.file.csv_file import _values_per_unit
+from exporter.file.formats.numbers import values_per_unit
 from schemas.partitioner import account_partition, account_partitions
 from streams.dedup.fingerprints import content_hashes
 from streams.events.table import EVENT_COLUMNS
 from tests.unit.streams.test_outcome import event
 
 content_hashes(pl.DataFrame([{**event(1), "row": 0}, {**event(2), "row": 1}], schema=EVENT_COLUMNS))
-_values_per_unit(pl.Series([5, 5]), pl.Series([60, 1]), ".")
+values_per_unit(pl.Series([5, 5]), pl.Series([60, 1]), ".")
 account_partitions(pl.Series(["a", "b"]), 4), account_partition("a", 4)
 assert "pandas" not in sys.modules
 """

@@ -166,7 +166,7 @@ def bomb(schema_id: int, tail: bytes) -> bytes:
         # Texts that say they are longer than all memory, or of a negative length.
         wire.header(OWN_ID) + b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f" * 4,
         wire.header(OWN_ID) + b"\x01" * 60,
-        wire.header(OWN_ID) + CODEC.encode_one({**EVENT, "user_id": None})[5:-1] + b"\x03",
+        wire.header(OWN_ID) + CODEC.encode_one({**EVENT, "campaign_id": None})[5:-1] + b"\x03",
     ],
     ids=["nulls", "nested", "decimal", "huge", "negative length", "negative index"],
 )
@@ -209,7 +209,7 @@ def test_a_time_that_no_datetime_holds_comes_through_as_its_number() -> None:
     [
         # A varint of eleven bytes, and a union branch counted from the end: fastavro takes both.
         CODEC.encode_one(EVENT)[5:].replace(b"\xf6\x02", b"\xf6\x82\x80\x80\x80\x80\x80\x80\x80\x80\x00"),
-        CODEC.encode_one({**EVENT, "user_id": None})[5:-1] + b"\x01" + b"\x06abc",
+        CODEC.encode_one({**EVENT, "campaign_id": None})[5:-1] + b"\x01" + b"\x06abc",
     ],
 )
 def test_an_encoding_that_no_right_writer_gives_is_refused(body: bytes) -> None:

@@ -34,6 +34,7 @@ def event(number: int = 0, **fields: Any) -> dict[str, Any]:
         "event_id": f"00000000-0000-4000-8000-{number:012x}", "account_id": "acme", "interaction_id": f"call-{number}",
         "usage_type": "call", "quantity": 61, "destination": "+49 151 2345678", "occurred_at": NOW - DAY, "user_id": None,
         "amount_nanos": None, "currency": None, "kind": None, "corrected_movement_id": None, "reason": None,
+        "direction": None, "from_number": None, "campaign_id": None,
     } | fields  # fmt: skip
     if "partition" not in fields:
         made["partition"] = (murmur2(made["account_id"].encode()) & 0x7FFFFFFF) % PARTITIONS

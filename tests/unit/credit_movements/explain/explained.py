@@ -47,5 +47,6 @@ def movement(of: Rated, **fields: Any) -> dict[str, Any]:
         **{name: value for name, value in of.priced.items() if name != "is_no_number"},
         "movement_id": of.event["event_id"], "description": of.event["usage_type"] or "top-up",
         "source_partition": of.event["partition"], "source_offset": of.event["offset"],
-        "corrected_movement_id": None, "reason": None, "log_id": "log", "log_partition": 0, "log_offset": 3,
+        "corrected_movement_id": None, "reason": None,
+        **dict.fromkeys(("direction", "from_number", "campaign_id")), "log_id": "log", "log_partition": 0, "log_offset": 3,
     } | fields  # fmt: skip

@@ -1,24 +1,25 @@
 """A file and its manifest as the exporter writes them, of movements made for a test."""
 
 import hashlib
-from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from exporter.file.csv_file import csv_chunks
+from exporter.file.formats.files import FileForm
 from exporter.file.manifest import manifest_bytes, manifest_name
-from exporter.file.packing import packed
+from exporter.file.shown import Shown
 from exporter.file.totals import Totals
 from exporter.request.csv_options import CsvOptions
+from exporter.request.file_options import AskedFile, FileOptions
 from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.request.window import Period, export_period
 from exporter.storage.objects import StoredFile
 from exporter.storage.records import AcceptedRequest
 from sinks.read.totals import CardTotal, SliceTotals
 
+HEADER = b"Date & Time,Interaction ID,Description,Units,Units charged,Value per unit,Credit movement\r\n"
 PLAIN = CsvOptions()
 COLUMNS = {
     "occurred_at_micros": pl.Int64,
@@ -29,6 +30,20 @@ COLUMNS = {
     "price_nanos": pl.Int64,
     "price_units": pl.Int64,
     "credit_movement_nanos": pl.Int64,
+}
+DETAILS = {
+    "movement_text": pl.String,
+    "quantity": pl.Int64,
+    "currency_text": pl.String,
+    "user_id": pl.String,
+    "direction_text": pl.String,
+    "from_number": pl.String,
+    "campaign_text": pl.String,
+    "destination": pl.String,
+    "destination_name_text": pl.String,
+    "rate_card_id": pl.String,
+    "destination_prefix": pl.String,
+    "rate_effective_from_micros": pl.Int64,
 }
 REQUESTED_AT = (datetime(2026, 11, 3, 12, 30, 1, 5, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
     microseconds=1
@@ -86,35 +101,63 @@ def written(
     options: CsvOptions = PLAIN,
     zone: str = "Europe/Berlin",
     opening_nanos: int = 7_500_000_000,
+    asked: AskedFile | None = None,
+    **period: int,
 ) -> Path:
-    """The path of the file; its manifest lies beside it."""
-    period, totals = period_of(zone), Totals()
-    cards: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    """The path of the file; its manifest lies beside it. `asked`: of another form. `period`: its own, as a request has it."""
+    file_options = FileOptions(options) if asked is None else asked.options()
+    assert isinstance(file_options, FileOptions)
+    position = RequestPosition("log", 3, 9)
+    request = ExportRequest(
+        "id-1", "acme", REQUESTED_AT, zone, None, position, REQUESTED_AT // 1000, asked or AskedFile(), **period
+    )
+    assert isinstance(request.period, Period)
+    form = FileForm(file_options, request.period, "acme", "Example Telecom")
+    whole, shown = Totals(), Shown(file_options, opening_nanos)
     digest, size_bytes = hashlib.sha256(), 0
-    path = folder / options.file_name(period.file_name)
+    path = folder / form.name
     with path.open("wb") as file:
-        for chunk in packed(csv_chunks(blocks, period, options), options):
+        for chunk in form.packed(form.chunks(shown.blocks(blocks))):
             digest.update(chunk)
             size_bytes += file.write(chunk)
     for block in blocks:
-        totals.add(block)
-    cards["default"] = [totals.row_count, totals.nanos]
-    request = ExportRequest(
-        "id-1", "acme", REQUESTED_AT, zone, None, RequestPosition("log", 3, 9), REQUESTED_AT // 1000
-    )
-    beside = SliceTotals(opening_nanos, [CardTotal(name, "EUR", *total) for name, total in cards.items()])
+        whole.add(block)
     manifest = manifest_bytes(
-        AcceptedRequest(request, period, "log-1", 77),
-        period,
+        AcceptedRequest(request, request.period, "log-1", 77),
+        form,
         77,
-        options,
         StoredFile(size_bytes, digest.hexdigest()),
-        path.name,
-        totals,
-        beside,
+        shown,
+        SliceTotals(opening_nanos, [CardTotal("default", "EUR", whole.row_count, whole.nanos)]),
     )
     (folder / manifest_name(path.name)).write_bytes(manifest)
     return path
+
+
+def detailed(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """The rows with all that a detailed file or FOCUS shows of them."""
+    return pl.DataFrame([_details(row, number) | row for number, row in enumerate(rows)], schema=COLUMNS | DETAILS)
+
+
+def _details(row: dict[str, Any], number: int) -> dict[str, Any]:
+    is_usage = row["unit"] != ""
+    of_usage = {
+        "quantity": row["units_charged"] * (60 if row["unit"] == "minutes" else 1),
+        "user_id": "u-17",
+        "direction_text": "outbound",
+        "from_number": "+4930123456",
+        "campaign_text": "spring",
+        "destination": "+4915112345678",
+        "destination_name_text": "Germany mobile",
+        "destination_prefix": "4915",
+        "rate_effective_from_micros": 1_767_225_600_000_000,
+    }
+    return {
+        "movement_text": f"3f0c9a52-7d1e-4b8a-9c55-{number:012}",
+        "currency_text": "EUR",
+        "rate_card_id": "default",
+        "quantity": 0,
+    } | (of_usage if is_usage else {})
 
 
 def of_rows(folder: Path, rows: list[dict[str, Any]], **options: Any) -> Path:

@@ -102,9 +102,9 @@ def test_adjustments_go_with_version_2_alone(is_new: bool) -> None:
     ("text", "why"),
     [
         ("{", "not JSON"),
-        ("[]", "not a manifest of version 1 or 2"),
-        ("{}", "not a manifest of version 1 or 2"),
-        ('{"manifest_version": 3}', "manifest_version"),
+        ("[]", "not a manifest of version 1, 2 or 3"),
+        ("{}", "not a manifest of version 1, 2 or 3"),
+        ('{"manifest_version": 4}', "manifest_version"),
         ("[" * 100_000, "not JSON"),
     ],
 )

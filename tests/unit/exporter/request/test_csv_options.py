@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.file.packing import packed
+from exporter.file.formats.packing import packed
 from exporter.request.csv_options import CsvOptions, UnknownOption, csv_options
 
 PLAIN = CsvOptions()

@@ -27,6 +27,11 @@ def record(**fields: Any) -> dict[str, Any]:
         "csv_encoding": None,
         "csv_separator": None,
         "compression": None,
+        "columns": None,
+        "period_from": None,
+        "period_to": None,
+        "descriptions": None,
+        "format": None,
     } | fields
 
 

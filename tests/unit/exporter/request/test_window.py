@@ -135,6 +135,6 @@ def test_only_the_iana_names_are_time_zones(name: str) -> None:
 def test_the_file_is_named_after_the_local_dates() -> None:
     # 2026-03-31 23:30 UTC is the first of April in Berlin.
     at = micros(datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
-    assert period(at, "Europe/Berlin").file_name == "credit-movements_2026-03-02_2026-04-01.csv"
-    assert period(at, "UTC").file_name == "credit-movements_2026-03-01_2026-03-31.csv"
-    assert period(at, "Pacific/Apia").file_name == "credit-movements_2026-03-02_2026-04-01.csv"
+    assert period(at, "Europe/Berlin").file_stem == "credit-movements_2026-03-02_2026-04-01"
+    assert period(at, "UTC").file_stem == "credit-movements_2026-03-01_2026-03-31"
+    assert period(at, "Pacific/Apia").file_stem == "credit-movements_2026-03-02_2026-04-01"

@@ -82,6 +82,22 @@ COMMENT 'Credit movements, each of them once';
 ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD INDEX IF NOT EXISTS movement_ids movement_id TYPE bloom_filter(0.001) GRANULARITY 1;
 ALTER TABLE credit_movements_local ON CLUSTER 'telephony' MATERIALIZE INDEX movement_ids SETTINGS mutations_sync = 0;
 -- noted as applied in "schema_versions": 4
+-- As 0007 of one server.
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS direction LowCardinality(Nullable(String)) COMMENT 'outbound or inbound, where the event says so';
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS from_number Nullable(String) COMMENT 'The number that called or sent, as it came';
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS campaign_id LowCardinality(Nullable(String)) COMMENT 'The campaign that it was part of';
+ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS destination_name LowCardinality(Nullable(String)) COMMENT 'What the rate calls the destination; null for a top-up, and in rows of before';
+ALTER TABLE credit_movements ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS direction LowCardinality(Nullable(String)) COMMENT 'outbound or inbound, where the event says so';
+ALTER TABLE credit_movements ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS from_number Nullable(String) COMMENT 'The number that called or sent, as it came';
+ALTER TABLE credit_movements ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS campaign_id LowCardinality(Nullable(String)) COMMENT 'The campaign that it was part of';
+ALTER TABLE credit_movements ON CLUSTER 'telephony' ADD COLUMN IF NOT EXISTS destination_name LowCardinality(Nullable(String)) COMMENT 'What the rate calls the destination; null for a top-up, and in rows of before';
+-- A view keeps the columns that it was made with.
+DROP VIEW IF EXISTS credit_movements_once ON CLUSTER 'telephony';
+CREATE VIEW credit_movements_once ON CLUSTER 'telephony' AS
+SELECT *
+FROM credit_movements FINAL
+COMMENT 'Credit movements, each of them once';
+-- noted as applied in "schema_versions": 5
 -- As 0008 of one server: an account's sums are on the shard of its movements, so FINAL counts a block once there too.
 CREATE TABLE IF NOT EXISTS movement_sums_by_quarter_local ON CLUSTER 'telephony'
 (

@@ -50,6 +50,7 @@ def test_no_movements_make_a_table_of_no_rows() -> None:
 def _movements(count: int) -> pl.DataFrame:
     texts = ["movement_id", "account_id", "interaction_id", "description", "unit", "currency", "user_id"]
     texts += ["destination", "rate_card_id", "destination_prefix", "source_topic", "corrected_movement_id", "reason"]
+    texts += ["direction", "from_number", "campaign_id", "destination_name"]
     numbers = ["quantity", "units_charged", "price_nanos", "price_units", "credit_movement_nanos"]
     numbers += ["source_partition", "source_offset"]
     columns = {name: pl.Series([name] * count, dtype=pl.String) for name in texts}

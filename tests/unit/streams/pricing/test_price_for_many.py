@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_movements.verify.amounts import attos_of, nanos_of_product
-from exporter.file.csv_file import _values_per_unit
+from exporter.file.formats.numbers import values_per_unit
 from streams.pricing.rates import MANY_PRICE_UNITS, MAX_AMOUNT_NANOS, MAX_INCREMENT, MAX_UNITS_OF_ENDLESS_PRICE, Rate
 from streams.pricing.rating import charged
 from tests.unit.streams.test_outcome import rate
@@ -31,7 +31,7 @@ def amounts(*rows: tuple[int, int, int]) -> tuple[list[int], list[bool]]:
 
 
 def printed(price: int, price_units: int) -> str:
-    text: str = _values_per_unit(pl.Series([price]), pl.Series([price_units]), ".").item()
+    text: str = values_per_unit(pl.Series([price]), pl.Series([price_units]), ".").item()
     return text
 
 

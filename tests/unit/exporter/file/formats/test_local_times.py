@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from credit_movements.verify.local_clock import LocalClock
-from exporter.file.csv_file import HEADER, csv_chunks
+from exporter.file.formats.csv_file import csv_chunks
 from exporter.request.window import Period, export_period, known_time_zones
-from tests.unit.credit_movements.verify.exported import COLUMNS, usage
+from tests.unit.credit_movements.verify.exported import COLUMNS, HEADER, usage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000

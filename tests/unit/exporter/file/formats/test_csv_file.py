@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.file.csv_file import HEADER, csv_chunks
+from exporter.file.formats.csv_file import csv_chunks
 from exporter.request.csv_options import CsvOptions
 from exporter.request.window import Period, export_period, known_time_zones
-from tests.unit.credit_movements.verify.exported import COLUMNS
+from tests.unit.credit_movements.verify.exported import COLUMNS, HEADER
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST = 10**18 - 1
