@@ -20,8 +20,8 @@ from sinks.read.erased import erased_accounts
 from sinks.read.movements import stream_movements
 from sinks.read.one_movement import adjustments_of, movements_of_id
 from sinks.read.slice import MovementsSlice
-from sinks.read.usage import count_usage, stream_usage
 from sinks.read.summed.reach import Reach, Summed, summed
+from sinks.read.usage import count_usage, stream_usage
 from sinks.write.brand import check_brand, mark_brand
 from sinks.write.columns import movement_columns
 from sinks.write.erase import erase_account
