@@ -21,7 +21,7 @@ from schemas.partitioner import account_partition
 from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
 from sinks.write.migrations import apply_migrations
 from streams.events.table import SOURCES
-from tests.acceptance.command import run
+from tests.acceptance.command import run_forked as run
 from tests.conftest import free_port
 from tests.integration.audit.audited import Audited
 from tests.integration.records import event, rate, top_up
