@@ -82,11 +82,20 @@ def main() -> NoReturn:
     sys.excepthook = _show_bug
     try:
         app()
-    except SystemExit:
+    except SystemExit as ended:
+        if _was_interrupted(ended):
+            # At once: the console of other lines would have to be loaded.
+            sys.stderr.write("credit-movements: stopped\n")
         raise
     except _told_in_one_line() as error:
         fail(without_passwords(_one_line(error)))
     sys.exit(0)
+
+
+def _was_interrupted(ended: SystemExit) -> bool:
+    """Whether it was Ctrl-C that ended a command which says nothing of its own to that: Typer then asks to exit."""
+    asked = ended.__context__
+    return isinstance(asked, typer.Exit) and isinstance(asked.__cause__, KeyboardInterrupt)
 
 
 def _show_bug(kind: type[BaseException], bug: BaseException, trace: TracebackType | None) -> None:
