@@ -115,7 +115,8 @@ class Settings(KafkaSettings):
     export_link_secret: Secret = Field(None, description="at least 32 bytes, signs the download links")
     export_link_secret_previous: Secret = Field(None, description="another such secret: its links work too")
     export_status_token: Secret = Field(
-        None, description="at least 32 bytes, opens the exporter's /exports/ACCOUNT; none: there is no such page"
+        None,
+        description="at least 32 bytes, opens the exporter's pages about an account (/exports/, /spending/, /balance/)",
     )
     export_link_ttl: Duration = Field(timedelta(days=7), description="how long a download link works")
     export_storage_public_endpoint: Text = Field(

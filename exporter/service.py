@@ -1,8 +1,11 @@
 """The exporter put together from its settings and parts, and nothing else."""
 
+from collections.abc import Sequence
+
 from exporter.admission.admission import Admission
 from exporter.expiry import ExpirySweep
 from exporter.faust_app import ExporterApp, FaustEvent
+from exporter.file.clickhouse_clients import ClickHouseClients
 from exporter.file.making import FileMaker
 from exporter.file.progress import Progress
 from exporter.file.slots import Slots
@@ -18,9 +21,11 @@ from exporter.settings import ExporterParts, ExporterSettings
 from exporter.storage.links import LinkSigner
 from exporter.storage.records import ExportRecords
 from exporter.threads import in_thread
+from exporter.web.account_page import AccountPage
 from exporter.web.downloads import DownloadPage
 from exporter.web.pages import add_pages
 from exporter.web.readiness import clickhouse_check, kafka_check, storage_check
+from exporter.web.spending_pages import spending_pages
 from exporter.web.status import StatusSources, export_status
 from exporter.web.status_page import StatusPage
 from exporter.worker import Worker
@@ -52,7 +57,7 @@ def build_app(settings: ExporterSettings, parts: ExporterParts) -> tuple[Exporte
         on_bug,
     )
     app = _app(settings, parts, worker)
-    _add_pages(app, settings, parts, links, _status_page(settings, parts, parser, progress, records))
+    _add_pages(app, settings, parts, links, _account_pages(settings, parts, parser, progress, records))
     sweep = ExpirySweep(records, metrics, settings.link_ttl, parts.now_micros).sweep
     app.timer(settings.expiry_sweep_interval, name="expiry")(sweep)
     return app, worker
@@ -69,7 +74,11 @@ def _app(settings: ExporterSettings, parts: ExporterParts, worker: Worker) -> Ex
 
 
 def _add_pages(
-    app: ExporterApp, settings: ExporterSettings, parts: ExporterParts, links: LinkSigner, status: StatusPage | None
+    app: ExporterApp,
+    settings: ExporterSettings,
+    parts: ExporterParts,
+    links: LinkSigner,
+    accounts: Sequence[AccountPage],
 ) -> None:
     checks = {
         "kafka": kafka_check(parts.sink_positions, lambda: app.has_joined),
@@ -78,19 +87,22 @@ def _add_pages(
         **parts.checks,
     }
     downloads = DownloadPage(parts.storage, links, parts.now_micros, settings.presigned_ttl)
-    add_pages(app.pages, downloads, status, checks, parts.metrics)
+    add_pages(app.pages, downloads, accounts, checks, parts.metrics)
     parts.add_pages(app.pages)
 
 
-def _status_page(
+def _account_pages(
     settings: ExporterSettings, parts: ExporterParts, parser: RequestParser, progress: Progress, records: ExportRecords
-) -> StatusPage | None:
+) -> list[AccountPage]:
+    """None without a token: then nobody may ask."""
     if parts.status_token is None:
-        return None
+        return []
     sources = StatusSources(
         records, parts.unread_requests, parser.parse, progress, settings.requests_log_id, settings.account_partitions
     )
-    return StatusPage(lambda account_id: export_status(sources, account_id, parts.now_micros()), parts.status_token)
+    status = StatusPage(lambda account_id: export_status(sources, account_id, parts.now_micros()), parts.status_token)
+    clients = ClickHouseClients(parts.clickhouse)
+    return [status, *spending_pages(clients, parts.status_token, parts.now_micros)]
 
 
 def _handler(

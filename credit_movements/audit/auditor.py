@@ -17,7 +17,7 @@ from credit_movements import clients
 from credit_movements.audit.accounts import SourceCount
 from credit_movements.audit.checkpoint.folder import Checkpoint, Owner
 from credit_movements.audit.clickhouse.rows import together
-from credit_movements.audit.differences import Findings, Found, Kind
+from credit_movements.audit.differences import Findings, Found, Kind, position_name
 from credit_movements.audit.projection import LogCount
 from credit_movements.audit.readers import Readers, log_partition, source_partitions
 from credit_movements.audit.round import OnRead, PartitionFound, Rates, Round
@@ -40,9 +40,9 @@ OnProgress = Callable[[int, int], None]
 class Audit:
     """What an audit found. `other_rows`: rows of ClickHouse that are of other logs and could not be checked.
 
-    `sampled`: what was proved once more. `discarded`: partition number → why its checkpoint was not used. `full_at`: since when
-    all partitions have been proved from their beginning (seconds since 1970), None where one has a difference.
-    """
+    `sampled`: what was proved once more. `discarded`: partition number → why its checkpoint was not used. `full_at`: since
+    when all partitions have been proved from their beginning (seconds since 1970), None where one has a difference. `summed`:
+    so many movements of ClickHouse were held against the sums of their blocks."""
 
     log_id: str
     sources: list[SourceCount]
@@ -54,6 +54,7 @@ class Audit:
     sampled: list[Sampled] = field(default_factory=list)
     discarded: dict[int, str] = field(default_factory=dict)
     full_at: float | None = None
+    summed: int = 0
 
     @property
     def holds(self) -> bool:
@@ -125,6 +126,13 @@ def audit_once(
         if not 0 <= number < partitions:
             name, said = f"{CREDIT_MOVEMENTS.name}/{number}", f"the log has {partitions} partitions"
             findings.add(Kind.SURPLUS_ROW, row_counts.new[number], [(name, "", said)])
+    summed = readers.sums(from_month, _older_month(checkpoint, from_month, random), erasure)
+    for number, count in summed.wrong.items():
+        of_partition = [each for each in summed.examples if each.partition == number]
+        examples = (
+            (position_name(CREDIT_MOVEMENTS.name, number, each.block), "", each.detail) for each in of_partition
+        )
+        findings.add(Kind.WRONG_SUM, count, examples)
     return Audit(
         log_id=readers.log_id,
         sources=[each for _, of in sorted(found.items()) for each in of.sources],
@@ -136,7 +144,14 @@ def audit_once(
         sampled=sampled,
         discarded=discarded,
         full_at=min(each.full_at for each in proved.values()) if len(proved) == partitions else None,
+        summed=summed.movements,
     )
+
+
+def _older_month(checkpoint: Checkpoint, from_month: int, random: Random) -> list[int]:
+    """One by chance: sums of months in which nothing new can have happened are doubted by a sample."""
+    older = sorted({month for proved in checkpoint.proved.values() for month in proved.months if month < from_month})
+    return [random.choice(older)] if older else []
 
 
 def _sizes(readers: Readers, checkpoint: Checkpoint) -> tuple[dict[int, int], int]:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     MISSING_ROW = "missing_row"
     SURPLUS_ROW = "surplus_row"
     CHANGED_ROW = "changed_row"
+    WRONG_SUM = "wrong_sum"
 
     @property
     def meaning(self) -> str:
@@ -48,6 +49,7 @@ _MEANINGS = {
     Kind.MISSING_ROW: "in the log, and not in ClickHouse though the sink has passed it",
     Kind.SURPLUS_ROW: "in ClickHouse, and not in the log, or twice",
     Kind.CHANGED_ROW: "not the same in ClickHouse as in the log",
+    Kind.WRONG_SUM: "a sum of a block that its movements in ClickHouse do not add up to (`rebuild` makes all sums anew)",
 }
 
 

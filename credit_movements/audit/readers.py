@@ -9,6 +9,7 @@ from confluent_kafka import Message
 from credit_movements import clickhouse, clients
 from credit_movements.audit.clickhouse.erasure import EVER, Erasure
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS, NO_MONTH, RowCounts, Rows, count_rows, read_rows, rows_at
+from credit_movements.audit.clickhouse.sums import SumsFound, check_sums
 from credit_movements.audit.log_partition import MovementAt
 from credit_movements.settings import Settings
 from credit_movements.workers import rater, sink
@@ -93,6 +94,10 @@ class Readers:
         with outages_named():
             accounts = erased_accounts(self._clickhouse)
         return Erasure(accounts, EVER if kept is None else int((now_seconds - kept.total_seconds()) * 1e6))
+
+    def sums(self, from_month: int, months: list[int], erasure: Erasure) -> SumsFound:
+        """See `check_sums`."""
+        return check_sums(self._clickhouse, self.log_id, from_month, months, erasure.accounts, erasure.kept_from)
 
     def rows_at(self, number: int, log_offsets: list[int]) -> list[dict[str, Any]]:
         """Whole rows, for examples. Raises MovementsUnavailableError."""

@@ -44,6 +44,8 @@ def _how(audit: Audit) -> Iterable[str]:
             f"{audit.consumed - audit.proved_before:,} events were proved now, {audit.proved_before:,} by earlier audits"
             f" ({again:,} of their movements again, by sample). `--full` proves everything."
         )
+    if audit.summed:
+        yield f"{audit.summed:,} rows of ClickHouse were held against the sums of their blocks."
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "checkpoints_not_used": [
             {"partition": number, "reason": why} for number, why in sorted(audit.discarded.items())
         ],
+        "held_against_sums": audit.summed,
         "last_full_at": None if audit.full_at is None else _instant(audit.full_at),
         "differences": [
             {

@@ -50,7 +50,10 @@ def run_exporter(settings: Settings, stop: threading.Event) -> None:
     # A forgotten setting is a folder of this machine, which no other exporter sees.
     logger.info("files are kept in %s (%s)", storage_url(settings), variable("export_storage_url"))
     if settings.export_status_token is None:
-        logger.info("no page /exports/ACCOUNT: %s would turn it on", variable("export_status_token"))
+        logger.info(
+            "no pages /exports/, /spending/ and /balance/ACCOUNT: %s would turn them on",
+            variable("export_status_token"),
+        )
     status = run(exporting, parts)
     stop.set()
     if status != 0:

@@ -1,14 +1,14 @@
-"""All pages of the exporter: health, readiness, metrics, downloads, and the state of exports."""
+"""All pages of the exporter: health, readiness, metrics, downloads, and what is told of an account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from exporter.web.account_page import AccountPage
 from exporter.web.downloads import DownloadPage
 from exporter.web.readiness import Readiness, ReadinessCheck
-from exporter.web.status_page import StatusPage
 
 # Of every answer, unless its page says otherwise. A link is a secret: no copy of an answer is kept, and no other site is told
 # where the reader came from. None of our pages but the dashboard's loads anything, or belongs into a frame.
@@ -26,11 +26,11 @@ _SERVER = "credit-movements"
 def add_pages(
     app: web.Application,
     downloads: DownloadPage,
-    status: StatusPage | None,
+    accounts: Sequence[AccountPage],
     checks: Mapping[str, ReadinessCheck],
     registry: CollectorRegistry,
 ) -> None:
-    """Add `/healthz`, `/readyz`, `/metrics`, `/downloads/...` and, if any, `/exports/...` to a web application."""
+    """Add `/healthz`, `/readyz`, `/metrics`, `/downloads/...` and the pages about one account to a web application."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"alive": True})
@@ -52,8 +52,8 @@ def add_pages(
     ):
         app.router.add_get(path, page)
     app.on_response_prepare.append(_add_headers)
-    if status is not None:
-        app.router.add_get("/exports/{account:.*}", status.answer)
+    for each in accounts:
+        app.router.add_get(f"/{each.name}/{{account:.*}}", each.answer)
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -1,12 +1,18 @@
-"""Asks ClickHouse what a slice of movements adds up to, and what the balance before it was."""
+"""Asks ClickHouse what a slice of movements adds up to, and what the balance before it was.
 
-from collections.abc import Collection, Sequence
+The balance before it comes from the sums of blocks, where they can be sure: then none but the slice's own period is read.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.slice import SETTINGS, MovementsSlice, outages_named
+from sinks.read.summed.grains import ACCOUNT
+from sinks.read.summed.parts import SUM_SETTINGS, Wanted, hours, rows
+from sinks.read.summed.reach import Summed, read_reach, with_other_movements
 
 # 128 bits wide: a sum of 64 bits wraps without a word.
 _NANOS: Final = "toInt128(reinterpretAsInt64(credit_movement))"
@@ -29,6 +35,7 @@ FROM (
         occurred_at >= fromUnixTimestamp64Micro({{from_micros:Array(Int64)}}[slice_number], 'UTC') AS is_in_period
     FROM credit_movements FINAL
     PREWHERE account_id IN {{account_id:Array(String)}}
+      AND occurred_at >= fromUnixTimestamp64Micro({{begin_micros:Int64}}, 'UTC')
     WHERE occurred_at < fromUnixTimestamp64Micro({{to_micros:Array(Int64)}}[slice_number], 'UTC')
       AND (
         log_id != {{log_id:Array(String)}}[slice_number]
@@ -41,6 +48,13 @@ FROM (
 GROUP BY slice_number, rate_card_id, currency_code
 ORDER BY slice_number, rate_card_id, currency_code
 """
+# Of one slice: what happened before it, of the movements that lie before its end in the log.
+_OPENING: Final = (
+    "SELECT {number} AS slice_number, sum(charged) + sum(topped_up) + sum(adjusted) AS amount FROM ({rows})"
+)
+_NANOS_DIGITS: Final = 9
+# As early as ClickHouse can store a time.
+_EVER_MICROS: Final = -2_208_988_800_000_000
 
 
 @dataclass(frozen=True)
@@ -77,20 +91,66 @@ def read_totals(client: Client, wanted: MovementsSlice) -> SliceTotals:
 
 
 def read_all_totals(client: Client, wanted: Collection[MovementsSlice]) -> dict[MovementsSlice, SliceTotals]:
-    """The same for many slices, in one question for those of different accounts."""
+    """The same for many slices, in a few questions for those of different accounts."""
     slices = list({each.account_id: each for each in wanted}.values())
     if not slices:
         return {}
+    with outages_named():
+        places = _summed(client, slices)
+        with_sums = [each for each in slices if each.account_id in places]
+        without = [each for each in slices if each.account_id not in places]
+        totals = _added_up(client, without, _EVER_MICROS) if without else {}
+        if with_sums:
+            openings = _openings(client, with_sums, places)
+            since = _added_up(client, with_sums, min(each.from_micros for each in with_sums))
+            totals |= {each: SliceTotals(openings[each], since[each].by_card) for each in with_sums}
+    return totals | read_all_totals(client, [each for each in wanted if each not in totals])
+
+
+def _summed(client: Client, slices: Sequence[MovementsSlice]) -> dict[str, Summed]:
+    """By account: which movements of a slice are in the sums; without the accounts that have none, or others too."""
+    reach = {log_id: read_reach(client, log_id) for log_id in {each.log_id for each in slices}}
+    places = {}
+    for each in slices:
+        of_partition = reach[each.log_id].get(each.log_partition)
+        until = 0 if of_partition is None else of_partition.below(each.log_end_offset)
+        if until > 0:
+            places[each.account_id] = Summed(each.log_id, each.log_partition, until)
+    others = with_other_movements(client, places)
+    return {account_id: place for account_id, place in places.items() if account_id not in others}
+
+
+def _openings(
+    client: Client, slices: Sequence[MovementsSlice], places: Mapping[str, Summed]
+) -> dict[MovementsSlice, int]:
+    questions: list[str] = []
+    parameters: dict[str, Any] = {}
+    for number, each in enumerate(slices):
+        before = Wanted(
+            each.account_id,
+            to_micros=each.from_micros,
+            summed=places[each.account_id],
+            end_offset=each.log_end_offset,
+        )
+        asked = rows(hours(ACCOUNT), before, number)
+        questions.append(_OPENING.format(number=number, rows=asked.question))
+        parameters |= asked.parameters
+    answers = client.query(" UNION ALL ".join(questions), parameters=parameters, settings=SUM_SETTINGS).result_rows
+    return {slices[number]: int(amount.scaleb(_NANOS_DIGITS)) for number, amount in answers}
+
+
+def _added_up(client: Client, slices: Sequence[MovementsSlice], begin_micros: int) -> dict[MovementsSlice, SliceTotals]:
+    """By ClickHouse, of the movements from `begin_micros` on; so is what comes before a slice."""
     parameters = {field.name: [getattr(each, field.name) for each in slices] for field in fields(MovementsSlice)}
     # Looking up the account of each row is a fifth of what a large slice costs, and one slice needs no look-up.
     question = _BY_CARD if len(slices) > 1 else _BY_CARD.replace(_SLICE_NUMBER, "1")
-    with outages_named():
-        rows = client.query(question, parameters=parameters, settings=SETTINGS).result_rows
+    answers = client.query(
+        question, parameters=parameters | {"begin_micros": begin_micros}, settings=SETTINGS
+    ).result_rows
     by_slice: dict[int, list[Sequence[Any]]] = {number: [] for number in range(1, len(slices) + 1)}
-    for number, *card in rows:
+    for number, *card in answers:
         by_slice[number].append(card)
-    totals = {each: _slice_totals(cards) for each, cards in zip(slices, by_slice.values(), strict=True)}
-    return totals | read_all_totals(client, [each for each in wanted if each not in totals])
+    return {each: _slice_totals(cards) for each, cards in zip(slices, by_slice.values(), strict=True)}
 
 
 def _slice_totals(cards: list[Sequence[Any]]) -> SliceTotals:

@@ -26,7 +26,7 @@ _TYPES = ("call", "call", "sms", "whatsapp", "stt", "ai-voice-agents", "call", "
 _USERS = ("anna", "ben", "chiara", "dmitri", "elif", "support-desk", "night-desk", "fleet", "reception", "sales", None)
 _NUMBERS = ("+4915112345678", "+4930123456", "+442079460000", "+12025550100", "+33142688000", "+390669812345")
 _PICTURE_WIDTH = 1000
-_EVENTS, _MINUTES_APART = 4_000, 10
+_EVENTS, _MINUTES_APART, _STOLEN = 4_000, 10, 8
 
 
 def main(arguments: list[str]) -> None:
@@ -35,17 +35,17 @@ def main(arguments: list[str]) -> None:
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as made, running_up(Path(made) / "up") as up, chromium(Path(made)) as window:
         where = ("--data-dir", str(up.folder))
-        events = Path(made) / "events.jsonl"
-        events.write_text("".join(json.dumps(_event(number)) + "\n" for number in range(_EVENTS)))
-        run("publish", "usage-events", str(events), *where)
-        top_up = Path(made) / "top-up.jsonl"
-        top_up.write_text(json.dumps(_top_up()) + "\n")
-        run("publish", "top-up-events", str(top_up), *where)
-        while f" {_EVENTS + 1} " not in run("balance", ACCOUNT, *where).stdout:
-            time.sleep(0.5)
+        _publish(Path(made), where, "top-up-events", [_top_up()])
+        _wait_for(1, where)
+        # As they happened, so that the watch knows what is usual before it sees what is not.
+        usual = [_event(number) for number in reversed(range(_EVENTS))]
+        _publish(Path(made), where, "usage-events", [*usual, *map(_stolen, range(_STOLEN))])
+        _wait_for(1 + _EVENTS + _STOLEN, where)
         resize(window, (_PICTURE_WIDTH, 560))
         window.get(f"{up.pages}/dashboard/?account={ACCOUNT}")
-        time.sleep(1)
+        while not window.find_element(By.ID, "alerts").is_displayed():
+            time.sleep(1)
+            window.refresh()
         # Not by the mouse: its shadow would lie on the button.
         window.execute_script("document.getElementById('export').click()")
         if wants_all:
@@ -85,14 +85,34 @@ def _event(number: int) -> dict[str, object]:
 def _top_up() -> dict[str, object]:
     return {
         "event_id": str(uuid.uuid4()), "account_id": ACCOUNT, "interaction_id": "payment-1", "currency": "EUR",
-        "amount_nanos": 2_500 * 10**9, "occurred_at": (datetime.now(UTC) - timedelta(days=20)).isoformat(),
+        "amount_nanos": 2_500 * 10**9, "occurred_at": (datetime.now(UTC) - timedelta(days=29)).isoformat(),
     }  # fmt: skip
+
+
+def _stolen(number: int) -> dict[str, object]:
+    """A call of somebody who has the night desk's password, to where a minute is dear."""
+    at = datetime.now(UTC) - timedelta(minutes=9 - number)
+    return {
+        **_event(0), "event_id": str(uuid.uuid4()), "interaction_id": f"call-x{number}", "usage_type": "call",
+        "destination": "+18765550100", "user_id": "night-desk", "quantity": 1_800, "occurred_at": at.isoformat(),
+    }  # fmt: skip
+
+
+def _publish(folder: Path, where: tuple[str, ...], topic: str, events: list[dict[str, object]]) -> None:
+    file = folder / f"{topic}.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    run("publish", topic, str(file), *where)
+
+
+def _wait_for(movements: int, where: tuple[str, ...]) -> None:
+    while f" {movements} " not in run("balance", ACCOUNT, *where).stdout:
+        time.sleep(0.5)
 
 
 def _spending(window: Chrome, folder: Path, wants_all: bool) -> None:
     """The movements of a bar, then the page in the dark on a narrow screen; and, if wanted, the whole of it."""
     window.execute_script("document.getElementById('chart').focus()")
-    for key in (Keys.END, Keys.LEFT, Keys.LEFT, Keys.UP, Keys.UP, Keys.ENTER):
+    for key in (Keys.END, Keys.UP, Keys.ENTER):
         window.switch_to.active_element.send_keys(key)
     time.sleep(2)
     _picture(window, folder / "spending.png", "movements", "movements")

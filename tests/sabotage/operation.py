@@ -8,6 +8,7 @@ import pytest
 
 from credit_movements import clickhouse, clients, logs
 from sinks.write import erase, migrations
+from tests.sabotage import checks_of_operation
 
 
 def ids_without_prefix(patch: pytest.MonkeyPatch) -> None:
@@ -39,3 +40,12 @@ def shard_by_movement(patch: pytest.MonkeyPatch) -> None:
     first.write_text(honest.replace("sipHash64(account_id)", "sipHash64(movement_id)"), encoding="utf-8")
     assert first.read_text(encoding="utf-8") != honest
     patch.setattr(migrations, "MIGRATIONS_OF_CLUSTER", folder)
+
+
+SABOTAGES = [
+    ("transactional ids without the prefix", ids_without_prefix, checks_of_operation.all_names_have_the_prefix),
+    ("a database is anybody's", any_brand, checks_of_operation.other_brands_are_refused),
+    ("lines have whole URLs", passwords_in_lines, checks_of_operation.no_line_shows_a_password),
+    ("an erasure sets amounts to 0", erase_amounts_too, checks_of_operation.erasure_changes_no_amount),
+    ("shards by movement", shard_by_movement, checks_of_operation.all_of_an_account_is_on_one_shard),
+]

@@ -46,6 +46,11 @@
 | refunds take no room | two refunds of one batch give back more than was taken | `a_movement_is_given_back_once` |
 | refunds do not wait for the sink | what was given back and not yet stored is given again | `refunds_see_all_refunds_before` |
 | refunds do not wait for a commit | what is being given back is given again | `refunds_see_all_refunds_before` |
+| a part of a block is taken for the whole | its sum lacks what came before: a balance is wrong | `sums_leave_no_hole` |
+| a step back in the log goes unnoticed | what is read again is added again | `a_step_back_counts_nothing_twice` |
+| sums behind a place in the log are taken | a retried export opens anew | `opening_balances_are_those_of_their_place` |
+| movements of other logs are not looked for | an event of two logs counts twice | `an_event_of_two_logs_counts_once` |
+| sums by user outlive an erasure | users of an erased account are told | `erased_users_have_no_sums` |
 | shards by movement | versions of a row are on two shards: it counts twice | `all_of_an_account_is_on_one_shard` |
 """
 
@@ -72,7 +77,7 @@ from streams import outcome
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
-from tests.sabotage import adjustments, checks, checks_of_operation, operation
+from tests.sabotage import adjustments, checks, operation, sums
 from tests.sabotage.audits import doubt_nothing, move_past_differences, trust_any_checkpoint
 from tests.sabotage.prices import any_cells, keep_changed_prefixes, let_prices_lag, ours_before_what_came_meanwhile
 from tests.sabotage.stores import (
@@ -285,16 +290,5 @@ SABOTAGES = [
         ours_before_what_came_meanwhile,
         checks.what_others_publish_meanwhile_is_told,
     ),
-    Sabotage(
-        "transactional ids without the prefix",
-        operation.ids_without_prefix,
-        checks_of_operation.all_names_have_the_prefix,
-    ),
-    Sabotage("a database is anybody's", operation.any_brand, checks_of_operation.other_brands_are_refused),
-    Sabotage("lines have whole URLs", operation.passwords_in_lines, checks_of_operation.no_line_shows_a_password),
-    Sabotage(
-        "an erasure sets amounts to 0", operation.erase_amounts_too, checks_of_operation.erasure_changes_no_amount
-    ),
-    *(Sabotage(*each) for each in adjustments.SABOTAGES),
-    Sabotage("shards by movement", operation.shard_by_movement, checks_of_operation.all_of_an_account_is_on_one_shard),
+    *(Sabotage(*each) for each in (*operation.SABOTAGES, *adjustments.SABOTAGES, *sums.SABOTAGES)),
 ]

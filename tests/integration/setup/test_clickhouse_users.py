@@ -79,13 +79,13 @@ def everything_read(client: Client) -> int:
     assert everything.new[0] == len(read[0].table) == len(rows_at(client, "log", 0, list(range(10)))) == 5
     assert erased_accounts(client) == ["nobody"]
     assert read_balance(client, "acme")[0].movements == 5
+    assert summed(client, "acme") == Summed("log", 0, 10)
     moved = str(client.query("SELECT any(movement_id) FROM credit_movements WHERE account_id = 'acme'").first_row[0])
     assert [row["account_id"] for row in movements_of_id(client, moved, None)] == ["acme"]
     assert adjustments_of(client, "acme", moved) == []
     assert adjustments_that_name_a_movement(client, "adjustment-events").is_empty()
     usage = (YESTERDAY, YESTERDAY + 1, "usage-events")
     assert count_usage(client, *usage) == sum(map(len, stream_usage(client, *usage, 5, with_ids=True))) == 5
-    assert summed(client, "acme") == Summed("log", 0, 10)
     return sum(map(len, blocks))
 
 

@@ -12,9 +12,11 @@ from clickhouse_connect.driver.client import Client
 
 from kafka_io.reading import Span
 from sinks.read.balance import read_balance
+from sinks.read.slice import MovementsSlice
 from sinks.read.spending import spending
 from sinks.read.summed.grains import BY, BY_HOUR, BY_QUARTER, REACHED
 from sinks.read.summed.reach import Reach, Summed, read_reach, summed
+from sinks.read.totals import read_all_totals, read_totals
 from sinks.write.batch import MovementBatch
 from sinks.write.columns import movement_columns
 from sinks.write.erase import erase_account
@@ -257,3 +259,37 @@ def test_sums_by_user_go_with_the_users_of_an_erased_account(client: Client) -> 
     ]  # fmt: skip
     for account in ("acme", "ACME"):
         check(client, erased, account, by=(("user",),))
+
+
+@one_server
+def test_the_opening_balance_at_a_place_in_the_log_is_the_same_before_and_after_there_are_sums(client: Client) -> None:
+    rows = made(730)
+    slices = [
+        MovementsSlice(account, begin, BEGIN + 3 * DAY, "log", 0, end)
+        for account, begin, end in (
+            ("acme", BEGIN + DAY + 5, 350),
+            ("ACME", BEGIN + DAY, 1_000),
+            ("a' OR 1=1", BEGIN, 90),
+        )
+    ]
+    insert(client, rows)
+    before = read_all_totals(client, slices)
+    for each, total in before.items():
+        mine = [
+            row
+            for number, row in enumerate(rows)
+            if row["account_id"] == each.account_id and number < each.log_end_offset
+        ]
+        opening = [row["credit_movement_nanos"] for row in mine if row["occurred_at"] < each.from_micros]
+        assert total.opening_nanos == sum(opening)
+    for reached in (300, 700):
+        sink(client, rows[: reached + 20])
+        assert read_reach(client, "log") == {0: Reach(BLOCK, reached)}
+        assert read_all_totals(client, slices) == before
+        assert {each: read_totals(client, each) for each in slices} == before
+    # Another log began: the sums of this one are no longer sure.
+    insert(client, rows[:10], log_id="now")
+    other = [MovementsSlice("acme", BEGIN + DAY + 5, BEGIN + 3 * DAY, "now", 0, 10)]
+    moved = [row for row in rows if row["account_id"] == "acme"]
+    opening = [row["credit_movement_nanos"] for row in moved if row["occurred_at"] < BEGIN + DAY + 5]
+    assert read_all_totals(client, other)[other[0]].opening_nanos == sum(opening)

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS
+from sinks.read.summed.grains import BLOCK_OFFSETS
 from sinks.write.batch import OutOfLogError
 from sinks.write.loop import CONSUMER_SETTINGS, Sink, UndecodableMovementError
 from sinks.write.metrics import SinkMetrics
@@ -29,12 +30,22 @@ class SimulatedCrashError(BaseException):
 class Worker:
     """A sink in a thread, as the root runs one in a process."""
 
-    def __init__(self, log: str, client: Any, codec: RecordCodec, messages_a_batch: int = 500, **more: str) -> None:
+    def __init__(
+        self,
+        log: str,
+        client: Any,
+        codec: RecordCodec,
+        messages_a_batch: int = 500,
+        sums_of_offsets: int = BLOCK_OFFSETS,
+        **more: str,
+    ) -> None:
         connection = {"bootstrap.servers": log, "session.timeout.ms": 2000, "heartbeat.interval.ms": 500}
         self.consumer = Consumer({**connection, **CONSUMER_SETTINGS, **more})
         self.registry = CollectorRegistry()
         metrics = SinkMetrics(self.registry)
-        self.sink = Sink(self.consumer, client, codec, metrics, "log-1", time.monotonic, messages_a_batch, 0.2)
+        self.sink = Sink(
+            self.consumer, client, codec, metrics, "log-1", time.monotonic, messages_a_batch, 0.2, sums_of_offsets
+        )
         self.stop = threading.Event()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
@@ -45,6 +56,10 @@ class Worker:
             self.sink.run(self.stop)
         except (SimulatedCrashError, OutOfLogError, UndecodableMovementError) as error:
             self.error = error
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._thread.is_alive()
 
     def crashed(self) -> BaseException | None:
         """What it ended with, by itself."""
@@ -62,8 +77,15 @@ class Worker:
 
 
 @contextmanager
-def sinking(log: str, client: Any, codec: RecordCodec, messages_a_batch: int = 500, **more: str) -> Iterator[Worker]:
-    worker = Worker(log, client, codec, messages_a_batch, **more)
+def sinking(
+    log: str,
+    client: Any,
+    codec: RecordCodec,
+    messages_a_batch: int = 500,
+    sums_of_offsets: int = BLOCK_OFFSETS,
+    **more: str,
+) -> Iterator[Worker]:
+    worker = Worker(log, client, codec, messages_a_batch, sums_of_offsets, **more)
     try:
         yield worker
     finally:

@@ -58,7 +58,7 @@ def get(storage: ExportStorage, target: str, method: str = "GET", **headers: str
 async def _answers(storage: ExportStorage, requests: tuple[tuple[str, str, dict[str, str]], ...]) -> list[Answer]:
     app = web.Application()
     page = DownloadPage(storage, SIGNER, lambda: NOW_MICROS, timedelta(minutes=5))
-    add_pages(app, page, None, {}, CollectorRegistry())
+    add_pages(app, page, [], {}, CollectorRegistry())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -35,7 +35,7 @@ def test_every_answer_says_that_no_copy_is_kept_and_no_other_site_is_told() -> N
 async def answered(*paths: str) -> list[tuple[int, dict[str, str], str]]:
     app = web.Application()
     page = DownloadPage(ExportStorage.open("memory:///"), LinkSigner(SECRET), lambda: 0, timedelta(minutes=5))
-    add_pages(app, page, StatusPage(lambda _: {}, SECRET), {"all": lambda: None}, CollectorRegistry())
+    add_pages(app, page, [StatusPage(lambda _: {}, SECRET)], {"all": lambda: None}, CollectorRegistry())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

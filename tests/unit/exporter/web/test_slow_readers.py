@@ -41,7 +41,7 @@ async def read_by_two(storage: ExportStorage) -> tuple[int, int]:
     """How much two readers got: the one waits for some seconds first, the other waits a little again and again."""
     app = web.Application()
     page = DownloadPage(storage, SIGNER, lambda: 0, timedelta(minutes=5), slice_seconds=1.0)
-    add_pages(app, page, None, {}, CollectorRegistry())
+    add_pages(app, page, [], {}, CollectorRegistry())
     runner = limited_runner(app, 0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,27 +1,16 @@
 """`/exports/<account>` over HTTP: who may ask, what an account id is on the way, and what is never written down."""
 
-import asyncio
-import http.client
-import json
 import logging
-import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from exporter.foreign_outages import KafkaUnavailableError
-from exporter.storage.links import LinkSigner
-from exporter.storage.objects import ExportStorage, StorageUnavailableError
-from exporter.web.downloads import DownloadPage
-from exporter.web.pages import add_pages
+from exporter.storage.objects import StorageUnavailableError
 from exporter.web.status_page import StatusPage
-from tests.conftest import free_port
+from tests.unit.exporter.web.server import TOKEN, Server
 
-TOKEN = b"a token of at least thirty-two bytes"
 OUTAGES = {"no storage": StorageUnavailableError("away"), "no kafka": KafkaUnavailableError("no answer")}
 
 
@@ -29,47 +18,6 @@ def status(account_id: str) -> dict[str, Any]:
     if account_id in OUTAGES:
         raise OUTAGES[account_id]
     return {"account_id": account_id, "download_url": "https://example.com/downloads/a-key/f.csv"}
-
-
-class Server:
-    """The exporter's pages in a thread of their own."""
-
-    def __init__(self, page: StatusPage | None) -> None:
-        self.port = free_port()
-        self._page = page
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-
-    def __enter__(self) -> "Server":
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _start(self) -> None:
-        app = web.Application()
-        downloads = DownloadPage(
-            ExportStorage.open("memory:///"), LinkSigner(b"x" * 32), lambda: 0, timedelta(minutes=5)
-        )
-        add_pages(app, downloads, self._page, {}, CollectorRegistry())
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-
-    def get(self, target: str, authorization: str | None = f"Bearer {TOKEN.decode()}") -> tuple[int, Any, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", target, headers={"Authorization": authorization} if authorization else {})
-            answer = connection.getresponse()
-            body = answer.read()
-            return answer.status, answer.headers, json.loads(body) if body[:1] == b"{" else body
-        finally:
-            connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +99,6 @@ def test_neither_token_nor_link_is_logged(server: Server, caplog: pytest.LogCapt
 
 
 def test_without_a_token_in_the_settings_there_is_no_such_page() -> None:
-    with Server(None) as server:
+    with Server() as server:
         assert server.get("/exports/acme")[0] == 404
         assert server.get("/healthz")[0] == 200
