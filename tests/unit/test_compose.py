@@ -165,7 +165,7 @@ def test_a_default_of_a_setting_is_written_as_the_settings_have_it() -> None:
     given = [each for service in COMMANDS for each in SERVICES[service]["environment"].items()]
     written = {name: found["default"] for name, value in given if (found := VARIABLE.fullmatch(value))}
     both = {name for name in written.keys() & defaults.keys() if written[name]}
-    assert both == {"CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS"}
+    assert both == {"CREDIT_EXPORT_PROVIDER_NAME", "CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS"}
     assert {name: written[name] for name in both} == {name: defaults[name] for name in both}
 
 
