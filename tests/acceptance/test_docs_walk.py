@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -111,6 +111,7 @@ def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp
     listing = ".venv/bin/credit-movements dead-letters list"
     example = "usage-events.dlq/3@17"
     verify = ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv"
+    form = ".venv/bin/credit-movements request-export acme --wait --columns detailed --period-from 2026-01-01 --format xlsx"
     delete = ".venv/bin/credit-movements delete-export acme 0b7e7a2c-5d4b-4b6e-9b57-2a8f8a3f8a10"
     # The time behind --since is one of the page: whether something was written after it, this machine's clock decides.
     says = {
@@ -122,12 +123,14 @@ def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp
         ".venv/bin/credit-movements dead-letters replay --reason no_rate --since 2026-10-24T00:00:00Z": "Sent|No dead letters",
         ".venv/bin/credit-movements audit": "",
         ".venv/bin/credit-movements audit --full": "",
+        form: r"\.xlsx",
         verify: "nothing wrong",
         ".venv/bin/python examples/export_mails.py --folder mails --once": r"\.eml",
         delete: "is deleted",
     }
     assert {command for command, test in COMMANDS.items() if test == OPERATION} == set(says)
-    put_in = {}
+    # The page's day is one of its time.
+    put_in = {"2026-01-01": f"{datetime.now(UTC) - timedelta(days=60):%Y-%m-%d}"}
     for command, pattern in says.items():
         if command == listing:
             put_in[example] = found(POSITION, eventually_shown(command, up, pattern))

@@ -73,6 +73,10 @@ COMMANDS = {
     ".venv/bin/credit-movements request-export globex --wait": GIVE_BACK,
     ".venv/bin/credit-movements publish usage-events events.jsonl": OPERATION,
     ".venv/bin/credit-movements publish account-plans plans.jsonl": OPERATION,
+    (
+        ".venv/bin/credit-movements request-export acme --wait --columns detailed --period-from 2026-01-01"
+        " --format xlsx"
+    ): OPERATION,
     ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv": OPERATION,
     ".venv/bin/python examples/export_mails.py --folder mails --once": OPERATION,
     ".venv/bin/python examples/copy_to_prefix.py --config kafka.json --from acme. --to acme2.": (

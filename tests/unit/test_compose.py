@@ -173,7 +173,7 @@ def test_a_default_of_a_setting_is_written_as_the_settings_have_it() -> None:
     written = {name: found["default"] for name, value in given if (found := VARIABLE.fullmatch(value))}
     both = {name for name in written.keys() & defaults.keys() if written[name]}
     of_alerts = {"CREDIT_ALERT_LOW_BALANCE", "CREDIT_ALERT_UNUSUAL_SPENDING"}
-    assert both == {"CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS", *of_alerts}
+    assert both == {"CREDIT_EXPORT_PROVIDER_NAME", "CREDIT_LOG_LEVEL", "CREDIT_TOPIC_PARTITIONS", *of_alerts}
     assert {name: written[name] for name in both} == {name: defaults[name] for name in both}
 
 

@@ -59,8 +59,8 @@ def _cells(block: pl.DataFrame, offsets: Offsets, options: CsvOptions) -> pl.Dat
     return block.select(
         local_times(block["occurred_at_micros"], offsets),
         text(block["interaction_id"]),
-        _each_once(block["description"], text),
-        _each_once(block["unit"], partial(_quoted, to_quote=_TO_QUOTE[options.separator])),
+        each_once(block["description"], text),
+        each_once(block["unit"], partial(_quoted, to_quote=_TO_QUOTE[options.separator])),
         pl.when(is_usage).then("units_charged"),
         pl.when(is_usage).then(values_per_unit(block["price_nanos"], block["price_units"], options.decimal_mark)),
         decimal(block["credit_movement_nanos"]).alias("credit_movement"),
@@ -82,7 +82,7 @@ def text_cells(texts: pl.Series, separator: str = ",") -> pl.Series:
     return _text(texts.fill_null(""), _TO_QUOTE[separator])
 
 
-def _each_once(values: pl.Series, cells: Callable[[pl.Series], pl.Series]) -> pl.Series:
+def each_once(values: pl.Series, cells: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """The cells of `values`. Each distinct value is formatted once, since few descriptions and units come again and again."""
     known = values.unique()
     texts = cells(known)

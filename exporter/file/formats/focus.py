@@ -9,11 +9,13 @@ from typing import Final
 
 import polars as pl
 
-from exporter.file.formats.csv_file import csv_lines, text_cells
+from exporter.file.formats.csv_file import csv_lines, each_once, text_cells
 from exporter.file.formats.local_times import time_texts
 from exporter.file.formats.numbers import decimals, values_per_unit
 from exporter.request.file_options import TOP_UP
 
+# A line is half a kilobyte, and its 63 cells are held at once.
+_ROWS_AT_ONCE: Final = 16_384
 _SECOND_MICROS: Final = 1_000_000
 _UNITS_OF_TIME: Final = ("seconds", "minutes")
 # Usage types that are no communication in the first place. Others of the same kind are "Other" until they stand here.
@@ -33,6 +35,7 @@ _NUMBERS: Final = frozenset(
         "PricingQuantity",
     }
 )
+_MOSTLY_DISTINCT: Final = frozenset({"ChargePeriodEnd", "ChargePeriodStart", "x_InteractionId", "x_MovementId"})
 _NO_ROWS: Final = pl.DataFrame(
     schema={
         **dict.fromkeys(
@@ -94,19 +97,14 @@ _NOTHING: Final = dict.fromkeys(
 
 
 def focus_chunks(blocks: Iterable[pl.DataFrame], account_id: str, provider: str) -> Generator[bytes, None, None]:
-    """The header, then one chunk for each block, which has the details that `stream_movements` adds and no top-ups.
+    """The header, then the lines of each block, which has the details that `stream_movements` adds and no top-ups.
 
     `provider`: who sells what the account uses.
     """
-    is_begun = False
+    yield (",".join(_cells(_NO_ROWS, account_id, provider).columns) + "\r\n").encode()
     for block in blocks:
-        cells = _cells(block, account_id, provider)
-        if not is_begun:
-            yield (",".join(cells.columns) + "\r\n").encode()
-            is_begun = True
-        yield b"" if cells.is_empty() else csv_lines(cells)
-    if not is_begun:
-        yield (",".join(_cells(_NO_ROWS, account_id, provider).columns) + "\r\n").encode()
+        for part in block.iter_slices(_ROWS_AT_ONCE):
+            yield csv_lines(_cells(part, account_id, provider))
 
 
 def is_charge() -> pl.Expr:
@@ -182,9 +180,13 @@ def _cells(block: pl.DataFrame, account_id: str, provider: str) -> pl.DataFrame:
         "x_ToNumber": pl.col("destination"),
     }
     table = block.select(value.alias(column) for column, value in sorted(columns.items()))
-    return table.select(
-        _with_decimals(each) if each.name in _NUMBERS else text_cells(each).alias(each.name) for each in table
-    )
+    return table.select(_written(each).alias(each.name) for each in table)
+
+
+def _written(values: pl.Series) -> pl.Series:
+    if values.name in _NUMBERS:
+        return _with_decimals(values)
+    return text_cells(values) if values.name in _MOSTLY_DISTINCT else each_once(values.fill_null(""), text_cells)
 
 
 def _with_decimals(numbers: pl.Series) -> pl.Series:

@@ -25,6 +25,8 @@ _MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
 _TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+# A row is written as a kilobyte of XML, and held in several pieces meanwhile.
+_ROWS_AT_ONCE: Final = 8_192
 _BOLD, _TIME = 1, 2
 # A sheet counts days from 1899-12-30 on, so that its 1900-03-01 is the right one.
 _DAYS_BEFORE_1970: Final = 25_569
@@ -74,10 +76,10 @@ def _sheet(blocks: Iterable[pl.DataFrame], offsets: Offsets, is_detailed: bool) 
     yield _beginning(columns).encode()
     row_count = 0
     for block in blocks:
-        if not block.is_empty():
+        for part in block.iter_slices(_ROWS_AT_ONCE):
             # The header is row 1.
-            yield _rows(cells(block, offsets, is_detailed), columns, row_count + 2)
-            row_count += len(block)
+            yield _rows(cells(part, offsets, is_detailed), columns, row_count + 2)
+            row_count += len(part)
             check_sheet_rows(row_count)
     last = f"A1:{_letters(len(columns) - 1)}{row_count + 1}"
     yield f'</sheetData><autoFilter ref="{last}"/></worksheet>'.encode()

@@ -77,3 +77,9 @@ def test_the_same_again_is_dropped_and_another_direction_is_a_conflict(tmp_path:
         kafka.publish(USAGE_EVENTS, record, NOW)
     kafka.rater().catch_up()
     assert [reason for reason, _ in kafka.letters.values()] == ["conflict", "conflict"]
+
+
+def test_what_came_before_keeps_its_hash() -> None:
+    """Of an adjustment and of a usage event without any of this; stores on disk have these."""
+    table = pl.DataFrame([adjustment(9), event(7, user_id="u")], schema=EVENT_COLUMNS)
+    assert content_hashes(table).tolist() == [1349841310574298846, 17926573352757999247]

@@ -211,3 +211,14 @@ def test_what_is_no_adjustment_corrects_nothing(make: Any, field: str) -> None:
     moved = classified([make(1)], [rate()]).movements
     ((found, _),) = wrong(moved.with_columns(pl.lit("x").alias(field)), published(rate()))
     assert found == "wrong_amount"
+
+
+def test_a_destinations_name_is_its_rates_or_from_before_there_was_one() -> None:
+    moved = classified([event(1), top_up(2)], [rate(destination_name="Germany")]).movements
+    history = published(rate(destination_name="Germany"))
+    assert wrong(moved, history) == []
+    assert wrong(moved.with_columns(destination_name=pl.lit(None, pl.String)), history) == []
+    ((found, said), (of_top_up, _)) = wrong(moved.with_columns(destination_name=pl.lit("France")), history)
+    assert (found, of_top_up) == ("wrong_amount", "wrong_amount")
+    assert "'France'" in said
+    assert "'Germany'" in said

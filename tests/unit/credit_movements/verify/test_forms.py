@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from credit_movements.verify.findings import Findings
+from credit_movements.verify.reading.sheet_rows import sheet_rows
 from credit_movements.verify.verification import manifest_beside, verified
 from exporter.file.manifest import sealed
 from exporter.request.file_options import AskedFile
@@ -73,6 +75,7 @@ def test_the_bytes_are_the_same_however_the_rows_came(tmp_path: Path, asked: Ask
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts, st.sampled_from(["xlsx", "parquet", None]))
 @example("_x0041_ \r\n\t\x00\x01\ufffe\uffff]]><c/>&amp;", "xlsx")
+@example("_x0041_", "xlsx")
 @example("=1+1", "parquet")
 def test_any_text_comes_back_as_it_was(tmp_path: Path, text: str, form: str | None) -> None:
     rows = [usage(period_of().from_micros, interaction_id=text, description=text, user_id=text)]
@@ -80,6 +83,9 @@ def test_any_text_comes_back_as_it_was(tmp_path: Path, text: str, form: str | No
     assert wrong(file) == []
     if form == "parquet":
         assert pq.read_table(file)["User"].to_pylist() == [text]
+    if form == "xlsx":
+        _, (_, cells) = sheet_rows(file, 18, frozenset({0, 4, 5, 6, 8, 16}), Findings())
+        assert (cells[1], cells[2], cells[9]) == (text, text, text)
 
 
 @pytest.mark.parametrize(
