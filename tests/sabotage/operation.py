@@ -13,7 +13,9 @@ from sinks.write import erase, migrations
 def ids_without_prefix(patch: pytest.MonkeyPatch) -> None:
     honest = clients.transactional_id
     patch.setattr(
-        clients, "transactional_id", lambda settings: honest(settings).removeprefix(clients.names(settings).prefix)
+        clients,
+        "transactional_id",
+        lambda settings, *own: honest(settings, *own).removeprefix(clients.names(settings).prefix),
     )
 
 

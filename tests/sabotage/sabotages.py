@@ -69,7 +69,7 @@ from streams import outcome
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
-from tests.sabotage import adjustments, checks, checks_of_operation
+from tests.sabotage import adjustments, alerts, checks, checks_of_operation
 from tests.sabotage.audits import doubt_nothing, move_past_differences, trust_any_checkpoint
 from tests.sabotage.operation import (
     any_brand,
@@ -293,6 +293,6 @@ SABOTAGES = [
     Sabotage("a database is anybody's", any_brand, checks_of_operation.other_brands_are_refused),
     Sabotage("lines have whole URLs", passwords_in_lines, checks_of_operation.no_line_shows_a_password),
     Sabotage("an erasure sets amounts to 0", erase_amounts_too, checks_of_operation.erasure_changes_no_amount),
-    *(Sabotage(*each) for each in adjustments.SABOTAGES),
+    *(Sabotage(*each) for each in (*adjustments.SABOTAGES, *alerts.SABOTAGES)),
     Sabotage("shards by movement", shard_by_movement, checks_of_operation.all_of_an_account_is_on_one_shard),
 ]
