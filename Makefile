@@ -11,6 +11,9 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 TESTS ?= -m "not thorough"
 
+# Some images have it set. Then each of the hundreds of processes of the tests compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test thorough soak check servers lint types docs deployment audit-dependencies sbom reference bench pictures pin clean
 
 demo: $(READY)

@@ -74,6 +74,11 @@ class Settings(KafkaSettings):
     event_max_ahead: Duration = Field(timedelta(hours=1), description="events later than their record are refused")
     max_seconds_quantity: int = Field(72 * 3600, ge=1, description="most seconds that one event may have")
     max_count_quantity: int = Field(10_000, ge=1, description="most fragments or messages that one event may have")
+    refund_limit: str = Field(
+        "off",
+        pattern="^(off|movement)$",
+        description="movement: an adjustment gives back no more than the movement that it names took",
+    )
     rater_id: Text = Field(None, description="transactional id of a rater, its own for each; default: host and random")
     rater_batch_size: int = Field(50_000, ge=1, le=1_000_000, description="most events that a rater takes at once")
     dedup_snapshot_url: Text = Field(
@@ -133,6 +138,10 @@ class Settings(KafkaSettings):
     watch_http_port: Port = Field(18085, description="watch: /healthz /readyz /metrics; 0: any free port")
     export_http_port: Port = Field(18080, description="exporter: /downloads /exports /healthz /readyz /metrics")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
+
+    @property
+    def limits_refunds(self) -> bool:
+        return self.refund_limit == "movement"
 
     @classmethod
     def settings_customise_sources(

@@ -21,11 +21,13 @@ class Reason(StrEnum):
     NO_RATE = "no_rate"
     CURRENCY_MISMATCH = "currency_mismatch"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    REFUND_TOO_LARGE = "refund_too_large"
 
     @property
     def may_pass_later(self) -> bool:
-        """Whether the same bytes can be rated later, when a schema, rate or plan has been published."""
-        return self in {Reason.UNKNOWN_SCHEMA, Reason.NO_RATE, Reason.CURRENCY_MISMATCH}
+        """Whether the same bytes can be rated later, when a schema, rate or plan has been published, or the movement that they
+        name has been rated."""
+        return self in {Reason.UNKNOWN_SCHEMA, Reason.NO_RATE, Reason.CURRENCY_MISMATCH, Reason.REFUND_TOO_LARGE}
 
 
 Headers = list[tuple[str, bytes]]

@@ -18,6 +18,7 @@ from streams.events.sorted_keys import Ints
 from streams.pricing.checks import CHECKS, Check
 from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, TOP_UP
 from streams.pricing.rating import PASSED, Limits, Mask, PriceList, mark, rate_batch
+from streams.refunds.limit import Room, TakenBefore, room_in
 
 _CANONICAL_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
@@ -54,12 +55,22 @@ class Outcomes:
     content: Hashes
 
 
-def decide(events: pl.DataFrame, look_up: LookUp, prices: PriceList, partitions: int, limits: Limits) -> Outcomes:
-    """Fingerprint the events of a batch (EVENT_COLUMNS in the order of the log), look up their ids, check and classify them."""
+def decide(
+    events: pl.DataFrame,
+    look_up: LookUp,
+    prices: PriceList,
+    partitions: int,
+    limits: Limits,
+    taken_before: TakenBefore | None = None,
+) -> Outcomes:
+    """Fingerprint the events of a batch (EVENT_COLUMNS in the order of the log), look up their ids, check and classify them.
+
+    `taken_before`: None where adjustments may give back more than was taken.
+    """
     ids, content = id_hashes(events), content_hashes(events)
     known, known_content, forgotten_before = look_up(events["partition"].to_numpy(), ids)
     failed = check_batch(events, partitions, limits, forgotten_before)
-    return classify(events, failed, ids, content, KnownIds(known, known_content), prices, limits)
+    return classify(events, failed, ids, content, KnownIds(known, known_content), prices, limits, taken_before)
 
 
 def check_batch(events: pl.DataFrame, partitions: int, limits: Limits, forgotten_before: Ints | None = None) -> Ints:
@@ -108,6 +119,7 @@ def classify(
     known_ids: KnownIds,
     prices: PriceList,
     limits: Limits,
+    taken_before: TakenBefore | None = None,
 ) -> Outcomes:
     """Classify each event of a batch (EVENT_COLUMNS in the order of the log), and rate it.
 
@@ -118,7 +130,11 @@ def classify(
     checked = failed == PASSED
     first_content = np.where(known_ids.known, known_ids.content, content)
     repeated = checked & known_ids.known
-    _find_repeats_within(ids, content, checked & ~known_ids.known, unrated == PASSED, repeated, first_content)
+    fresh = checked & ~known_ids.known
+    room = None if taken_before is None else room_in(events, priced, fresh & (unrated == PASSED), taken_before)
+    if room is not None:
+        room.refuse(unrated)
+    _find_repeats_within(ids, content, fresh, unrated, repeated, first_content, room)
     duplicate = repeated & (content == first_content)
     outcome = failed.copy()
     mark(outcome, repeated & ~duplicate, Check.CONFLICT)
@@ -147,23 +163,34 @@ def refusals_of(outcomes: Outcomes) -> list[tuple[int, Check, str]]:
 
 
 def _find_repeats_within(
-    ids: Hashes, content: Hashes, fresh: Mask, ratable: Mask, repeated: Mask, first_content: Hashes
+    ids: Hashes,
+    content: Hashes,
+    fresh: Mask,
+    unrated: Ints,
+    repeated: Mask,
+    first_content: Hashes,
+    room: Room | None = None,
 ) -> None:
-    """Mark in `repeated` the `fresh` rows that follow a ratable row with their id, and note that row's content."""
+    """Mark in `repeated` the `fresh` rows that follow a ratable row with their id, and note that row's content. What is no
+    repeat and finds no `room` is marked in `unrated`, and its id stays unknown."""
     rows = np.flatnonzero(fresh)
     # Sorting the ids alone is much quicker than sorting the rows by them, and mostly shows that none comes twice.
     in_order = np.sort(ids[rows])
     more_than_once = in_order[1:][in_order[1:] == in_order[:-1]]
-    if len(more_than_once) == 0:
+    shared = np.empty(0, dtype=np.int64) if room is None else room.shared
+    if len(more_than_once) == 0 and len(shared) == 0:
         return
     standing: dict[int, int] = {}
-    for row in rows[np.isin(ids[rows], more_than_once)].tolist():
+    for row in np.union1d(rows[np.isin(ids[rows], more_than_once)], shared).tolist():
         first = standing.get(int(ids[row]))
         if first is not None:
             repeated[row] = True
             first_content[row] = content[first]
-        elif ratable[row]:
-            standing[int(ids[row])] = row
+        elif unrated[row] == PASSED:
+            if room is not None and not room.take(row):
+                unrated[row] = CHECKS.index(Check.REFUND)
+            else:
+                standing[int(ids[row])] = row
 
 
 def _picked(table: pl.DataFrame, rows: Mask) -> pl.DataFrame:

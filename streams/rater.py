@@ -28,9 +28,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from confluent_kafka import Consumer, KafkaException
 
 from kafka_io.batches import OffsetOutOfRangeError, available_pieces, offsets_after
@@ -51,6 +53,7 @@ from streams.options import RaterOptions
 from streams.outcome import Outcomes, decide, refusals_of
 from streams.price_feed import PriceFeed, RefusedPrice
 from streams.pricing.rating import Mask, PriceList
+from streams.refunds.ledger import RefundLedger
 from streams.registry_outages import outlast_registry
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
@@ -90,7 +93,9 @@ class Rater:
         clock: ClockWatch,
         numbers: NumberWatch,
         monotonic_seconds: MonotonicSeconds,
+        refunds: RefundLedger | None = None,
     ) -> None:
+        """`refunds`: None where adjustments may give back more than was taken."""
         self._consumer = consumer
         self._writer = writer
         self._feed = feed
@@ -98,6 +103,7 @@ class Rater:
         self._options = options
         self._metrics = metrics
         self._clock = clock
+        self._refunds = refunds
         self._counts = OutcomeCounts(metrics, numbers)
         self._monotonic_seconds = monotonic_seconds
         self._complaints = Complaints(monotonic_seconds)
@@ -194,7 +200,7 @@ class Rater:
         batch = outlast_registry(patience, lambda: self._decode(records))
         outlast_registry(patience, lambda: self._clock.watch(batch.times))
         # 2. Decide what becomes of each event.
-        outcomes = self._decide(batch)
+        outcomes = self._decide(batch, patience)
         # 3 and 4 of the batch before.
         self._finish()
         next_offsets = offsets_after(self._assignment.next_offsets, batch.next_offsets, records.ends)
@@ -253,9 +259,20 @@ class Rater:
             newest_at = {**newest_at, **self._under_way.batch.newest_at}
         return decode_batch(records, self._codecs, self._clock.now_micros(), newest_at)
 
-    def _decide(self, batch: EventBatch) -> Outcomes:
+    def _decide(self, batch: EventBatch, patience: Patience) -> Outcomes:
         options = self._options
-        return decide(batch.events, self._look_up, self._feed.prices, options.partitions, options.limits)
+        refunds = self._refunds
+        taken = None if refunds is None else partial(self._taken_before, refunds, patience)
+        return decide(batch.events, self._look_up, self._feed.prices, options.partitions, options.limits, taken)
+
+    def _taken_before(self, refunds: RefundLedger, patience: Patience, adjustments: pl.DataFrame) -> pl.DataFrame:
+        """The batch under way counts as well: it has to be in the ledger."""
+        self._finish()
+        stores = self._assignment.stores
+        needed = {number: stores[number].known_until for number in adjustments["partition"].unique().to_list()}
+        return patience.outlast(
+            "the ledger in ClickHouse", lambda: refunds.taken_before(adjustments, needed, patience.stop)
+        )
 
     def _look_up(self, partitions: Ints, ids: Hashes) -> tuple[Mask, Hashes, Ints]:
         """In the stores, and among the movements under way."""

@@ -15,6 +15,7 @@ WHAT_TO_DO: Mapping[str, str] = {
     Reason.CURRENCY_MISMATCH: f"correct the account's plan if it is wrong, {_AGAIN}; else {_PUBLISH}",
     Reason.WRONG_PARTITION: "let its publisher choose partitions by murmur2 of the account; `credit-movements dead-letters"
     " replay --reason wrong_partition` sends this one to the right partition",
+    Reason.REFUND_TOO_LARGE: f"give back less, as another event; if it came before the movement that it names, {_AGAIN}",
     Reason.CONFLICT: "nothing, if the first event was right; else correct it by an adjustment. Another event needs another id",
 }
 

@@ -101,7 +101,12 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     MAILER: ["export-mails", "alert-mails"],
 }
 # How far others have come.
-_WATCHES: Mapping[str, Sequence[str]] = {EXPORTER: ["rater", "sink"], COMMANDS: ["rater", "sink"]}
+_WATCHES: Mapping[str, Sequence[str]] = {
+    # Where refunds are limited.
+    RATER: ["sink"],
+    EXPORTER: ["rater", "sink"],
+    COMMANDS: ["rater", "sink"],
+}
 # Readers without a group; librdkafka looks their coordinator up all the same.
 _READERS = "credit-movements-"
 _WITH_READERS = (RATER, WATCH, EXPORTER, COMMANDS)

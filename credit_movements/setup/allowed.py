@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from credit_movements import clients
 from credit_movements.refusals import lacking
 from credit_movements.settings import Settings
-from credit_movements.setup.acls import Operation, Permission, Resource, permissions
+from credit_movements.setup.acls import RATER, Operation, Permission, Resource, permissions
 from schemas.topics import Topic
 
 _ANSWER_SECONDS = 10.0
@@ -25,15 +25,16 @@ def check_allowed(settings: Settings, user: str) -> None:
     Raises UnreachableError.
     """
     all_of_all = permissions(clients.names(settings).real)
-    _check(
-        settings, [each for each in all_of_all if each.user == user and each.operation in _ASKED and not each.is_prefix]
-    )
+    of_user = [each for each in all_of_all if each.user == user and each.operation in _ASKED and not each.is_prefix]
+    _check(settings, [each for each in of_user if settings.limits_refunds or not _is_for_refunds(each)])
 
 
-def check_may_read(settings: Settings, *topics: Topic) -> None:
-    """Raises RefusedError for the first of the topics that this process may not read; otherwise like `check_allowed`."""
+def check_may_read(settings: Settings, *topics: Topic, watches: Sequence[str] = ()) -> None:
+    """Raises RefusedError for the first of the topics that this process may not read, and of the groups `watches` of which it
+    may not ask how far they have come; otherwise like `check_allowed`."""
     real = clients.names(settings).real
-    _check(settings, [Permission("", Operation.READ, Resource.TOPIC, real(topic.name)) for topic in topics])
+    read = [Permission("", Operation.READ, Resource.TOPIC, real(topic.name)) for topic in topics]
+    _check(settings, [*read, *(Permission("", Operation.DESCRIBE, Resource.GROUP, real(group)) for group in watches)])
 
 
 def _check(settings: Settings, wanted: Sequence[Permission]) -> None:
@@ -48,6 +49,11 @@ def _check(settings: Settings, wanted: Sequence[Permission]) -> None:
                 raise lacking(each.operation, f"{each.resource} {each.name}")
 
     clients.asked(settings, ask)
+
+
+def _is_for_refunds(permission: Permission) -> bool:
+    """A rater asks how far the sink has come only where refunds are limited."""
+    return permission.user == RATER and permission.operation is Operation.DESCRIBE
 
 
 def _names(wanted: Iterable[Permission], resource: Resource) -> list[str]:

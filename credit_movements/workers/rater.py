@@ -36,6 +36,7 @@ from streams.missing_offsets import MissingOffsets
 from streams.options import RaterOptions
 from streams.price_feed import PriceFeed
 from streams.rater import Rater
+from streams.refunds.ledger import RefundLedger
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from streams.writer import MovementWriter
@@ -137,7 +138,17 @@ def make_rater(
             lambda: clients.behind_registry(settings, now_micros),
         ),
         monotonic_seconds=time.monotonic,
+        refunds=_refund_ledger(settings),
     )
+
+
+def _refund_ledger(settings: Settings) -> RefundLedger | None:
+    if not settings.limits_refunds:
+        return None
+    # Loaded only where it is needed.
+    from credit_movements.workers.refunds import refund_ledger
+
+    return refund_ledger(settings)
 
 
 def _price_feed(settings: Settings) -> PriceFeed:
@@ -161,13 +172,19 @@ def _options(settings: Settings, topics: Mapping[str, TopicOnKafka], missing_off
             topic.name: f"{topic.name} {topics[topic.name].id} of {log.partitions}, {CREDIT_MOVEMENTS.name} {log.id}"
             for topic in SOURCES
         },
-        rated_with=", ".join(f"{variable(field)}={getattr(settings, field)}" for field in _DECIDE_HOW_EVENTS_END),
+        rated_with=_rated_with(settings),
         missing_offsets=missing_offsets,
         limits=limits_of(settings),
         batch_size=settings.rater_batch_size,
         # Where the settings may not be read: as `setup` makes it.
         stamps_the_log=log.settings.get("message.timestamp.type", "CreateTime") == "CreateTime",
     )
+
+
+def _rated_with(settings: Settings) -> str:
+    """The limit of refunds stands there only where it is set: offsets that an earlier version has committed do not name it."""
+    fields = [*_DECIDE_HOW_EVENTS_END, *(["refund_limit"] if settings.limits_refunds else [])]
+    return ", ".join(f"{variable(field)}={getattr(settings, field)}" for field in fields)
 
 
 def _producers(settings: Settings) -> MakeProducer:

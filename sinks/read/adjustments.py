@@ -20,6 +20,8 @@ SELECT DISTINCT
 FROM credit_movements
 WHERE source_topic = {source_topic:String} AND corrected_movement_id IS NOT NULL
 """
+# They are few, so the answer can wait until it is whole: one that was cut short would correct something twice.
+_WHOLE: Final = {**SETTINGS, "wait_end_of_query": 1}
 _COLUMNS: Final = {
     **dict.fromkeys(("account_id", "movement_text", "adjustment_text", "kind"), pl.String()),
     "nanos": pl.Int64(),
@@ -29,5 +31,5 @@ _COLUMNS: Final = {
 def adjustments_that_name_a_movement(client: Client, source_topic: str) -> pl.DataFrame:
     """All of them: `account_id`, `movement_text` (the id of the movement that it names), `adjustment_text` (its own id),
     `kind`, `nanos`. Raises MovementsUnavailableError."""
-    blocks = list(read_blocks(client, _SELECT, {"source_topic": source_topic}, dict(SETTINGS)))
+    blocks = list(read_blocks(client, _SELECT, {"source_topic": source_topic}, dict(_WHOLE)))
     return pl.concat(blocks) if blocks else pl.DataFrame(schema=_COLUMNS)

@@ -115,6 +115,11 @@ class DedupStore:
         self._unseen = run, reached_offset
         self._note_in_filter(run)
 
+    @property
+    def known_until(self) -> int:
+        """As `reached_offset`, with what was added unseen."""
+        return self.reached_offset if self._unseen is None else self._unseen[1]
+
     def drop_unseen(self) -> None:
         """The log, read back from `reached_offset`, says whether they are there."""
         self._unseen = None

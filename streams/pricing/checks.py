@@ -39,6 +39,11 @@ class Check(Enum):
     QUANTITY = (Reason.QUANTITY_OUT_OF_RANGE, "quantity {quantity} is over the limit of its unit")
     CURRENCY = (Reason.CURRENCY_MISMATCH, "an amount in {currency!r} for an account whose card has another currency")
     AMOUNT = (Reason.AMOUNT_OUT_OF_RANGE, "a movement must be below 1e18 nanos, a top-up above 0, an adjustment not 0")
+    NO_MOVEMENT = (Reason.REFUND_TOO_LARGE, "the account has no movement {corrected_movement_id} yet")
+    REFUND = (
+        Reason.REFUND_TOO_LARGE,
+        "{amount_nanos} nanos are more than what movement {corrected_movement_id} took, less what was given back before",
+    )
 
     @property
     def reason(self) -> Reason:

@@ -43,6 +43,24 @@ class RunningUp:
     pages: str
     clickhouse_port: int
 
+    @contextmanager
+    def held_up(self, worker: str) -> Iterator[None]:
+        """`worker` (sink, say) does nothing for the length of a block."""
+        process_id = self._process_id(worker)
+        os.kill(process_id, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process_id, signal.SIGCONT)
+
+    def _process_id(self, worker: str) -> int:
+        up = self.process.pid
+        children = " ".join(each.read_text() for each in Path(f"/proc/{up}/task").glob("*/children")).split()
+        (found,) = (
+            each for each in children if worker in Path(f"/proc/{each}/cmdline").read_text().rstrip("\0").split("\0")
+        )
+        return int(found)
+
     def stop(self) -> tuple[int, float]:
         """SIGINT to the whole process group, as Ctrl-C does it: exit status, and how long it took."""
         began = time.monotonic()

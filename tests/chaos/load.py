@@ -39,7 +39,7 @@ class Sent:
 
 class Traffic:
     """Messages without end, the same for the same seed but for the day. `meaning`: what each one was before it was bytes:
-    a record, or the reason for which it is none."""
+    a record, or the reason for which it is none. `adjusts`: whether adjustments are among what comes next."""
 
     def __init__(self, seed: int, encode: Callable[[Topic, Record], bytes], partition_of: Callable[[str], int]) -> None:
         self._random = random.Random(seed)
@@ -48,13 +48,14 @@ class Traffic:
         self._now = time.time_ns() // 1000
         self._sent: list[tuple[Topic, Record]] = []
         self.meaning: dict[tuple[str, bytes | None], Record | str] = {}
+        self.adjusts = True
 
     def __iter__(self) -> "Traffic":
         return self
 
     def __next__(self) -> Sent:
         kinds = {
-            self._usage: 58, self._top_up: 10, self._adjustment: 4, self._again: 14, self._contradiction: 4,
+            self._usage: 58, self._top_up: 10, self._adjustment: 4 * self.adjusts, self._again: 14, self._contradiction: 4,
             self._spoiled: 4, self._bad: 4, self._misplaced: 2,
         }  # fmt: skip
         (make,) = self._random.choices(list(kinds), list(kinds.values()))

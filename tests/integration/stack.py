@@ -16,7 +16,8 @@ from credit_movements.workers.rater import GROUP, make_rater
 from kafka_io.reading import log_ends
 from schemas.codec import RecordCodec
 from schemas.partitioner import account_partition
-from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS, Topic, topic_named
+from schemas.topics import Topic, topic_named
+from streams.events.table import SOURCES
 from streams.missing_offsets import MissingOffsets
 
 DEADLINE_SECONDS = 60.0
@@ -111,9 +112,8 @@ class Stack:
 
     def committed(self) -> dict[tuple[str, int], int]:
         """Where the raters' group goes on in each partition, negative where it does not know."""
-        names = (USAGE_EVENTS.name, TOP_UP_EVENTS.name)
         partitions = [
-            TopicPartition(name, number) for name in names for number in range(self.settings.topic_partitions)
+            TopicPartition(topic.name, number) for topic in SOURCES for number in range(self.settings.topic_partitions)
         ]
         answers = self._group.committed(partitions, DEADLINE_SECONDS)
         return {(answer.topic, answer.partition): answer.offset for answer in answers}

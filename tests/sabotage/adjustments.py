@@ -9,16 +9,22 @@ import polars as pl
 import pytest
 
 from credit_movements.audit.clickhouse import row_hashes
+from kafka_io.outages import Patience
 from streams import assignment, outcome
 from streams.dedup import catch_up, fingerprints
 from streams.dedup.stores import DedupStores
 from streams.events.sorted_keys import Ints
 from streams.pricing import rating
+from streams.rater import Rater
+from streams.refunds.ledger import RefundLedger
+from streams.refunds.limit import Room
 from tests.unit.credit_movements.audit import test_adjustments as test_audited_adjustments
 from tests.unit.credit_movements.audit.history import History
 from tests.unit.credit_movements.audit.test_accounts import RATE
 from tests.unit.streams import test_adjustments, test_rebuilt_stores
 from tests.unit.streams.kafka_double import KafkaDouble
+from tests.unit.streams.refunds import test_ledger as test_refund_ledger
+from tests.unit.streams.refunds import test_limit
 from tests.unit.streams.test_outcome import NOW
 
 Fixture = Callable[[str], Any]
@@ -65,6 +71,23 @@ def rows_hashed_without_them(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(row_hashes, "_LENGTHS", row_hashes._LENGTHS[:-2])
 
 
+def refunds_take_no_room(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Room, "take", lambda *_: True)
+
+
+def the_sink_is_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RefundLedger, "_wait_for_sink", lambda *_: None)
+
+
+def the_batch_under_way_is_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    def taken_before(self: Rater, refunds: RefundLedger, patience: Patience, adjustments: pl.DataFrame) -> pl.DataFrame:
+        stores = self._assignment.stores
+        needed = {number: stores[number].known_until for number in adjustments["partition"].to_list()}
+        return refunds.taken_before(adjustments, needed, patience.stop)
+
+    patch.setattr(Rater, "_taken_before", taken_before)
+
+
 def other_content_is_a_conflict(fixture: Fixture) -> None:
     kafka = KafkaDouble(fixture("tmp_path") / "kept", NOW)
     test_adjustments.test_the_same_again_is_dropped_and_other_content_is_a_conflict(kafka, "kept")
@@ -100,6 +123,16 @@ def rows_say_what_is_corrected(fixture: Fixture) -> None:
     )
 
 
+def a_movement_is_given_back_once(_: Fixture) -> None:
+    test_limit.test_a_refund_that_comes_again_takes_no_room()
+    test_limit.test_a_movement_is_given_back_once("charge", [40, 30, 1], ["movement", "movement", "refund_too_large"])
+
+
+def refunds_see_all_refunds_before(fixture: Fixture) -> None:
+    kafka = KafkaDouble(fixture("tmp_path") / "limited", NOW)
+    test_refund_ledger.test_what_is_under_way_or_not_yet_stored_counts(test_refund_ledger.limited(kafka), 1, "commit")
+
+
 SABOTAGES = [
     ("content of adjustments without its texts", content_without_its_texts, other_content_is_a_conflict),
     ("adjustments are read back without reasons", read_back_without_reasons, repeats_are_known_to_a_rebuilt_store),
@@ -108,4 +141,7 @@ SABOTAGES = [
     ("adjustments are rated without their store", rated_without_the_store, they_wait_for_their_store),
     ("amounts lose their sign", amounts_lose_their_sign, the_sign_is_the_publishers),
     ("rows are compared without corrections", rows_hashed_without_them, rows_say_what_is_corrected),
+    ("refunds take no room", refunds_take_no_room, a_movement_is_given_back_once),
+    ("refunds do not wait for the sink", the_sink_is_not_waited_for, refunds_see_all_refunds_before),
+    ("refunds do not wait for a commit", the_batch_under_way_is_not_waited_for, refunds_see_all_refunds_before),
 ]

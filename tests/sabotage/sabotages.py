@@ -43,6 +43,9 @@
 | adjustments are rated without their store | what is known of them is not looked at | `they_wait_for_their_store` |
 | amounts lose their sign | a chargeback gives credit | `the_sign_is_the_publishers` |
 | rows are compared without corrections | a row that says otherwise is missed | `rows_say_what_is_corrected` |
+| refunds take no room | two refunds of one batch give back more than was taken | `a_movement_is_given_back_once` |
+| refunds do not wait for the sink | what was given back and not yet stored is given again | `refunds_see_all_refunds_before` |
+| refunds do not wait for a commit | what is being given back is given again | `refunds_see_all_refunds_before` |
 | shards by movement | versions of a row are on two shards: it counts twice | `all_of_an_account_is_on_one_shard` |
 """
 
@@ -69,15 +72,8 @@ from streams import outcome
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
-from tests.sabotage import adjustments, alerts, checks, checks_of_operation
+from tests.sabotage import adjustments, alerts, checks, checks_of_operation, operation
 from tests.sabotage.audits import doubt_nothing, move_past_differences, trust_any_checkpoint
-from tests.sabotage.operation import (
-    any_brand,
-    erase_amounts_too,
-    ids_without_prefix,
-    passwords_in_lines,
-    shard_by_movement,
-)
 from tests.sabotage.prices import any_cells, keep_changed_prefixes, let_prices_lag, ours_before_what_came_meanwhile
 from tests.sabotage.stores import (
     log_not_read_back,
@@ -289,10 +285,16 @@ SABOTAGES = [
         ours_before_what_came_meanwhile,
         checks.what_others_publish_meanwhile_is_told,
     ),
-    Sabotage("transactional ids without the prefix", ids_without_prefix, checks_of_operation.all_names_have_the_prefix),
-    Sabotage("a database is anybody's", any_brand, checks_of_operation.other_brands_are_refused),
-    Sabotage("lines have whole URLs", passwords_in_lines, checks_of_operation.no_line_shows_a_password),
-    Sabotage("an erasure sets amounts to 0", erase_amounts_too, checks_of_operation.erasure_changes_no_amount),
+    Sabotage(
+        "transactional ids without the prefix",
+        operation.ids_without_prefix,
+        checks_of_operation.all_names_have_the_prefix,
+    ),
+    Sabotage("a database is anybody's", operation.any_brand, checks_of_operation.other_brands_are_refused),
+    Sabotage("lines have whole URLs", operation.passwords_in_lines, checks_of_operation.no_line_shows_a_password),
+    Sabotage(
+        "an erasure sets amounts to 0", operation.erase_amounts_too, checks_of_operation.erasure_changes_no_amount
+    ),
     *(Sabotage(*each) for each in (*adjustments.SABOTAGES, *alerts.SABOTAGES)),
-    Sabotage("shards by movement", shard_by_movement, checks_of_operation.all_of_an_account_is_on_one_shard),
+    Sabotage("shards by movement", operation.shard_by_movement, checks_of_operation.all_of_an_account_is_on_one_shard),
 ]

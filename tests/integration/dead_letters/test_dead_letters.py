@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from credit_movements.dead_letters.reading import DeadLetters
-from credit_movements.dead_letters.replay import Fate, Replay, Replayed
+from credit_movements.dead_letters.replay import REPLAYABLE, Fate, Replay, Replayed
 from credit_movements.dead_letters.selection import selection
 from credit_movements.settings import required, variable
 from schemas.partitioner import account_partition
-from schemas.topics import CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
+from schemas.topics import ACCOUNT_PLANS, ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
 from streams.pricing.rates import rfc3339
 from tests.acceptance.command import run
-from tests.integration.records import DAY, event, header, rate, top_up
+from tests.integration.records import DAY, adjustment, event, header, rate, top_up
 from tests.integration.stack import Stack
 from tests.kafka.brokers import BROKERS
 
@@ -30,9 +30,9 @@ one_broker = pytest.mark.parametrize("kafka", BROKERS[:1], indirect=True)
 def replay(
     stack: Stack, reasons: tuple[str, ...] = (), now: int = TODAY, limit: int | None = None, dry: bool = False
 ) -> Replayed:
-    letters = DeadLetters(stack.settings, ("usage-events", "top-up-events"))
+    letters = DeadLetters(stack.settings, REPLAYABLE)
     try:
-        wanted = selection((), reasons, None, None, ("usage-events", "top-up-events"))
+        wanted = selection((), reasons, None, None, REPLAYABLE)
         return Replay(stack.settings, wanted, limit, dry, lambda: now).run(letters)
     finally:
         letters.close()
@@ -81,6 +81,27 @@ def test_a_replayed_record_is_the_publisher_s_own_in_its_account_s_partition(sta
     assert again.headers() == [("trace", b"7"), ("dlq.replayed-from", f"usage-events.dlq/{wrong}@0".encode())]
     stack.rate_everything()
     assert moved(stack) == [event(1)["event_id"]]
+
+
+def test_an_adjustment_replays_into_the_one_movement_that_it_is(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate(), rate(rate_card_id="gold", currency="USD"))
+    given = adjustment(1, currency="USD", movement_id=event(1)["event_id"], reason="bad line")
+    misplaced = stack.codec(ADJUSTMENT_EVENTS).encode_one(adjustment(8))
+    stack.publish(ADJUSTMENT_EVENTS, given)
+    stack.send(ADJUSTMENT_EVENTS, misplaced, ACCOUNT, partition=(PARTITION + 1) % 4)
+    stack.flush()
+    stack.rate_everything()
+    assert reasons(stack, "adjustment-events.dlq") == {"currency_mismatch": 1, "wrong_partition": 1}
+    # From then on the account is on the card of that currency, and the other adjustment has the wrong one.
+    stack.publish_priced(ACCOUNT_PLANS, {"account_id": ACCOUNT, "rate_card_id": "gold", "effective_from": 0})
+    assert fates(replay(stack)) == {"sent": 2}
+    stack.rate_everything()
+    assert moved(stack) == [given["event_id"]]
+    assert reasons(stack, "adjustment-events.dlq") == {"currency_mismatch": 2, "wrong_partition": 1}
+    assert replay(stack).of(Fate.SENT) == 2
+    stack.rate_everything()
+    (line,) = stack.records(CREDIT_MOVEMENTS)
+    assert (line["corrected_movement_id"], line["reason"]) == (event(1)["event_id"], "bad line")
 
 
 @one_broker

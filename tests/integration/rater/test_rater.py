@@ -4,8 +4,8 @@ import time
 from collections import Counter
 
 from schemas.partitioner import account_partition
-from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
-from tests.integration.records import DAY, event, header, rate, top_up
+from schemas.topics import ACCOUNT_PLANS, ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
+from tests.integration.records import DAY, adjustment, event, header, rate, top_up
 from tests.integration.stack import Stack, eventually
 
 
@@ -30,6 +30,29 @@ def test_every_event_ends_as_a_movement_a_duplicate_or_a_dead_letter(stack: Stac
         for name in ("events_consumed", "movements", "duplicates")
     }
     assert counted == {"events_consumed": 552, "movements": 500, "duplicates": 50}
+
+
+def test_an_adjustment_counts_once_with_and_without_the_store(stack: Stack) -> None:
+    stack.publish_priced(RATES, rate())
+    stack.publish(USAGE_EVENTS, event(1))
+    first = [adjustment(1, movement_id=event(1)["event_id"], reason="bad line"), adjustment(2, amount_nanos=-7)]
+    stack.publish(ADJUSTMENT_EVENTS, *first, *first, adjustment(1, amount_nanos=1), adjustment(3, kind="gift"))
+    stack.rate_everything()
+    stack.publish(ADJUSTMENT_EVENTS, *first, first[0] | {"reason": None})
+    stack.rate_everything()
+    for file in stack.settings.data_dir.glob("seen/*/*"):
+        file.unlink()
+    stack.publish(ADJUSTMENT_EVENTS, *first, first[0] | {"movement_id": None}, adjustment(4))
+    stack.rate_everything()
+    adjusted = [line for line in stack.records(CREDIT_MOVEMENTS) if line["source_topic"] == ADJUSTMENT_EVENTS.name]
+    amounts = {line["movement_id"]: line["credit_movement_nanos"] for line in adjusted}
+    assert len(adjusted) == 3
+    assert amounts == {adjustment(number)["event_id"]: nanos for number, nanos in ((1, 10**8), (2, -7), (4, 10**8))}
+    assert [(line["corrected_movement_id"], line["reason"]) for line in adjusted if line["reason"] is not None] == [
+        (event(1)["event_id"], "bad line")
+    ]
+    reasons = Counter(header(message, "dlq.reason") for message in stack.read("adjustment-events.dlq"))
+    assert reasons == {"conflict": 3, "invalid_event": 1}
 
 
 def test_a_rate_that_is_published_under_load_is_in_force_for_events_published_3_seconds_later(stack: Stack) -> None:

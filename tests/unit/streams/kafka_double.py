@@ -27,6 +27,7 @@ from streams.metrics import RaterMetrics
 from streams.options import RaterOptions
 from streams.pricing.rating import Limits
 from streams.rater import Rater
+from streams.refunds.ledger import RefundLedger
 from streams.watches.clock import ClockWatch
 from streams.watches.numbers import NumberWatch
 from tests.limits import LIMITS
@@ -72,6 +73,7 @@ class KafkaDouble:
             each.set()
         self.waits_for_the_log = True
         self.stamps_the_log = True
+        self.refunds: RefundLedger | None = None
 
     def read(self, partition: TopicPartition) -> list[Message]:
         """The records of a partition of a source topic or of the log."""
@@ -153,6 +155,7 @@ class RunningRater:
             clock,
             NumberWatch(metrics.not_numbers, lambda: 0.0),
             lambda: 0.0,
+            kafka.refunds,
         )
         self._kafka = kafka
         self._patience = Patience(threading.Event(), Complaints(lambda: 0.0))

@@ -202,7 +202,7 @@ class ClockMachine(RuleBasedStateMachine):
         self.published: dict[TopicPartition, list[dict[str, Any]]] = {
             topic_partition: [] for topic_partition in self.kafka.records
         }
-        self.newest_appended = self.newest_created = self.latest_clock = NOW
+        self.newest, self.latest_clock = {APPENDED: NOW, CREATED: NOW}, NOW
         self.running = self.kafka.rater(batch_size=4)
 
     def teardown(self) -> None:
@@ -240,10 +240,7 @@ class ClockMachine(RuleBasedStateMachine):
         record = (top_up if is_top_up else event)(number, occurred_at=NOW + occurred)
         # A broker's clock may be wrong too, but is nobody's who publishes.
         timestamp = NOW + (told if kind == CREATED else min(told, DAY))
-        if kind == CREATED:
-            self.newest_created = max(self.newest_created, timestamp)
-        else:
-            self.newest_appended = max(self.newest_appended, timestamp)
+        self.newest[kind] = max(self.newest[kind], timestamp)
         self.kafka.publish(topic, record, timestamp, kind)
         self.published[TopicPartition(topic.name, 0)].append(record)
 
@@ -256,11 +253,9 @@ class ClockMachine(RuleBasedStateMachine):
             self.running = self.kafka.rater(batch_size=4)
 
     @rule(
-        clock=SHIFTS,
-        lose_store=st.sampled_from([False, False, True]),
-        in_order=st.booleans(),
+        clock=SHIFTS, lose_store=st.sampled_from([False, False, True]), in_order=st.booleans(),
         days=st.sampled_from(MAX_AGES),
-    )
+    )  # fmt: skip
     def start_elsewhere(self, clock: int, lose_store: bool, in_order: bool, days: int) -> None:
         if in_order:
             self.running.save()
@@ -292,7 +287,7 @@ class ClockMachine(RuleBasedStateMachine):
         """Except by another event, when the one that had it is so old that it would be refused itself."""
         if hasattr(self, "kafka"):
             # A publisher's time counts up to the clock of who reads it.
-            newest = max(self.newest_appended, min(self.newest_created, self.latest_clock))
+            newest = max(self.newest[APPENDED], min(self.newest[CREATED], self.latest_clock))
             charged_at = defaultdict(list)
             for line in self.kafka.log:
                 occurred_at = line["occurred_at"]

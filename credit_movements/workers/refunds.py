@@ -1,0 +1,33 @@
+"""How a rater asks the ledger what may be given back, where `CREDIT_REFUND_LIMIT` says so."""
+
+from collections.abc import Collection
+from contextlib import closing
+
+import polars as pl
+
+from credit_movements import clickhouse, clients
+from credit_movements.settings import Settings
+from credit_movements.workers import sink
+from kafka_io.offsets import committed_offsets
+from kafka_io.positions import TopicPartition
+from schemas.topics import CREDIT_MOVEMENTS
+from sinks.read.refunds import taken_and_given
+from sinks.read.slice import outages_named
+from streams.refunds.ledger import RefundLedger
+
+
+def refund_ledger(settings: Settings) -> RefundLedger:
+    """Raises SettingsError, RefusedError and UnreachableError at the start."""
+    clickhouse.checked_client(settings).close()
+    connect = clickhouse.client_of_brand(settings)
+    sink_member = clients.group_consumer(settings, sink.GROUP)
+
+    def stored_until(partitions: Collection[int]) -> dict[int, int]:
+        asked = [TopicPartition(CREDIT_MOVEMENTS.name, number) for number in partitions]
+        return {each.partition: offset for each, offset in committed_offsets(sink_member, asked).items()}
+
+    def taken_before(adjustments: pl.DataFrame) -> pl.DataFrame:
+        with outages_named(), closing(connect()) as client:
+            return taken_and_given(client, adjustments)
+
+    return RefundLedger(stored_until, taken_before)
