@@ -20,8 +20,8 @@ from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS, plans
 from credit_movements.demo.generated.deck import sample_deck
 from credit_movements.demo.generated.top_ups import top_ups
 from credit_movements.demo.generated.usage import event_ids, usage
+from credit_movements.rating import limits_of
 from credit_movements.settings import Settings
-from credit_movements.workers.rater import limits_of
 from schemas.partitioner import account_partitions
 from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
 from streams.events.sorted_keys import NONE
