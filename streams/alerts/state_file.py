@@ -59,7 +59,7 @@ def write_state(path: Path, log_id: str, known: Known) -> None:
 def read_state(path: Path, log_id: str) -> Known | None:
     """None where there is none of this log."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if int(file["format"][0]) != _FORMAT or file["log"].tobytes().decode() != log_id:
                 raise ValueError("it is of another log or of another version")
             columns: Columns = {

@@ -52,6 +52,8 @@ from streams.registry_outages import outlast_registry
 logger = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 0.2
+# A batch of few movements takes as long as one of a thousand, and that for each partition. So they gather meanwhile.
+_SECONDS_BETWEEN_BATCHES = 0.5
 _SECONDS_BETWEEN_COMMITS = 1.0
 _SECONDS_AFTER_ABORT = 0.5
 _NOT_ALLOWED_SECONDS = 15.0
@@ -103,7 +105,7 @@ class Watch:
         # Whether the group has given it partitions, be they none.
         self._is_member = False
         self._rebalances = 0
-        self._commit_at_seconds = 0.0
+        self._commit_at_seconds = self._judge_at_seconds = 0.0
         metrics.to_read.set_function(lambda: self._to_read_back)
 
     @property
@@ -160,7 +162,7 @@ class Watch:
     def _consumed(self) -> ConsumedBatch:
         before = self._rebalances
         # 1. Consume.
-        pieces = available_pieces(self._consumer, self._options.batch_size, _WAIT_SECONDS)
+        pieces = available_pieces(self._consumer, self._options.batch_size, _WAIT_SECONDS, self._are_to_gather)
         batches = [sort_out(piece, self._note_error) for piece in pieces]
         records = [record for batch in batches for record in batch.records]
         ends = {partition: end for batch in batches for partition, end in batch.ends.items()}
@@ -171,6 +173,9 @@ class Watch:
         # Some of them came before the rebalance. All are read again.
         self._read_from_where_it_stands()
         return ConsumedBatch([], {})
+
+    def _are_to_gather(self) -> bool:
+        return self._monotonic_seconds() < self._judge_at_seconds
 
     def _note_error(self, error: KafkaError) -> None:
         # A client tells once that it may not read, and never that it may again: whoever asks Kafka itself learns both.
@@ -184,6 +189,7 @@ class Watch:
         # Whoever had the partitions before can tell nothing there any more.
         patience.outlast("Kafka", lambda: outlast_registry(patience, lambda: self._read_told(patience.stop)))
         if batch.records:
+            self._judge_at_seconds = self._monotonic_seconds() + _SECONDS_BETWEEN_BATCHES
             # 1. Decode.
             rows = outlast_registry(patience, lambda: self._decoded(batch.records))
             self._judge(rows, np.array([record.partition() for record in batch.records], dtype=np.int64))

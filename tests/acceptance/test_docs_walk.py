@@ -37,6 +37,10 @@ EVENT = (
     '"usage_type": "no-such-type", "quantity": 3, "destination": null, "occurred_at": %d, "user_id": null}\n'
 )
 POSITION = r"(usage-events\.dlq/\d+@\d+)"
+ALERTS = (
+    '{"account_id": "acme", "low_balance_nanos": 50000000000, "empty_soon_hours": null, "unusual_nanos": null,'
+    ' "effective_from": "2026-10-26T00:00:00Z"}\n'
+)
 PLAN = '{"account_id": "planned", "rate_card_id": "default", "effective_from": "2026-01-01T00:00:00Z"}\n'
 
 
@@ -108,6 +112,7 @@ def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp
     folder = up.folder.parent
     (folder / "events.jsonl").write_text(EVENT % (time.time_ns() // 1000), encoding="utf-8")
     (folder / "plans.jsonl").write_text(PLAN, encoding="utf-8")
+    (folder / "alert-settings.jsonl").write_text(ALERTS, encoding="utf-8")
     listing = ".venv/bin/credit-movements dead-letters list"
     example = "usage-events.dlq/3@17"
     verify = ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv"
@@ -117,6 +122,7 @@ def test_the_commands_of_the_how_to_pages_run_against_a_running_up(up: RunningUp
     says = {
         ".venv/bin/credit-movements publish usage-events events.jsonl": "1 records published",
         ".venv/bin/credit-movements publish account-plans plans.jsonl": "1 records published",
+        ".venv/bin/credit-movements publish alert-settings alert-settings.jsonl": "1 records published",
         listing: POSITION,
         f"{listing} --show {example}": "no_rate",
         ".venv/bin/credit-movements dead-letters replay --dry-run": "Would be sent",

@@ -6,10 +6,12 @@ from types import ModuleType
 
 import pytest
 
-from examples import export_mails, follow_movements
+from examples import alert_mails, export_mails, follow_movements
+
+EXAMPLES = [follow_movements, export_mails, alert_mails]
 
 
-@pytest.mark.parametrize("example", [follow_movements, export_mails], ids=["follow_movements", "export_mails"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__.rpartition(".")[2])
 def test_a_topic_that_is_not_there_is_one_line(
     example: ModuleType, broker: str, registry: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

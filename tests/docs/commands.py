@@ -22,6 +22,7 @@ HARDENING = "tests/unit/test_compose_hardening.py"
 KUBERNETES = "tests/unit/test_kubernetes.py"
 NAMESPACE = f"{KUBERNETES}::test_all_of_it_is_in_one_namespace_that_takes_restricted_pods_alone"
 NEW_JOB = f"{KUBERNETES}::test_a_new_version_has_a_new_job_and_the_right_image"
+ALERT_MAILS = "tests/integration/watch/test_mails.py::test_an_account_has_a_threshold_of_its_own_and_gets_one_mail"
 ACLS = "tests/integration/setup/test_acls.py::test_the_command_grants_and_lists"
 MENDED = "tests/acceptance/test_wrong_deck.py::test_a_wrong_deck_is_mended_without_touching_history"
 
@@ -79,6 +80,9 @@ COMMANDS = {
     ): OPERATION,
     ".venv/bin/credit-movements verify credit-movements_2026-09-24_2026-10-24.csv": OPERATION,
     ".venv/bin/python examples/export_mails.py --folder mails --once": OPERATION,
+    ".venv/bin/credit-movements publish alert-settings alert-settings.jsonl": OPERATION,
+    ".venv/bin/python examples/alert_mails.py --folder mails --once": ALERT_MAILS,
+    ".venv/bin/credit-movements watch": ALERT_MAILS,
     ".venv/bin/python examples/copy_to_prefix.py --config kafka.json --from acme. --to acme2.": (
         "tests/integration/brands/test_more_partitions.py::test_an_account_s_history_goes_on_in_topics_with_more_partitions"
     ),

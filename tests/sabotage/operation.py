@@ -14,7 +14,9 @@ from tests.sabotage import checks_of_operation
 def ids_without_prefix(patch: pytest.MonkeyPatch) -> None:
     honest = clients.transactional_id
     patch.setattr(
-        clients, "transactional_id", lambda settings: honest(settings).removeprefix(clients.names(settings).prefix)
+        clients,
+        "transactional_id",
+        lambda settings, *own: honest(settings, *own).removeprefix(clients.names(settings).prefix),
     )
 
 

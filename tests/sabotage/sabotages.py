@@ -77,7 +77,7 @@ from streams import outcome
 from streams.pricing import rating
 from streams.rater import Rater
 from tests.faults.late_end import go_on_with_the_same_producer
-from tests.sabotage import adjustments, checks, operation, sums
+from tests.sabotage import adjustments, alerts, checks, operation, sums
 from tests.sabotage.audits import doubt_nothing, move_past_differences, trust_any_checkpoint
 from tests.sabotage.prices import any_cells, keep_changed_prefixes, let_prices_lag, ours_before_what_came_meanwhile
 from tests.sabotage.stores import (
@@ -290,5 +290,5 @@ SABOTAGES = [
         ours_before_what_came_meanwhile,
         checks.what_others_publish_meanwhile_is_told,
     ),
-    *(Sabotage(*each) for each in (*operation.SABOTAGES, *adjustments.SABOTAGES, *sums.SABOTAGES)),
+    *(Sabotage(*each) for each in (*operation.SABOTAGES, *adjustments.SABOTAGES, *alerts.SABOTAGES, *sums.SABOTAGES)),
 ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sabotage import sabotages
+from tests.sabotage import alerts, sabotages
 from tests.sabotage.sabotages import SABOTAGES, Check, Sabotage
 
 every_sabotage = pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.name)
@@ -25,5 +25,6 @@ def test_the_check_fails_under_sabotage(
 
 @every_sabotage
 def test_the_table_tells_of_it(sabotage: Sabotage) -> None:
-    rows = [line for line in (sabotages.__doc__ or "").splitlines() if sabotage.name in line]
+    tables = f"{sabotages.__doc__}\n{alerts.__doc__}".splitlines()
+    rows = [line for line in tables if sabotage.name in line]
     assert [sabotage.check.__name__ in row for row in rows] == [True]

@@ -20,7 +20,7 @@ from streams.alerts.judging.countries import NO_COUNTRY, countries
 from streams.alerts.judging.repeats import RecentMovements
 from streams.alerts.judging.rules import RowRules
 from streams.alerts.judging.settings import AccountSettings
-from streams.alerts.judging.spending import Spent, Unusual, spend
+from streams.alerts.judging.spending import OF_ACCOUNT, OF_COUNTRY, OF_USER, Spent, Unusual, spend
 from streams.events.sorted_keys import Ints
 from streams.pricing.tables.name_table import NameTable
 
@@ -45,6 +45,10 @@ class Rows(NamedTuple):
     def occurred_at(self) -> Ints:
         return self.table["occurred_at"].to_numpy()
 
+    @property
+    def nanos(self) -> Ints:
+        return self.table["credit_movement_nanos"].to_numpy()
+
 
 class Judge:
     """`settings`: the thresholds of accounts, which others may add to between two batches."""
@@ -64,7 +68,8 @@ class Judge:
         """Take the next movements of the log. Returns the alerts that they raise, in its order."""
         if not len(rows.offsets):
             return []
-        rows = rows.of(np.flatnonzero(self._recent.are_new(rows.table)))
+        are_new = self._recent.are_new(rows.table)
+        rows = rows if are_new.all() else rows.of(np.flatnonzero(are_new))
         return [alert for piece in self._days(rows) for alert in self._judge_within_a_day(piece)]
 
     def _days(self, rows: Rows) -> Iterator[Rows]:
@@ -79,13 +84,15 @@ class Judge:
             yield rows.of(slice(begin, end))
 
     def _judge_within_a_day(self, rows: Rows) -> list[Alert]:
-        table = rows.table
-        accounts = self._accounts.numbered(table.select(pl.concat_str("currency", "account_id")).to_series())
+        # Polars plans each of its steps anew, which is most of what a small batch costs: so they are few.
+        is_spent = (pl.col("credit_movement_nanos") < 0) & ~pl.col("description").is_in(_NOT_SPENT)
+        found = rows.table.select(pl.concat_str("currency", "account_id").alias("account"), is_spent.alias("is_spent"))
+        accounts = self._accounts.numbered(found["account"])
         self._balances.know(len(self._accounts), self._today)
-        rules = self._settings.at(table["account_id"], rows.occurred_at)
-        nanos = table["credit_movement_nanos"].to_numpy()
-        balances = self._balances.move(accounts, nanos, rules, self._today, self._spent_on)
-        unusual = spend(self._buckets, self._spent(table, accounts, rules), self._today)
+        rules = self._settings.at(rows.table["account_id"], rows.occurred_at)
+        balances = self._balances.move(accounts, rows.nanos, rules, self._today, self._spent_on)
+        spent = self._spent(rows, np.flatnonzero(found["is_spent"].to_numpy()), accounts, rules)
+        unusual = spend(self._buckets, spent, self._today)
         alerts = [*_of_balances(rows, balances, rules), *(self._of_spending(rows, balances, each) for each in unusual)]
         return sorted(alerts, key=lambda alert: (alert.offset, alert.kind, alert.subject))
 
@@ -94,28 +101,27 @@ class Judge:
             bucket_codes(_account_slots(accounts), np.full(len(accounts), day), WHOLE_DAY), self._today
         )
 
-    def _spent(self, table: pl.DataFrame, accounts: Ints, rules: RowRules) -> Spent:
-        nanos = table["credit_movement_nanos"].to_numpy()
-        charges = np.flatnonzero((nanos < 0) & ~table["description"].is_in(_NOT_SPENT).to_numpy())
-        of_charges = accounts[charges]
-        users = table["user_id"].gather(pl.Series(charges))
-        has_user = np.flatnonzero(users.is_not_null().to_numpy())
-        codes = countries(table["destination"].gather(pl.Series(charges)))
-        has_country = np.flatnonzero(codes != NO_COUNTRY)
-        named = [
-            (has_user, "user:" + users.gather(pl.Series(has_user))),
-            (has_country, "country:+" + pl.Series(codes[has_country]).cast(pl.String)),
-        ]
-        slots = [_account_slots(of_charges)]
-        for found, subjects in named:
-            keys = pl.select(pl.concat_str(pl.Series(of_charges[found]), pl.lit(" "), subjects)).to_series()
-            slots.append(_subject_slots(self._subjects.numbered(keys)))
-        each = np.concatenate([np.arange(len(charges)), has_user, has_country])
-        rows = charges[each]
+    def _spent(self, rows: Rows, charges: Ints, accounts: Ints, rules: RowRules) -> Spent:
+        table, of_charges = rows.table[charges], accounts[charges]
+        account, code = pl.lit(pl.Series(of_charges)), pl.Series(countries(table["destination"]))
+        subjects = table.select(
+            pl.concat_str(account, pl.lit(" user:"), "user_id").alias("user"),
+            pl.when(code != NO_COUNTRY).then(pl.concat_str(account, pl.lit(" country:+"), code)).alias("country"),
+        )
+        has_user, has_country = (np.flatnonzero(subjects[name].is_not_null().to_numpy()) for name in subjects.columns)
+        named = pl.concat([subjects["user"].alias(""), subjects["country"].alias("")]).drop_nulls()
+        slots = [_account_slots(of_charges), _subject_slots(self._subjects.numbered(named))]
+        each = charges[np.concatenate([np.arange(len(charges)), has_user, has_country])]
         return Spent(
-            np.concatenate(slots), _account_slots(accounts[rows]), rows, table["occurred_at"].to_numpy()[rows], -nanos[rows],
-            rules.unusual_nanos[rows], self._balances.known_since[accounts[rows]],
-        )  # fmt: skip
+            slots=np.concatenate(slots),
+            ranks=np.repeat([OF_ACCOUNT, OF_USER, OF_COUNTRY], [len(charges), len(has_user), len(has_country)]),
+            accounts=_account_slots(accounts[each]),
+            rows=each,
+            occurred_at=rows.occurred_at[each],
+            nanos=-rows.nanos[each],
+            floors=rules.unusual_nanos[each],
+            known_since=self._balances.known_since[accounts[each]],
+        )
 
     def _of_spending(self, rows: Rows, balances: Balances, unusual: Unusual) -> Alert:
         return Alert(
@@ -146,7 +152,8 @@ class Judge:
         self._buckets = Buckets.of([np.asarray(columns[f"buckets-{at}"]) for at in range(_BUCKET_COLUMNS)])
         for table, name in ((self._accounts, "accounts"), (self._subjects, "subjects")):
             table.numbered(pl.Series(columns[name]))
-        self._recent = RecentMovements(np.asarray(columns["recent"]))
+        self._recent = RecentMovements()
+        self._recent.add(np.asarray(columns["recent"]))
         self._today = int(columns["today"][0])
 
 

@@ -2,7 +2,7 @@
 
 Kafka hides what a transaction wrote that was aborted, and a reader sees each movement once. Tansu, the embedded broker, shows
 it: the rater writes the same movements again right behind. So a movement counts once within a stretch of the log, and
-that is longer than any batch of a rater.
+that is longer than what a rater writes to a partition in one transaction.
 """
 
 from typing import Final
@@ -11,24 +11,38 @@ import numpy as np
 import polars as pl
 
 from streams.dedup.fingerprints import Hashes, id_hashes
-from streams.pricing.tables.hash_index import Mask
+from streams.events.sorted_keys import NONE
+from streams.pricing.tables.hash_index import HashIndex, Mask
 
-_STRETCH: Final = 2**17
+_STRETCH: Final = 2**16
 
 
 class RecentMovements:
-    """The ids of the last movements of a partition. `ids`: their hashes, in the order of the log."""
+    """The ids of the last movements of a partition, _STRETCH of them at least and twice as many at most."""
 
-    def __init__(self, ids: Hashes | None = None) -> None:
-        self.ids = np.zeros(0, dtype=np.uint64) if ids is None else ids
+    def __init__(self) -> None:
+        self._older = self._newer = HashIndex()
+        self._count = 0
+
+    @property
+    def ids(self) -> Hashes:
+        """The hashes of them."""
+        runs = (*self._older.runs, *self._newer.runs)
+        return np.concatenate([np.zeros(0, dtype=np.uint64), *(run.hashes for run in runs)])
+
+    def add(self, ids: Hashes) -> None:
+        if self._count + len(ids) > _STRETCH:
+            self._older, self._newer, self._count = self._newer, HashIndex(), 0
+        self._newer = self._newer.added(ids, np.zeros(len(ids), dtype=np.int64))
+        self._count += len(ids)
 
     def are_new(self, movements: pl.DataFrame) -> Mask:
         """Whether each of the next movements is there for the first time; remembers them."""
-        hashes = id_hashes(movements.select("account_id", pl.col("movement_id").alias("event_id")))
-        together = np.concatenate([self.ids, hashes])
-        order = np.argsort(together, kind="stable")
-        is_repeat = np.zeros(len(together), dtype=bool)
-        same = together[order][1:] == together[order][:-1]
-        is_repeat[order[1:]] = same & (order[1:] - order[:-1] <= _STRETCH)
-        self.ids = together[-_STRETCH:]
-        return ~is_repeat[len(together) - len(hashes) :]
+        ids = id_hashes(movements.select("account_id", pl.col("movement_id").alias("event_id")))
+        _, firsts = np.unique(ids, return_index=True)
+        are_new = np.zeros(len(ids), dtype=bool)
+        are_new[firsts] = True
+        for index in (self._older, self._newer):
+            are_new &= index.find(ids, lambda wanted, _: np.ones(len(wanted), dtype=bool)) == NONE
+        self.add(ids[are_new])
+        return are_new

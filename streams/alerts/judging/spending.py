@@ -2,7 +2,8 @@
 
 An hour is held against the same hour of the 28 days before, a day against these days. What is usual is their median, and how
 far they stray their median absolute deviation: so a few days of fraud or of holidays in the past change little. All times are
-UTC. Of each account, user and country at most one alert a day is raised.
+UTC. Of each account, user and country at most one alert a day is raised, and of one movement at most one: of its user, else
+of its country, else of the account. What a user or a country has explained is not told of the account once more.
 """
 
 from itertools import accumulate, islice
@@ -27,14 +28,19 @@ _MICROS_OF_AN_HOUR: Final = 3_600_000_000
 _NO_DAY: Final = 2**62
 
 
+# What says more comes first: who, where to, and the account alone.
+OF_USER, OF_COUNTRY, OF_ACCOUNT = range(3)
+
+
 class Spent(NamedTuple):
     """What was spent, by whom or where to; a charge has a row for its account, one for its user and one for its country.
 
-    `slots`: the account's, or that of its user or country. `accounts`: the account's own slot. `rows`: of the charges, rising
-    within each slot. `floors`: of an hour, by the account's rules.
+    `slots`: the account's, or that of its user or country; `ranks`: which of them it is. `accounts`: the account's own
+    slot. `rows`: of the charges, rising within each slot. `floors`: of an hour, by the account's rules.
     """
 
     slots: Ints
+    ranks: Ints
     accounts: Ints
     rows: Ints
     occurred_at: Ints
@@ -47,7 +53,9 @@ class Unusual(NamedTuple):
     """One hour or day of one slot, and the row with which it became unusual. `until`: when it ends, in microseconds."""
 
     row: int
+    rank: int
     slot: int
+    account: int
     begin: int
     until: int
     spent: int
@@ -148,16 +156,25 @@ def _crossed(groups: _Groups, group: int, spent: Spent, days: Ints, median: int,
     hour = int(days[first]) * HOURS_OF_A_DAY + (0 if is_day else part)
     length = HOURS_OF_A_DAY if is_day else 1
     begin, until = hour * _MICROS_OF_AN_HOUR, (hour + length) * _MICROS_OF_AN_HOUR
-    row, slot = int(spent.rows[stretch[number]]), int(spent.slots[first])
-    return Unusual(row, slot, begin, until, min(total, MOST_SPENT), median, threshold)
+    rank, slot, account = (int(column[first]) for column in (spent.ranks, spent.slots, spent.accounts))
+    row, spent_now = int(spent.rows[stretch[number]]), min(total, MOST_SPENT)
+    return Unusual(row, rank, slot, account, begin, until, spent_now, median, threshold)
 
 
 def _first_of_each_day(buckets: Buckets, found: list[Unusual]) -> list[Unusual]:
     """Of each slot and day the one that came first; of an hour and its day the hour, which says more."""
-    first: dict[int, Unusual] = {}
-    for each in sorted(found, key=lambda one: (one.row, one.until - one.begin)):
-        day = each.begin // _MICROS_OF_AN_HOUR // HOURS_OF_A_DAY
-        code = bucket_codes(np.array([each.slot]), np.array([day]), WHOLE_DAY)
-        if first.setdefault(int(code[0]), each) is each:
-            buckets.tell(code)
-    return list(first.values())
+    told: list[Unusual] = []
+    for each in sorted(found, key=lambda one: (one.row, one.rank, one.until - one.begin)):
+        own, of_account = (_day_code(slot, each.begin) for slot in (each.slot, each.account))
+        if buckets.are_told(own)[0]:
+            continue
+        buckets.tell(own)
+        if not told or told[-1].row != each.row:
+            told.append(each)
+            buckets.tell(of_account)
+    return told
+
+
+def _day_code(slot: int, at: int) -> Ints:
+    day = at // _MICROS_OF_AN_HOUR // HOURS_OF_A_DAY
+    return bucket_codes(np.array([slot]), np.array([day]), WHOLE_DAY)

@@ -27,6 +27,7 @@ class PlainJudge:
         self.yesterdays = dict(self.spent)
         self.told: set[tuple[Key, int]] = set()
         self.alerts: list[tuple[Any, ...]] = []
+        self.is_told = False
 
     def take(self, movement: dict[str, Any], offset: int) -> None:
         account = movement["currency"], movement["account_id"]
@@ -47,6 +48,7 @@ class PlainJudge:
         for whose, _ in self._whose(account, movement):
             for part in (hour, "day"):
                 self.spent[whose, day, part] = min(self.spent[whose, day, part] - nanos, MOST)
+        self.is_told = False
         for whose, subject in self._whose(account, movement):
             for part, length in ((hour, 1), ("day", 24)):
                 begin = (day * 24 + (hour if length == 1 else 0)) * HOUR
@@ -58,13 +60,14 @@ class PlainJudge:
         return in_force[-1] if in_force else self.rules
 
     def _whose(self, account: Key, movement: dict[str, Any]) -> list[tuple[Key, str]]:
-        whose = [(account, "")]
+        """Who says more comes first."""
+        whose = []
         if movement["user_id"] is not None:
             whose.append(((*account, "user", movement["user_id"]), f"user:{movement['user_id']}"))
         if movement["destination"] is not None:
             country = movement["destination"][1:3]
             whose.append(((*account, "country", country), f"country:+{country}"))
-        return whose
+        return [*whose, (account, "")]
 
     def _fall(self, kind: str, account: Key, threshold: int, offset: int, window: tuple[int, int | None]) -> None:
         state, balance = self.states[kind, account], self.balance[account]
@@ -108,5 +111,9 @@ class PlainJudge:
         threshold = median + max(9 * deviation, 2 * median, floor)
         if self.spent[whose, day, part] > threshold:
             self.told.add((whose, day))
+            if self.is_told:
+                return
+            self.is_told = True
+            self.told.add((account, day))
             spent = self.spent[whose, day, part]
             self.alerts.append((offset, "unusual_spending", account[1], subject, *window, spent, median, threshold))

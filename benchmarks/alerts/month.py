@@ -1,0 +1,202 @@
+"""A month of the company's movements, in the order in which they come: with fraud in it, and with what only looks like it.
+
+The good traffic is the company's (`demo.generated`), rated by the rating itself. A record comes when a call ends, so the log is
+not in the order of `occurred_at`.
+
+Fraud: a stolen SIP account calls expensive numbers, on many lines at once, mostly at night. Noise: a day of twice the traffic,
+a day of none, a colleague who begins in the middle of the month, a journey with calls to another country, an hour's shift of
+all working hours as by summer time, six hours of records that come late.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS, plans
+from credit_movements.demo.generated.deck import sample_deck
+from credit_movements.demo.generated.top_ups import top_ups
+from credit_movements.demo.generated.usage import event_ids, usage
+from credit_movements.rating import limits_of
+from credit_movements.settings import Settings
+from schemas.partitioner import account_partitions
+from schemas.topics import TOP_UP_EVENTS, USAGE_EVENTS
+from streams.events.sorted_keys import NONE
+from streams.events.table import events_table
+from streams.outcome import decide
+from streams.pricing.deck.parsing import read_deck
+from streams.pricing.history import PriceHistory
+from streams.pricing.rating import PriceList
+
+NOW: Final = 1_793_000_000_000_000
+SECOND: Final = 1_000_000
+HOUR: Final = 3_600 * SECOND
+_PREMIUM: Final = "88299"
+# What a minute costs there, in any currency.
+_PREMIUM_PRICE_NANOS: Final = 1_800_000_000
+_FIRST_DAY: Final = NOW // DAY_MICROS - 31
+_SECONDS_UNTIL_PUBLISHED: Final = 2
+
+
+class Fraud(NamedTuple):
+    """From `hour` of a day (0: the first of the month) on, for `minutes`, on so many lines at once."""
+
+    account: int
+    user: str | None
+    prefix: str
+    day: int
+    hour: int
+    minutes: int
+    lines: int
+
+    @property
+    def account_id(self) -> str:
+        return ACCOUNTS[self.account].account_id
+
+    @property
+    def begin(self) -> int:
+        return (_FIRST_DAY + self.day) * DAY_MICROS + self.hour * HOUR
+
+
+FRAUDS: Final = (
+    Fraud(0, "anna-0", _PREMIUM, 12, 2, 180, 20),
+    Fraud(1, "user 7-1", _PREMIUM, 14, 3, 60, 8),
+    Fraud(3, None, _PREMIUM, 16, 1, 120, 15),
+    Fraud(6, "elif-6", "1876", 18, 2, 240, 40),
+    Fraud(9, "björn-9", _PREMIUM, 19, 22, 90, 10),
+    Fraud(12, "stolen-12", _PREMIUM, 21, 4, 120, 10),
+    # At noon of a working day.
+    Fraud(2, "chloé-2", _PREMIUM, 22, 12, 60, 15),
+    # Of a small account.
+    Fraud(46, "anna-46", "1684", 25, 0, 300, 30),
+)
+# One line: what it costs in an hour is never unusual, and the day shows it.
+SLOW_FRAUD: Final = Fraud(15, "dmitri-15", "1876", 24, 1, 360, 1)
+
+
+@dataclass(frozen=True)
+class Month:
+    """`movements`: columns of CreditMovement, in the order of the log; `logged_at`: when each was written (microseconds);
+    `of_fraud`: which fraud each is part of, NONE for the others."""
+
+    movements: pl.DataFrame
+    logged_at: np.ndarray[tuple[int], np.dtype[np.int64]]
+    of_fraud: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+def month(events: int, seed: int = 20) -> Month:
+    """Some `events` of good usage, and the rest of the month."""
+    random = np.random.default_rng(seed)
+    good = _with_noise(random, usage(random, NOW, events)).with_columns(pl.lit(NONE, pl.Int64).alias("of_fraud"))
+    paid = top_ups(random, NOW, good)
+    frauds = (*FRAUDS, SLOW_FRAUD)
+    stolen = [
+        _calls(random, fraud).with_columns(pl.lit(number, pl.Int64).alias("of_fraud"))
+        for number, fraud in enumerate(frauds)
+    ]
+    used = pl.concat([good, *(each.select(good.columns) for each in stolen)])
+    is_timed = pl.col("usage_type").is_in(["call", "ai-voice-agents", "stt"])
+    length = pl.when(is_timed).then("quantity").otherwise(0) + _SECONDS_UNTIL_PUBLISHED
+    used = used.with_columns((pl.col("occurred_at") + length * SECOND).alias("logged_at"))
+    paid = paid.with_columns(pl.col("occurred_at").alias("logged_at"), pl.lit(NONE, pl.Int64).alias("of_fraud"))
+    together = pl.concat([_late(used), paid], how="diagonal").sort("logged_at", maintain_order=True)
+    movements, moved = _rated(together)
+    at = together[moved]
+    return Month(movements, at["logged_at"].to_numpy(), at["of_fraud"].to_numpy().astype(np.int64))
+
+
+def _with_noise(random: np.random.Generator, good: pl.DataFrame) -> pl.DataFrame:
+    day = pl.col("occurred_at") // DAY_MICROS - _FIRST_DAY
+    account = pl.col("account_id")
+    # Twice the traffic on one day, and none on another.
+    busy = good.filter((day == 17) & account.is_in([ACCOUNTS[number].account_id for number in (4, 7, 10)]))
+    busy = busy.with_columns(pl.Series("event_id", event_ids(random, len(busy))))
+    good = pl.concat([good, busy]).filter(~((day == 20) & (account == ACCOUNTS[5].account_id)))
+    # A colleague takes over a fifth of the account's traffic.
+    begins = (day >= 15) & (account == ACCOUNTS[0].account_id) & (pl.Series(random.random(len(good))) < 0.2)
+    # Two days in a country where nobody has called before.
+    travels = day.is_between(18, 19) & (pl.col("user_id") == "anna-1") & pl.col("destination").is_not_null()
+    # From then on all come an hour later, as where summer time ends.
+    shifted = pl.when((day >= 13) & account.is_in([ACCOUNTS[number].account_id for number in (1, 8, 13)]))
+    return good.with_columns(
+        pl.when(begins).then(pl.lit("new colleague-0")).otherwise("user_id").alias("user_id"),
+        pl.when(travels)
+        .then(pl.lit("+") + "61" + pl.col("destination").str.tail(9))
+        .otherwise("destination")
+        .alias("destination"),
+        pl.min_horizontal(shifted.then(HOUR).otherwise(0) + pl.col("occurred_at"), NOW).alias("occurred_at"),
+    )
+
+
+def _late(used: pl.DataFrame) -> pl.DataFrame:
+    """A publisher has stood still for six hours of one day; then all of them come."""
+    stood_still = (_FIRST_DAY + 23) * DAY_MICROS + 9 * HOUR
+    is_late = pl.col("logged_at").is_between(stood_still, stood_still + 6 * HOUR) & (
+        pl.col("account_id") == ACCOUNTS[11].account_id
+    )
+    return used.with_columns(pl.when(is_late).then(stood_still + 6 * HOUR).otherwise("logged_at").alias("logged_at"))
+
+
+def _calls(random: np.random.Generator, fraud: Fraud) -> pl.DataFrame:
+    """Each line calls again as soon as a call has ended, two to nine minutes long."""
+    begins, lengths = [], []
+    for _ in range(fraud.lines):
+        at = fraud.begin + int(random.integers(0, 60)) * SECOND
+        while at < fraud.begin + fraud.minutes * 60 * SECOND:
+            begins.append(at)
+            lengths.append(int(random.integers(120, 540)))
+            at += (lengths[-1] + 3) * SECOND
+    count = len(begins)
+    return pl.DataFrame(
+        {
+            "event_id": event_ids(random, count),
+            "account_id": [fraud.account_id] * count,
+            "interaction_id": [f"SIP-{number}" for number in range(count)],
+            "usage_type": ["call"] * count,
+            "quantity": lengths,
+            "destination": [f"+{fraud.prefix}{number % 7}5551234" for number in range(count)],
+            "occurred_at": begins,
+            "user_id": pl.Series([fraud.user] * count, dtype=pl.String),
+        }
+    )
+
+
+def _rated(together: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """The movements, and which of the rows they are of."""
+    numbered = together.with_columns(
+        pl.int_range(len(together), dtype=pl.UInt32).alias("row"),
+        pl.Series("partition", account_partitions(together["account_id"], 1)).cast(pl.Int64),
+        pl.int_range(len(together)).alias("offset"),
+        pl.col("logged_at").alias("recorded_at"),
+        pl.col("logged_at").alias("newest_at"),
+    )
+    is_usage = pl.col("usage_type").is_not_null()
+    parts = {USAGE_EVENTS.name: numbered.filter(is_usage), TOP_UP_EVENTS.name: numbered.filter(~is_usage)}
+    of_topics = {
+        topic: part.drop([column for column in ("amount_nanos", "currency") if topic == USAGE_EVENTS.name])
+        for topic, part in parts.items()
+    }
+    of_topics[TOP_UP_EVENTS.name] = of_topics[TOP_UP_EVENTS.name].drop("quantity")
+    events = events_table(of_topics)
+    nobody = np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=np.uint64), np.full(len(events), -(2**62))
+    outcomes = decide(events, lambda _, __: nobody, _prices(), 1, limits_of(Settings()))
+    return outcomes.movements, outcomes.moved
+
+
+def _prices() -> PriceList:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "rates.csv"
+        file.write_text(sample_deck(), encoding="utf-8")
+        table = read_deck(file).table
+    is_call = (pl.col("usage_type") == "call") & (pl.col("destination_prefix") == "1876")
+    premium = table.filter(is_call).with_columns(
+        pl.lit(_PREMIUM).alias("destination_prefix"), pl.lit(_PREMIUM_PRICE_NANOS, pl.Int64).alias("price_nanos")
+    )
+    history = PriceHistory("default")
+    history.put_rates(pl.concat([table, premium]).drop("line"))
+    history.put_plans(plans(NOW))
+    history.decide_plans()
+    return history.price_list()

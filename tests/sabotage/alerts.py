@@ -1,0 +1,119 @@
+"""The sabotages of alerts, and their checks.
+
+| sabotage | what it breaks | what catches it |
+|---|---|---|
+| ids of alerts by chance | an alert that is raised again looks like another one | `the_same_log_raises_the_same_alerts` |
+| told alerts are not read back | offsets that are set back tell all of it again | `offsets_set_back_tell_nothing_twice` |
+| a judge begins where the offset is | what an account had is not in its balance | `a_restarted_watch_knows_the_balances` |
+| a judge's file is ahead of the offset | what lies between is never told | `an_alert_of_an_aborted_commit_is_told` |
+| alerts go with an aborted commit | they are never told | `alerts_and_offsets_go_together` |
+| any movement counts however often it is shown | a balance is too low | `a_repeated_movement_counts_once` |
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kafka_io.transactions import AbortedError
+from streams.alerts.judging.alerts import Alert
+from streams.alerts.judging.judge import Judge
+from streams.alerts.judging.repeats import RecentMovements
+from streams.alerts.partitions import WatchedPartition, WatchedPartitions
+from streams.alerts.watch import Watch
+from tests.unit.streams.alerts import test_told_once
+from tests.unit.streams.alerts.judging import test_judge
+from tests.unit.streams.alerts.watch_double import WatchDouble
+
+Fixture = Callable[[str], Any]
+
+
+def ids_by_chance(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Alert, "alert_id", property(lambda _: str(uuid.uuid4())))
+
+
+def told_not_read_back(patch: pytest.MonkeyPatch) -> None:
+    honest = WatchedPartitions.read_told
+    patch.setattr(WatchedPartitions, "read_told", lambda partitions, _: honest(partitions, lambda __: set()))
+
+
+def begin_at_the_offset(patch: pytest.MonkeyPatch) -> None:
+    def begun(partitions: WatchedPartitions, _: int, committed: int) -> WatchedPartition:
+        return WatchedPartition(Judge(partitions._settings), committed, committed, committed, committed)
+
+    patch.setattr(WatchedPartitions, "_begun", begun)
+
+
+def file_ahead_of_the_offset(patch: pytest.MonkeyPatch) -> None:
+    def begun(partitions: WatchedPartitions, number: int, committed: int) -> WatchedPartition:
+        kept = partitions._given_up.get(number)
+        begins = honest(partitions, number, committed if kept is None else max(committed, kept.next_offset))
+        begins.silent_until = max(begins.next_offset, committed)
+        return begins
+
+    honest = WatchedPartitions._begun
+    patch.setattr(WatchedPartitions, "_begun", begun)
+
+
+def alerts_go_with_the_commit(patch: pytest.MonkeyPatch) -> None:
+    def tell(watch: Watch, **how: Any) -> None:
+        try:
+            honest(watch, **how)
+        except AbortedError:
+            for partition in watch._partitions.now.values():
+                partition.to_tell = []
+            raise
+
+    honest = Watch._tell
+    patch.setattr(Watch, "_tell", tell)
+
+
+def repeats_count(patch: pytest.MonkeyPatch) -> None:
+    def are_new(_: RecentMovements, movements: pl.DataFrame) -> Any:
+        return np.ones(len(movements), dtype=bool)
+
+    patch.setattr(RecentMovements, "are_new", are_new)
+
+
+def the_same_log_raises_the_same_alerts(_: Fixture) -> None:
+    thefts = [test_judge.movement(100, 20, 2, -100 * test_judge.UNIT)]
+    first, second = ([each.alert_id for each in test_judge.judged(test_judge.judge_of(), history)]
+                     for history in [[*test_judge.steady(20), *thefts]] * 2)  # fmt: skip
+    assert first == second != []
+
+
+def offsets_set_back_tell_nothing_twice(fixture: Fixture) -> None:
+    kafka = WatchDouble(fixture("tmp_path") / "watch")
+    test_told_once.test_a_watch_that_is_started_anew_tells_what_is_new_and_nothing_else(kafka, True, True)
+
+
+def a_restarted_watch_knows_the_balances(fixture: Fixture) -> None:
+    kafka = WatchDouble(fixture("tmp_path") / "watch")
+    test_told_once.test_what_a_restarted_watch_did_not_see_happen_counts_in_its_balances(kafka)
+
+
+def an_alert_of_an_aborted_commit_is_told(fixture: Fixture) -> None:
+    kafka = WatchDouble(fixture("tmp_path") / "watch")
+    test_told_once.test_alerts_of_an_aborted_commit_are_told_when_the_partition_comes_back(kafka)
+
+
+def alerts_and_offsets_go_together(fixture: Fixture) -> None:
+    kafka = WatchDouble(fixture("tmp_path") / "watch")
+    test_told_once.test_alerts_and_offsets_are_committed_together(kafka, "abort")
+
+
+def a_repeated_movement_counts_once(_: Fixture) -> None:
+    test_judge.test_a_movement_that_the_log_has_twice_counts_once()
+
+
+SABOTAGES = [
+    ("ids of alerts by chance", ids_by_chance, the_same_log_raises_the_same_alerts),
+    ("told alerts are not read back", told_not_read_back, offsets_set_back_tell_nothing_twice),
+    ("a judge begins where the offset is", begin_at_the_offset, a_restarted_watch_knows_the_balances),
+    ("a judge's file is ahead of the offset", file_ahead_of_the_offset, an_alert_of_an_aborted_commit_is_told),
+    ("alerts go with an aborted commit", alerts_go_with_the_commit, alerts_and_offsets_go_together),
+    ("any movement counts however often it is shown", repeats_count, a_repeated_movement_counts_once),
+]
