@@ -57,7 +57,7 @@ def key_sums(movements: pl.DataFrame, log_id: str, without_users: Sequence[str] 
 
 
 def _begin(micros: int) -> pl.Expr:
-    """The beginning of the quarter, hour or day. Polars' remainder has the sign of the divisor: it is right before 1970, too."""
+    """The beginning of the quarter, hour or day. Polars' remainder has the sign of the divisor: it is right before 1970."""
     return pl.col("occurred_at") - pl.col("occurred_at") % micros
 
 
