@@ -25,6 +25,7 @@ _RUNS = (
     ("commands", [], []),
     ("whatif", [], ["300000"]),
     ("explain", [], ["300000"]),
+    ("spending", [], ["500000"]),
     ("growth", [], ["--quick"]),
     ("scaling", [], ["--quick"]),
     ("report", [], []),

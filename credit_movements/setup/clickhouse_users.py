@@ -13,13 +13,13 @@ _SETUP: Final = (
     "GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW ON {database}.* TO credit_setup",
     "GRANT ALTER TABLE, OPTIMIZE, TRUNCATE, SELECT, INSERT ON {database}.* TO credit_setup",
 )
-_SUMS: Final = ("movement_sums_by_quarter", "movement_sums_by_hour", "movement_sums_reached")
+_SUMS: Final = ("movement_sums_by_quarter", "movement_sums_by_key", "movement_sums_reached")
 # It reads movements to add them up, and deletes sums by user of accounts that are erased while it writes them.
 _SINK: Final = (
     "GRANT SELECT, INSERT ON {database}.credit_movements TO credit_sink",
     "GRANT SELECT ON {database}.erased_accounts TO credit_sink",
     *(f"GRANT SELECT, INSERT ON {{database}}.{table} TO credit_sink" for table in _SUMS),
-    "GRANT ALTER DELETE ON {database}.movement_sums_by_hour TO credit_sink",
+    "GRANT ALTER DELETE ON {database}.movement_sums_by_key TO credit_sink",
 )
 # The exporter, `balance`, `spending`, `audit`.
 _READER: Final = (
@@ -35,7 +35,7 @@ _OF_CLUSTER: Final = (
     "GRANT SELECT, INSERT ON {database}.credit_movements_local TO credit_sink",
     "GRANT SELECT ON {database}.credit_movements_local TO credit_reader",
     *(f"GRANT SELECT, INSERT ON {{database}}.{table}_local TO credit_sink" for table in _SUMS[:2]),
-    "GRANT ALTER DELETE ON {database}.movement_sums_by_hour_local TO credit_sink",
+    "GRANT ALTER DELETE ON {database}.movement_sums_by_key_local TO credit_sink",
     *(f"GRANT SELECT ON {{database}}.{table}_local TO credit_reader" for table in _SUMS[:2]),
 )
 USERS: Final = ("credit_setup", "credit_sink", "credit_reader")

@@ -8,7 +8,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.summed.grains import ACCOUNT
-from sinks.read.summed.parts import SUM_SETTINGS, Wanted, hours, rows
+from sinks.read.summed.parts import SUM_SETTINGS, Wanted, keyed, rows
 from sinks.read.summed.reach import summed
 
 # The sums are 128 bits wide: those of 64 bits wrap without a word.
@@ -23,7 +23,7 @@ GROUP BY currency_text
 HAVING count_of_movements != 0
 ORDER BY currency_text
 """
-_GRAIN: Final = hours(ACCOUNT)
+_GRAIN: Final = keyed(ACCOUNT)
 
 
 @dataclass(frozen=True)

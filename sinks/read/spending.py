@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.read.slice import outages_named
 from sinks.read.summed.grains import CARD, DAY, DESCRIPTION, DESTINATION, HOUR, QUARTER_MICROS, USER
-from sinks.read.summed.parts import MOVEMENTS, QUARTERS, SUM_SETTINGS, SUMMED_UP, Grain, Wanted, hours, rows
+from sinks.read.summed.parts import MOVEMENTS, QUARTERS, SUM_SETTINGS, SUMMED_UP, Grain, Wanted, keyed, rows
 from sinks.read.summed.reach import summed
 
 # More than 13 months of days or hours.
@@ -86,7 +86,7 @@ def spending(
 def _grain(told_apart: set[str]) -> Grain:
     if not told_apart & {USER, DESTINATION}:
         return QUARTERS
-    return hours(*told_apart) if len(told_apart) == 1 else MOVEMENTS
+    return keyed(*told_apart) if len(told_apart) == 1 else MOVEMENTS
 
 
 def _key(by: str) -> str:

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.read.slice import SETTINGS, MovementsSlice, outages_named
 from sinks.read.summed.grains import ACCOUNT
-from sinks.read.summed.parts import SUM_SETTINGS, Wanted, hours, rows
+from sinks.read.summed.parts import SUM_SETTINGS, Wanted, keyed, rows
 from sinks.read.summed.reach import Summed, read_reach, with_other_movements
 
 # 128 bits wide: a sum of 64 bits wraps without a word.
@@ -132,7 +132,7 @@ def _openings(
             summed=places[each.account_id],
             end_offset=each.log_end_offset,
         )
-        asked = rows(hours(ACCOUNT), before, number)
+        asked = rows(keyed(ACCOUNT), before, number)
         questions.append(_OPENING.format(number=number, rows=asked.question))
         parameters |= asked.parameters
     answers = client.query(" UNION ALL ".join(questions), parameters=parameters, settings=SUM_SETTINGS).result_rows

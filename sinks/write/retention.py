@@ -11,11 +11,11 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.erased import PERSONAL
-from sinks.read.summed.grains import BY_HOUR, USER
+from sinks.read.summed.grains import BY_KEY, USER
 from sinks.write.tables import TABLE, stored_in
 
 _TTL: Final = "TTL toDateTime(occurred_at) + toIntervalSecond({seconds})"
-_SUMS_TTL: Final = f"TTL toDateTime(hour) + toIntervalSecond({{seconds}}) WHERE kind = '{USER}'"
+_SUMS_TTL: Final = f"TTL toDateTime(since) + toIntervalSecond({{seconds}}) WHERE kind = '{USER}'"
 _MADE_BY: Final = (
     "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
 )
@@ -31,7 +31,7 @@ def set_retention(client: Client, retention: timedelta | None) -> bool:
     columns = ", ".join(f"MODIFY COLUMN {name} {of_columns}" for name in PERSONAL)
     of_sums = "REMOVE TTL" if wanted is None else f"MODIFY {_SUMS_TTL.format(seconds=wanted)}"
     changed = _changed(client, TABLE, _TTL, [] if wanted is None else [wanted] * len(PERSONAL), columns)
-    return _changed(client, BY_HOUR, _SUMS_TTL, [] if wanted is None else [wanted], of_sums) or changed
+    return _changed(client, BY_KEY, _SUMS_TTL, [] if wanted is None else [wanted], of_sums) or changed
 
 
 def _changed(client: Client, table: str, ttl: str, wanted: list[int], changes: str) -> bool:

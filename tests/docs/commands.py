@@ -9,6 +9,7 @@ OPERATION = "tests/acceptance/test_docs_walk.py::test_the_commands_of_the_how_to
 EXPLAINED = "tests/acceptance/test_docs_walk.py::test_the_worked_example_of_explain_is_what_it_prints"
 GIVE_BACK = "tests/acceptance/test_docs_walk.py::test_money_is_given_back_as_the_page_says"
 LIVE_AUDIT = "tests/acceptance/test_docs_walk.py::test_a_live_audit_tells_prometheus"
+SPENDING = "tests/integration/exporter/test_spending_pages.py::test_the_commands_of_the_page_run"
 MAKE = "tests/unit/test_docs.py::test_a_make_command_is_a_target_of_the_makefile"
 TOOLS = "tests/unit/test_docs.py::test_a_tool_of_the_loop_of_a_change_is_installed"
 TABLES = "tests/integration/setup/test_rebuild.py::test_the_commands_say_what_they_did"
@@ -57,6 +58,11 @@ COMMANDS = {
     ".venv/bin/python examples/publish_events.py --account acme --type call --quantity 187 --destination +4915112345678": WALK,
     ".venv/bin/python examples/publish_events.py --account acme --top-up 25": WALK,
     ".venv/bin/credit-movements balance acme": WALK,
+    ".venv/bin/credit-movements spending acme": SPENDING,
+    ".venv/bin/credit-movements spending acme --from 2026-10-01 --to 2026-11-01 --by day,description"
+    " --time-zone Europe/Berlin": SPENDING,
+    ".venv/bin/credit-movements spending acme --by user --json": SPENDING,
+    ".venv/bin/credit-movements balance acme --at 2026-11-01": SPENDING,
     ".venv/bin/credit-movements request-export acme --wait": WALK,
     ".venv/bin/python examples/follow_movements.py --once": WALK,
     ".venv/bin/credit-movements rates lint rates.csv": WALK,

@@ -14,10 +14,10 @@ from sinks.read.consistency import WHOLE_ANSWER
 from sinks.read.slice import outages_named
 from sinks.read.summed.grains import (
     ACCOUNT,
-    BY_HOUR,
+    BY_KEY,
     BY_QUARTER,
     DESTINATION,
-    HOUR_MICROS,
+    KIND_MICROS,
     QUARTER_MICROS,
     TOP_UP,
     USER,
@@ -45,7 +45,7 @@ SELECT
     log_partition AS place,
     log_offset - modulo(log_offset, arrayElement({{sizes:Array(Int64)}}, log_partition + 1)) AS block,
     account_id AS account,
-    {_MICROS} - positiveModulo({_MICROS}, %(micros)d) AS begin,
+    {_MICROS} - positiveModulo({_MICROS}, %(micros)s) AS begin,
     each.1 AS kind,
     each.2 AS key,
     %(description)s AS type,
@@ -112,8 +112,9 @@ ORDER BY block, account, begin, kind, key, type, card, money
 _QUARTERS: Final = {
     "table": BY_QUARTER, "time": "quarter", "micros": QUARTER_MICROS, "kind": "''", "key": "''", "keys": "[('', '')]",
 }  # fmt: skip
-_HOURS: Final = {
-    "table": BY_HOUR, "time": "hour", "micros": HOUR_MICROS, "kind": "toString(kind)", "key": "key",
+_KEYED: Final = {
+    "table": BY_KEY, "time": "since", "kind": "toString(kind)", "key": "key",
+    "micros": f"transform(kind, {list(KIND_MICROS)}, {list(KIND_MICROS.values())}, 0)",
     "keys": f"[('{ACCOUNT}', ''), ('{USER}', ifNull(user_id, '')), ('{DESTINATION}', ifNull(destination_prefix, ''))]",
 }  # fmt: skip
 
@@ -158,7 +159,7 @@ def check_sums(
         }
         checked, wrong = 0, dict.fromkeys(reach, 0)
         examples: list[WrongSum] = []
-        for grain in (_QUARTERS, _HOURS):
+        for grain in (_QUARTERS, _KEYED):
             sums, movements = _questions(grain)
             of_sums, of_movements = (_weighed(client, each, parameters) for each in (sums, movements))
             if grain is _QUARTERS:

@@ -23,7 +23,7 @@ _TYPES: Final = {
     "stt": (0.05, "ST"),
 }
 _TYPE_NAMES: Final = list(_TYPES)
-_BY_HOUR: Final = (1, 1, 1, 1, 1, 2, 5, 12, 28, 40, 44, 42, 34, 38, 42, 41, 38, 30, 18, 12, 8, 5, 3, 2)
+_BY_KEY: Final = (1, 1, 1, 1, 1, 2, 5, 12, 28, 40, 44, 42, 34, 38, 42, 41, 38, 30, 18, 12, 8, 5, 3, 2)
 _BY_WEEKDAY: Final = (10, 11, 11, 10, 9, 3, 2)
 _LONGEST_USE_SECONDS: Final = 4 * 3600
 
@@ -103,7 +103,7 @@ def _instants(random: Generator, now_micros: int, events: int) -> Ints:
     midnight = now_micros - now_micros % DAY_MICROS
     hours = np.arange(midnight - DAYS_OF_TRAFFIC * DAY_MICROS, now_micros, _HOUR_MICROS)
     weekdays = (hours // DAY_MICROS + _EPOCH_WEEKDAY) % 7
-    weights = np.array(_BY_HOUR)[hours // _HOUR_MICROS % 24] * np.array(_BY_WEEKDAY)[weekdays]
+    weights = np.array(_BY_KEY)[hours // _HOUR_MICROS % 24] * np.array(_BY_WEEKDAY)[weekdays]
     lengths = np.minimum(_HOUR_MICROS, now_micros - hours)
     shares = weights * lengths / (weights * lengths).sum()
     chosen = random.choice(len(hours), size=events, p=shares)

@@ -1,7 +1,7 @@
 """The rows that add up to what an account's movements of a period add up to: sums where there are some, movements for the rest.
 
-1. Sums: of whole quarters or hours within the period, of blocks below the end of what is summed.
-2. The period's two ends, where it cuts a quarter or an hour: movements of these blocks.
+1. Sums: of whole quarters, hours or days within the period, of blocks below the end of what is summed.
+2. The period's two ends, where it cuts one of these: movements of these blocks.
 3. The tail: movements behind these blocks. The index over places in the log finds them, however long the account's history is.
    FINAL would not use it, so a row that was written twice is counted once by its key.
 
@@ -15,10 +15,10 @@ from typing import Any, Final
 from sinks.read.consistency import WHOLE_ANSWER
 from sinks.read.summed.grains import (
     ACCOUNT,
-    BY_HOUR,
+    BY_KEY,
     BY_QUARTER,
     DESTINATION,
-    HOUR_MICROS,
+    KIND_MICROS,
     QUARTER_MICROS,
     TOP_UP,
     USER,
@@ -55,11 +55,24 @@ _OF_MOVEMENT: Final = f"""
     occurred_at AS newest
 """
 _OF_SUMS: Final = """
-    toInt64(movements) * each.2 AS counted,
-    charges * each.2 AS charged,
-    top_ups * each.2 AS topped_up,
-    adjustments * each.2 AS adjusted,
+    toInt64(movements) AS counted,
+    charges AS charged,
+    top_ups AS topped_up,
+    adjustments AS adjusted,
     newest_at AS newest
+"""
+_IN_SUMS: Final = {"description_text": _DESCRIPTION, "card": "rate_card_id", "currency_text": _CURRENCY}
+# What has a key is taken off the account's sum: the rest is what has none. Nobody asks when it was.
+_OF_KEYS: Final = f"""
+    SELECT toInt64(0) AS at, %s, of_all * each.2 AS counted, of_charges * each.2 AS charged,
+        of_top_ups * each.2 AS topped_up, of_adjustments * each.2 AS adjusted, newest
+    FROM (
+        SELECT kind, key, {_CURRENCY} AS money, toInt64(sum(movements)) AS of_all, sum(charges) AS of_charges,
+            sum(top_ups) AS of_top_ups, sum(adjustments) AS of_adjustments, max(newest_at) AS newest
+        FROM {BY_KEY} FINAL %s
+        GROUP BY kind, key, money
+    )
+    ARRAY JOIN if(kind = '{ACCOUNT}', [('', 1)], [(key, 1), ('', -1)]) AS each
 """
 # The index over places in the log may be used where FINAL is not; prewhere conditions are on columns of the tables' keys alone.
 _ONCE: Final = "LIMIT 1 BY occurred_at, movement_id"
@@ -82,10 +95,10 @@ QUARTERS: Final = Grain(
 MOVEMENTS: Final = Grain({**QUARTERS.columns, USER: _KEYS[USER], DESTINATION: _KEYS[DESTINATION]})
 
 
-def hours(kind: str) -> Grain:
+def keyed(kind: str) -> Grain:
     """By users, by destinations, or the account as a whole, whose key is ''. So is that of movements without a key."""
     kinds = tuple(dict.fromkeys((ACCOUNT, kind)))
-    return Grain({kind: _KEYS[kind], "currency_text": _CURRENCY}, BY_HOUR, HOUR_MICROS, kinds)
+    return Grain({kind: _KEYS[kind], "currency_text": _CURRENCY}, BY_KEY, KIND_MICROS[kind], kinds)
 
 
 @dataclass(frozen=True)
@@ -144,24 +157,22 @@ def _summed(grain: Grain, names: dict[str, str], wanted: Wanted, begin: int | No
 
 
 def _sums(grain: Grain, names: dict[str, str], begin: int | None, end: int | None) -> str:
-    time = "quarter" if grain.table == BY_QUARTER else "hour"
-    own = {"description_text": _DESCRIPTION, "card": "rate_card_id", "currency_text": _CURRENCY}
-    columns = ", ".join(f"{own.get(name, 'each.1')} AS {name}" for name in grain.columns)
-    within = ""
+    time = "since" if grain.kinds else "quarter"
+    within = [f"account_id = {{{names['account']}:String}}", f"log_id = {{{names['log']}:String}}"]
+    within += [f"log_partition = {{{names['place']}:Int32}}", f"log_block < {{{names['until']}:Int64}}"]
     if begin is not None:
-        within += f" AND {time} >= {_instant(names['begin'])}"
+        within.append(f"{time} >= {_instant(names['begin'])}")
     if end is not None:
-        within += f" AND {time} < {_instant(names['end'])}"
-    kinds = f" AND kind IN {grain.kinds!r}".replace(",)", ")") if grain.kinds else ""
-    # What has a key is taken off the account's sum: the rest is what has none.
-    key = f"if(kind = '{ACCOUNT}', [('', 1)], [(key, 1), ('', -1)])" if grain.kinds else "[('', 1)]"
+        within.append(f"{time} < {_instant(names['end'])}")
+    if grain.kinds:
+        within.append("(" + " OR ".join(f"kind = '{kind}'" for kind in grain.kinds) + ")")
+        columns = ", ".join(f"{'money' if name == 'currency_text' else 'each.1'} AS {name}" for name in grain.columns)
+        return _OF_KEYS % (columns, "PREWHERE " + " AND ".join(within))
+    columns = ", ".join(f"{_IN_SUMS[name]} AS {name}" for name in grain.columns)
     return f"""
     SELECT toUnixTimestamp64Micro({time}) AS at, {columns}, {_OF_SUMS}
     FROM {grain.table} FINAL
-    ARRAY JOIN {key} AS each
-    PREWHERE account_id = {{{names["account"]}:String}}{kinds}{within}
-      AND log_id = {{{names["log"]}:String}} AND log_partition = {{{names["place"]}:Int32}}
-      AND log_block < {{{names["until"]}:Int64}}
+    PREWHERE {" AND ".join(within)}
     """
 
 

@@ -20,12 +20,12 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(quarter)
 ORDER BY (account_id, quarter, description, rate_card_id, currency, log_id, log_partition, log_block)
 COMMENT 'Sums of credit movements, a projection of credit_movements. Only blocks below movement_sums_reached count';
--- By hour of UTC, for keys that may be many. What has no user or prefix is in the sum of the account alone.
-CREATE TABLE IF NOT EXISTS movement_sums_by_hour
+-- By hour or day of UTC, so that they are few. What has no user or prefix is in the sum of the account alone.
+CREATE TABLE IF NOT EXISTS movement_sums_by_key
 (
     account_id String COMMENT 'The account whose credit moved',
     kind LowCardinality(String) COMMENT 'What the key is: user, destination (the prefix of the rate), or account (all movements)',
-    hour DateTime64(6, 'UTC') COMMENT 'The beginning of the hour in which the movements happened',
+    since DateTime64(6, 'UTC') COMMENT 'The beginning of the hour of UTC (account) or day (user, destination) in which the movements happened',
     key String COMMENT 'The user, or the prefix; empty for all movements of the account',
     currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts',
     log_id LowCardinality(String) COMMENT 'Which log the movements lie in,',
@@ -38,8 +38,8 @@ CREATE TABLE IF NOT EXISTS movement_sums_by_hour
     newest_at DateTime64(6, 'UTC') COMMENT 'When the newest of them happened'
 )
 ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(hour)
-ORDER BY (account_id, kind, hour, key, currency, log_id, log_partition, log_block)
+PARTITION BY toYYYYMM(since)
+ORDER BY (account_id, kind, since, key, currency, log_id, log_partition, log_block)
 COMMENT 'Sums of credit movements by user and destination. Only blocks below movement_sums_reached count';
 CREATE TABLE IF NOT EXISTS movement_sums_reached
 (

@@ -23,11 +23,11 @@ COMMENT 'The sums of one shard. Read and write movement_sums_by_quarter';
 CREATE TABLE IF NOT EXISTS movement_sums_by_quarter ON CLUSTER '${CLUSTER}' AS movement_sums_by_quarter_local
 ENGINE = Distributed('${CLUSTER}', currentDatabase(), 'movement_sums_by_quarter_local', sipHash64(account_id))
 COMMENT 'Sums of credit movements, a projection of credit_movements. Only blocks below movement_sums_reached count';
-CREATE TABLE IF NOT EXISTS movement_sums_by_hour_local ON CLUSTER '${CLUSTER}'
+CREATE TABLE IF NOT EXISTS movement_sums_by_key_local ON CLUSTER '${CLUSTER}'
 (
     account_id String COMMENT 'The account whose credit moved',
     kind LowCardinality(String) COMMENT 'What the key is: user, destination (the prefix of the rate), or account (all movements)',
-    hour DateTime64(6, 'UTC') COMMENT 'The beginning of the hour in which the movements happened',
+    since DateTime64(6, 'UTC') COMMENT 'The beginning of the hour of UTC (account) or day (user, destination) in which the movements happened',
     key String COMMENT 'The user, or the prefix; empty for all movements of the account',
     currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts',
     log_id LowCardinality(String) COMMENT 'Which log the movements lie in,',
@@ -40,12 +40,12 @@ CREATE TABLE IF NOT EXISTS movement_sums_by_hour_local ON CLUSTER '${CLUSTER}'
     newest_at DateTime64(6, 'UTC') COMMENT 'When the newest of them happened'
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
-PARTITION BY toYYYYMM(hour)
-ORDER BY (account_id, kind, hour, key, currency, log_id, log_partition, log_block)
+PARTITION BY toYYYYMM(since)
+ORDER BY (account_id, kind, since, key, currency, log_id, log_partition, log_block)
 SETTINGS replicated_deduplication_window = 0
-COMMENT 'The sums of one shard. Read and write movement_sums_by_hour';
-CREATE TABLE IF NOT EXISTS movement_sums_by_hour ON CLUSTER '${CLUSTER}' AS movement_sums_by_hour_local
-ENGINE = Distributed('${CLUSTER}', currentDatabase(), 'movement_sums_by_hour_local', sipHash64(account_id))
+COMMENT 'The sums of one shard. Read and write movement_sums_by_key';
+CREATE TABLE IF NOT EXISTS movement_sums_by_key ON CLUSTER '${CLUSTER}' AS movement_sums_by_key_local
+ENGINE = Distributed('${CLUSTER}', currentDatabase(), 'movement_sums_by_key_local', sipHash64(account_id))
 COMMENT 'Sums of credit movements by user and destination. Only blocks below movement_sums_reached count';
 -- Every server has the whole list.
 CREATE TABLE IF NOT EXISTS movement_sums_reached ON CLUSTER '${CLUSTER}'

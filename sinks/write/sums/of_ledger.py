@@ -9,10 +9,10 @@ from kafka_io.reading import Span
 from sinks.read.consistency import WHOLE_ANSWER
 from sinks.read.summed.grains import (
     ACCOUNT,
-    BY_HOUR,
+    BY_KEY,
     BY_QUARTER,
     DESTINATION,
-    HOUR_MICROS,
+    KIND_MICROS,
     QUARTER_MICROS,
     TOP_UP,
     USER,
@@ -27,7 +27,8 @@ _MEASURES: Final = f"""
     max(occurred_at) AS newest_at
 """
 _MICROS: Final = "toUnixTimestamp64Micro(occurred_at)"
-_BEGIN: Final = f"fromUnixTimestamp64Micro({_MICROS} - positiveModulo({_MICROS}, %d), 'UTC')"
+_BEGIN: Final = f"fromUnixTimestamp64Micro({_MICROS} - positiveModulo({_MICROS}, %s), 'UTC')"
+_OF_KIND: Final = f"transform(kind, {list(KIND_MICROS)}, {list(KIND_MICROS.values())}, 0)"
 _BLOCK: Final = "log_offset - modulo(log_offset, {block_offsets:Int64})"
 _NAMES: Final = "log_id, log_partition, log_block, movements, charges, top_ups, adjustments, newest_at"
 _PLACE: Final = f"toString(log_id) AS log, log_partition, {_BLOCK} AS block"
@@ -44,12 +45,12 @@ SELECT
 FROM %s
 GROUP BY account_id, begin, description, card, currency, log, log_partition, block
 """
-_HOURS: Final = f"""
-INSERT INTO {BY_HOUR} (account_id, kind, hour, key, currency, {_NAMES})
+_KEYED: Final = f"""
+INSERT INTO {BY_KEY} (account_id, kind, since, key, currency, {_NAMES})
 SELECT
     account_id,
     each.1 AS kind,
-    {_BEGIN % HOUR_MICROS} AS begin,
+    {_BEGIN % _OF_KIND} AS begin,
     each.2 AS key,
     currency,
     {_PLACE},
@@ -134,5 +135,5 @@ def months(client: Client) -> list[str]:
 
 
 def _insert(client: Client, movements: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
-    for question in (_QUARTERS, _HOURS):
+    for question in (_QUARTERS, _KEYED):
         client.command(question % movements, parameters=parameters, settings=settings)

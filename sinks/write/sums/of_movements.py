@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from sinks.read.summed.grains import ACCOUNT, DESTINATION, HOUR_MICROS, QUARTER_MICROS, TOP_UP, USER
+from sinks.read.summed.grains import ACCOUNT, DESTINATION, KIND_MICROS, QUARTER_MICROS, TOP_UP, USER
 
 # What the sums need of a movement. Besides, each has `log_partition` and `log_block`.
 COLUMNS: Final = (
@@ -22,7 +22,7 @@ COLUMNS: Final = (
 )
 _PLACE: Final = ("log_partition", "log_block")
 _QUARTER_KEY: Final = ("account_id", "quarter", "description", "rate_card_id", "currency", *_PLACE)
-_HOUR_KEY: Final = ("account_id", "kind", "hour", "key", "currency", *_PLACE)
+_KEYED: Final = ("account_id", "kind", "since", "key", "currency", *_PLACE)
 _KEYS: Final = {ACCOUNT: pl.lit(""), USER: pl.col("user_id"), DESTINATION: pl.col("destination_prefix")}
 _MONEY: Final = ("charges", "top_ups", "adjustments")
 # 128 bits of nanos: as Decimal(38, 9) of ClickHouse, but that Polars would multiply an integer that it makes such a decimal.
@@ -40,22 +40,24 @@ def quarter_sums(movements: pl.DataFrame, log_id: str) -> pa.Table:
     return _arrow(_added_up(keyed, _QUARTER_KEY), log_id, "quarter")
 
 
-def hour_sums(movements: pl.DataFrame, log_id: str, without_users: Sequence[str] = ()) -> pa.Table:
-    """The rows of `movement_sums_by_hour`; none by user of the accounts `without_users`."""
-    timed = movements.with_columns(_begin(HOUR_MICROS).alias("hour"), *_amounts())
+def key_sums(movements: pl.DataFrame, log_id: str, without_users: Sequence[str] = ()) -> pa.Table:
+    """The rows of `movement_sums_by_key`; none by user of the accounts `without_users`."""
+    with_amounts = movements.with_columns(_amounts())
     sums = []
     for kind, key in _KEYS.items():
-        keyed = timed.with_columns(key.alias("key"), pl.lit(kind).alias("kind")).filter(pl.col("key").is_not_null())
+        since = _begin(KIND_MICROS[kind]).alias("since")
+        keyed = with_amounts.with_columns(key.alias("key"), pl.lit(kind).alias("kind"), since)
+        keyed = keyed.filter(pl.col("key").is_not_null())
         if kind == USER and without_users:
             keyed = keyed.filter(~pl.col("account_id").is_in(without_users))
         if kind != ACCOUNT:
             keyed = keyed.filter(pl.col("key") != "")
-        sums.append(_added_up(keyed, _HOUR_KEY))
-    return _arrow(pl.concat(sums), log_id, "hour")
+        sums.append(_added_up(keyed, _KEYED))
+    return _arrow(pl.concat(sums), log_id, "since")
 
 
 def _begin(micros: int) -> pl.Expr:
-    """The beginning of the quarter or hour; Polars' remainder has the sign of the divisor, so it is right before 1970 too."""
+    """The beginning of the quarter, hour or day. Polars' remainder has the sign of the divisor: it is right before 1970."""
     return pl.col("occurred_at") - pl.col("occurred_at") % micros
 
 

@@ -8,10 +8,10 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.erased import erased_accounts
-from sinks.read.summed.grains import BY_HOUR, BY_QUARTER, REACHED, USER
+from sinks.read.summed.grains import BY_KEY, BY_QUARTER, REACHED, USER
 from sinks.read.summed.reach import Reach
 from sinks.write.insert import INSERT_SETTINGS
-from sinks.write.sums.of_movements import hour_sums, quarter_sums
+from sinks.write.sums.of_movements import key_sums, quarter_sums
 from sinks.write.tables import UNTIL_DONE, stored_in
 
 _REACHED_COLUMNS: Final = ("log_id", "log_partition", "block_offsets", "reached")
@@ -24,7 +24,7 @@ def insert_sums(client: Client, movements: pl.DataFrame, log_id: str, without_us
     """The sums of whole blocks. Raises clickhouse_connect's OperationalError and DatabaseError, after which it is unknown
     what is in: insert the same again."""
     client.insert_arrow(BY_QUARTER, quarter_sums(movements, log_id), settings=INSERT_SETTINGS)
-    client.insert_arrow(BY_HOUR, hour_sums(movements, log_id, without_users), settings=INSERT_SETTINGS)
+    client.insert_arrow(BY_KEY, key_sums(movements, log_id, without_users), settings=INSERT_SETTINGS)
 
 
 def insert_reach(client: Client, log_id: str, reached: Mapping[int, Reach]) -> None:
@@ -45,11 +45,11 @@ def users_left_out(client: Client) -> Iterator[list[str]]:
 
 def delete_users(client: Client, accounts: Sequence[str]) -> None:
     """Delete the sums by user of these accounts, and wait until it is done on all servers. Raises as `insert_sums`."""
-    delete = _DELETE_USERS.format(table=stored_in(client, BY_HOUR))
+    delete = _DELETE_USERS.format(table=stored_in(client, BY_KEY))
     client.command(delete, parameters={"accounts": list(accounts)}, settings=UNTIL_DONE)
 
 
 def empty_sums(client: Client) -> None:
     """All sums go, on all servers. What they reach goes first, so that nobody takes sums that are gone for whole."""
-    for table in (REACHED, BY_QUARTER, BY_HOUR):
+    for table in (REACHED, BY_QUARTER, BY_KEY):
         client.command(f"TRUNCATE TABLE {stored_in(client, table)}", settings=UNTIL_DONE)

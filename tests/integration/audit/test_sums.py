@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from credit_movements.audit.clickhouse.erasure import EVER
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS
 from credit_movements.audit.clickhouse.sums import SumsFound, check_sums
-from sinks.read.summed.grains import BY_HOUR, BY_QUARTER, REACHED
+from sinks.read.summed.grains import BY_KEY, BY_QUARTER, REACHED
 from sinks.write.erase import erase_account
 from tests.integration.sink.test_sums import made, sink
 
@@ -56,14 +56,14 @@ def test_right_sums_hold_whoever_was_erased_and_whatever_is_not_covered(client: 
         f"INSERT INTO {BY_QUARTER} SELECT * REPLACE (movements + 1 AS movements) FROM (%s)",
         f"INSERT INTO {BY_QUARTER} SELECT * REPLACE ('other' AS account_id) FROM (%s)",
         f"INSERT INTO {BY_QUARTER} SELECT * REPLACE (log_block + 100 AS log_block) FROM (%s)",
-        f"INSERT INTO {BY_HOUR} SELECT * REPLACE (top_ups + 1 AS top_ups, charges - 1 AS charges) FROM (%s)",
-        f"INSERT INTO {BY_HOUR} SELECT * REPLACE (key || 'x' AS key) FROM (%s)",
+        f"INSERT INTO {BY_KEY} SELECT * REPLACE (top_ups + 1 AS top_ups, charges - 1 AS charges) FROM (%s)",
+        f"INSERT INTO {BY_KEY} SELECT * REPLACE (key || 'x' AS key) FROM (%s)",
         f"INSERT INTO {REACHED} SELECT * REPLACE (400 AS reached) FROM {REACHED}",
     ],
 )
 def test_a_sum_that_is_wrong_is_found_and_named(client: Client, spoil: str) -> None:
     sink(client, made(ROWS))
-    table = BY_HOUR if BY_HOUR in spoil else BY_QUARTER
+    table = BY_KEY if BY_KEY in spoil else BY_QUARTER
     client.command(spoil.replace("%s", ONE.format(table)))
     wrong = found(client)
     assert wrong.wrong[0] >= 1

@@ -127,6 +127,20 @@ def test_one_of_several_currencies_is_named(server: Server) -> None:
     assert (body["currency"], [row["movements"] for row in body["rows"]]) == ("USD", [1])
 
 
+def test_the_commands_of_the_page_run(dsn: str, tmp_path: Any) -> None:
+    """docs/how-to/spending.md, with the account of this test."""
+    for options in (
+        [],
+        ["--from", "2026-10-01", "--to", "2026-11-01", "--by", "day,description", "--time-zone", "Europe/Berlin"],
+        ["--by", "user", "--json"],
+    ):
+        told = run("spending", ACCOUNT, *options, "--data-dir", str(tmp_path), CREDIT_CLICKHOUSE_DSN=dsn)
+        assert (told.returncode, told.stderr) == (0, "")
+    told = run("balance", ACCOUNT, "--at", "2026-11-01", "--data-dir", str(tmp_path), CREDIT_CLICKHOUSE_DSN=dsn)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "9.49988" in told.stdout
+
+
 def test_nobody_without_the_token_gets_an_answer(server: Server) -> None:
     for name in ("spending", "balance"):
         assert server.get(f"/{name}/acme%2F%C3%BC", None)[0] == 401
