@@ -189,7 +189,7 @@ def _rate_anew(asked: _Options, against: str, show: "OnProgress") -> None:
         return
     show_what_if(answer.found, answer.names, wide_console())
     _say(f"The content of {name} is {answer.content}.")
-    if asked.adjust is not None:
+    if asked.adjust is not None and answer.found.written is not None and answer.found.written.events:
         _say(f"Look at {asked.adjust}, then: credit-movements publish adjustment-events {asked.adjust}")
 
 
