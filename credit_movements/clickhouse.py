@@ -53,13 +53,13 @@ def check_brand_if_there(settings: Settings) -> None:
         checked_client(settings, _REACH_SECONDS).close()
 
 
-def client_of_brand(settings: Settings) -> Callable[[], Client]:
+def client_of_brand(settings: Settings, answer_seconds: float | None = None) -> Callable[[], Client]:
     """Like `client`; until one has answered whose the database is, each is asked. Raises OtherBrandError too."""
     is_known = False
 
     def make() -> Client:
         nonlocal is_known
-        made = client(settings)
+        made = _client(settings, required(settings, "clickhouse_dsn"), answer_seconds)
         if not is_known:
             _of_brand(settings, made)
             is_known = True

@@ -31,6 +31,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _ROOT = Path(__file__).parents[1]
 _MOST_BYTES = 150_000
 _POLL_SECONDS = 0.0005
+_BEGINS_WITHIN_SECONDS = 120.0
 
 
 def begun(
@@ -74,6 +75,7 @@ class _Nursery:
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.settimeout(_BEGINS_WITHIN_SECONDS)
         with theirs:
             command = tethered((sys.executable, "-m", __name__, str(theirs.fileno())))
             self._process = subprocess.Popen(command, cwd=_ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)

@@ -92,7 +92,7 @@ def replay_letters(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing, say what would be sent.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Send refused usage events and top-ups once more: after a missing rate was published, say. Safe to repeat."""
+    """Send refused usage events, top-ups and adjustments once more: after a missing rate was published, say. Safe to repeat."""
     from credit_movements.clock import now_micros
     from credit_movements.dead_letters.reading import DeadLetters
     from credit_movements.dead_letters.replay import REPLAYABLE, Replay

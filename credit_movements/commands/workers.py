@@ -27,7 +27,7 @@ def rate(
         MissingOffsets, typer.Option(help="Where to go on in a partition whose committed offset is missing or gone.")
     ] = MissingOffsets.STOP,
 ) -> None:
-    """Run a rater: usage events and top-ups in, credit movements out."""
+    """Run a rater: usage events, top-ups and adjustments in, credit movements out."""
     from credit_movements.workers.polars_setup import set_up_polars
 
     set_up_polars()

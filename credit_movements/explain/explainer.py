@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from credit_movements import clickhouse, clients
-from credit_movements.explain.explanation import Copy, Explanation, Fields, Question, Record, checked_id
+from credit_movements.explain.explanation import Copy, Explanation, Fields, Question, Record, checked_id, is_id
 from credit_movements.explain.found import TOPICS, Found, Log, check_one_account
 from credit_movements.explain.ledger_check import against_ledger
 from credit_movements.explain.prices import Prices
 from credit_movements.explain.records import Decoder
 from credit_movements.explain.search import Search
-from credit_movements.explain.steps import Rated, steps_of
+from credit_movements.explain.steps import CORRECTS, Rated, naming_nothing, steps_of
 from credit_movements.explain.touching import csv_line, exports_with
 from credit_movements.exports.storage import export_storage
 from credit_movements.rating import GROUP, limits_of
@@ -72,6 +72,8 @@ class Explainer:
         explanation = found.explanation(self._rated_until)
         is_erased = self._is_erased(explanation.copy.record.fields.get("account_id"))
         self._price(explanation, found.rated_at(), _ERASED if is_erased else None)
+        if self._names_nothing(explanation):
+            explanation.steps = naming_nothing(explanation.steps)
         if explanation.movement is not None:
             self._touching(explanation, explanation.movement, question.time_zone)
         return _without_personal_data(explanation) if is_erased else explanation
@@ -94,7 +96,16 @@ class Explainer:
             return
         as_rated = [] if rated_at is None else prices.as_rated(rated_at)
         rated = [*(Rated.by(history, event, limits) for history in as_rated), today]
-        explanation.steps, explanation.disagreements = against_ledger(movement, rated, hides_number)
+        explanation.steps, explanation.disagreements = against_ledger(
+            movement, rated, hides_number, is_of_earlier_log=movement["log_id"] != self._log.log_id
+        )
+
+    def _names_nothing(self, explanation: Explanation) -> bool:
+        account_id = explanation.copy.record.fields.get("account_id")
+        named = next((step.value for step in explanation.steps if step.name == CORRECTS), None)
+        if named is None or account_id is None:
+            return False
+        return not is_id(named) or not movements_of_id(self._clickhouse, named, account_id)
 
     def _event(self, record: Record, movement: Fields | None) -> pl.DataFrame | None:
         event = None if record.value is None else self._decoder.event(record)

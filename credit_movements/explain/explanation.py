@@ -115,7 +115,8 @@ class Explanation:
 
     `copy` is the event itself, `copies` are other records of its id. `movement` has the fields of CreditMovement.
     `disagreements`: what the rater's functions, asked again, give otherwise than the ledger has; None where there is no
-    movement. `exports` is None where the storage could not be asked, and `exports_why` says why.
+    movement, or one of an earlier log whose prices are gone. `exports` is None where the storage could not be asked, and
+    `exports_why` says why.
     """
 
     event_id: str
@@ -131,9 +132,14 @@ class Explanation:
     exports_why: str = ""
 
 
+def is_id(text: str) -> bool:
+    """Whether it can be the id of a movement, in its canonical form."""
+    return _UUID.fullmatch(text) is not None
+
+
 def checked_id(text: str) -> str:
     """The id in its canonical form. Raises NotExplainedError."""
-    if not _UUID.fullmatch(text.lower()):
+    if not is_id(text.lower()):
         raise NotExplainedError(
             f"{text!r} is no id of an event or movement: 36 characters such as 3f0d6f0e-5a4b-4c57-9a5e-2f1f0a6c9b11"
         )

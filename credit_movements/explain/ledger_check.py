@@ -17,8 +17,11 @@ COMPARED = (
 )
 
 
-def against_ledger(movement: Fields, rated: list[Rated], hides_number: str | None) -> tuple[list[Step], list[str]]:
-    """The steps to the movement, and what is otherwise in the ledger: nothing, unless something is wrong.
+def against_ledger(
+    movement: Fields, rated: list[Rated], hides_number: str | None, *, is_of_earlier_log: bool = False
+) -> tuple[list[Step], list[str] | None]:
+    """The steps to the movement, and what is otherwise in the ledger: nothing, unless something is wrong. None where it cannot
+    be known: a movement of an earlier log was rated by prices that need not be published in this one.
 
     `rated`: the event by the prices as the rater may have known them, the likeliest first, and last by today's. `hides_number`:
     see `steps_of`.
@@ -26,6 +29,10 @@ def against_ledger(movement: Fields, rated: list[Rated], hides_number: str | Non
     today = rated[-1]
     agreeing = next((each for each in rated if not differences(each, movement)), None)
     said = f"{money(movement['credit_movement_nanos'])} {movement['currency']}"
+    if agreeing is None and is_of_earlier_log:
+        why = "rated in an earlier log, whose prices are not there any more: it cannot be held against them"
+        now = Step("today", _today(today), "by what is published now; what was rated stands")
+        return [Step("ledger", said, why), now], None
     if agreeing is None:
         found = differences(rated[0], movement)
         wrong = Step(

@@ -14,6 +14,8 @@ from streams.pricing.rates import TIME_UNITS
 from streams.pricing.rating import PASSED, Limits, rate_batch
 from streams.pricing.written_numbers import digits_of
 
+CORRECTS = "corrects"
+
 
 @dataclass(frozen=True)
 class Rated:
@@ -150,8 +152,14 @@ def _of_amount(rated: Rated) -> list[Step]:
         return [_refused(rated)]
     said = f"the event's own amount, in the currency of card {rated.priced['rate_card_id']}"
     corrected = rated.event["corrected_movement_id"]
-    named = [] if corrected is None else [Step("corrects", corrected, "the movement that the adjustment names")]
+    named = [] if corrected is None else [Step(CORRECTS, corrected, "the movement that the adjustment names")]
     return [*named, Step("amount", f"{money(rated.priced['credit_movement_nanos'])} {rated.priced['currency']}", said)]
+
+
+def naming_nothing(steps: list[Step]) -> list[Step]:
+    """Steps of an adjustment, where the account does not have the movement that it names."""
+    why = "the movement that the adjustment names: ClickHouse has no such movement of this account"
+    return [step._replace(why=why) if step.name == CORRECTS else step for step in steps]
 
 
 def _refused(rated: Rated) -> Step:

@@ -64,8 +64,8 @@ def _holds(accepted: AcceptedRequest, movement: Fields) -> bool:
 
 
 class Adjusted(NamedTuple):
-    """`nanos`: the sum of all. `given_back`: the sum of those against the movement, as an amount of 0 or more. `exceeds`: that
-    is more than the movement took (or, of a top-up, gave)."""
+    """`nanos`: the sum of all. `given_back`: what they give back of a charge together, or take back of a top-up, 0 or more.
+    `exceeds`: that is more than the movement took (or, of a top-up, gave)."""
 
     nanos: int
     given_back: int
@@ -74,6 +74,6 @@ class Adjusted(NamedTuple):
     @classmethod
     def by(cls, movement: Fields, adjustments: list[Fields]) -> "Adjusted":
         moved = movement["credit_movement_nanos"]
-        amounts = [each["credit_movement_nanos"] for each in adjustments]
-        given_back = sum(abs(each) for each in amounts if (each > 0) == (moved <= 0))
-        return cls(sum(amounts), given_back, given_back > abs(moved))
+        nanos = sum(each["credit_movement_nanos"] for each in adjustments)
+        given_back = max(0, nanos if moved <= 0 else -nanos)
+        return cls(nanos, given_back, given_back > abs(moved))

@@ -143,16 +143,17 @@ def _notes(found: WhatIf) -> Iterator[str]:
     asked = found.asked
     when = "" if asked.at_micros is None else f", as if all had happened at {rfc3339(asked.at_micros)}"
     yield (
-        f"{found.sums.movements:,} movements of usage from {rfc3339(asked.from_micros)} to {rfc3339(asked.to_micros)}{when}."
+        f"{_movements(found.sums.movements)} of usage from {rfc3339(asked.from_micros)} to {rfc3339(asked.to_micros)}{when}."
         " A movement is negative where it charges: a difference above 0 is in the customer's favour."
     )
     for check, count in sorted(found.sums.refused.items(), key=lambda each: each[0].name):
         why = f"by these prices they would be refused: {check.reason} ({check.name.lower()})"
-        yield f"{count:,} movements are in no sum, since {why}."
+        yield f"{_movements(count, 'is', 'are')} in no sum, since {why}."
     if found.erased:
-        yield f"{found.erased:,} movements are of accounts whose numbers were erased, and cannot be rated anew."
+        are = _movements(found.erased, "is", "are")
+        yield f"{are} of accounts whose numbers were erased, and cannot be rated anew."
     if found.corrected:
-        named = f"{found.corrected:,} movements of the ledger are named by adjustments"
+        named = f"{_movements(found.corrected)} of the ledger {'is' if found.corrected == 1 else 'are'} named by adjustments"
         yield f"{named}: what corrections gave or took is in `Paid`."
     if found.written is not None:
         yield from _of_adjustments(found)
@@ -164,13 +165,19 @@ def _of_adjustments(found: WhatIf) -> Iterator[str]:
     sums = "; ".join(
         f"{currency}: {plain(given)} given, {plain(-taken)} taken" for currency, given, taken in written.by_currency()
     )
-    yield f"{written.events:,} adjustments written" + (f" ({sums})." if sums else ": nothing is to be corrected.")
+    adjustments = "1 adjustment" if written.events == 1 else f"{written.events:,} adjustments"
+    yield f"{adjustments} written" + (f" ({sums})." if sums else ": nothing is to be corrected.")
     if written.already_given_back:
-        yield f"{written.already_given_back:,} movements were refunded before: that is not given back again."
+        yield f"{_movements(written.already_given_back, 'was', 'were')} refunded before: that is not given back again."
     if written.too_old:
         yield (
-            f"{written.too_old:,} movements got no adjustment: raters would refuse it for its age (CREDIT_EVENT_MAX_AGE). "
+            f"{_movements(written.too_old)} got no adjustment: raters would refuse it for its age (CREDIT_EVENT_MAX_AGE). "
             "--booked-at lets all adjustments occur at a time of yours."
         )
     if written.too_large:
-        yield f"{written.too_large:,} movements got no adjustment: it would be 1,000,000,000 or more."
+        yield f"{_movements(written.too_large)} got no adjustment: it would be 1,000,000,000 or more."
+
+
+def _movements(count: int, of_one: str = "", of_many: str = "") -> str:
+    """So many movements, and the verb."""
+    return f"1 movement {of_one}".strip() if count == 1 else f"{count:,} movements {of_many}".strip()

@@ -15,11 +15,14 @@ from sinks.read.refunds import taken_and_given
 from sinks.read.slice import outages_named
 from streams.refunds.ledger import RefundLedger
 
+# The answer is short. While it is waited for nothing is rated, and nobody is told.
+_ANSWER_SECONDS = 10.0
+
 
 def refund_ledger(settings: Settings) -> RefundLedger:
     """Raises SettingsError, RefusedError and UnreachableError at the start."""
     clickhouse.checked_client(settings).close()
-    connect = clickhouse.client_of_brand(settings)
+    connect = clickhouse.client_of_brand(settings, _ANSWER_SECONDS)
     sink_member = clients.group_consumer(settings, sink.GROUP)
 
     def stored_until(partitions: Collection[int]) -> dict[int, int]:

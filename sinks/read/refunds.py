@@ -38,8 +38,8 @@ _MOST_NANOS: Final = 4 * 10**18
 
 def taken_and_given(client: Client, adjustments: pl.DataFrame) -> pl.DataFrame:
     """Of the movements that these `adjustments` (`account_id`, `corrected_movement_id`, and their own `event_id`) name: the two
-    columns, `movement_nanos`, and `given_up_nanos` and `given_down_nanos`, the sums of the amounts of their adjustments above
-    and below 0. `movement_nanos` is null where the account has only adjustments of it; where it has neither, there is no line.
+    columns, `movement_nanos`, and `adjusted_nanos`, the sum of the amounts of their adjustments. `movement_nanos` is null where
+    the account has only adjustments of it; where it has neither, there is no line.
 
     What these adjustments themselves gave in an earlier log does not count. Raises MovementsUnavailableError.
     """
@@ -55,16 +55,13 @@ def taken_and_given(client: Client, adjustments: pl.DataFrame) -> pl.DataFrame:
         .unique(["account_id", "movement_text"], keep="any")
         .join(adjustments, left_on=["account_id", "movement_text"], right_on=["account_id", "event_id"], how="anti")
         .group_by(_KEY)
-        .agg(
-            _sum(pl.col("nanos").clip(0)).alias("given_up_nanos"),
-            _sum(pl.col("nanos").clip(None, 0)).alias("given_down_nanos"),
-        )
+        .agg(_sum(pl.col("nanos")).alias("adjusted_nanos"))
     )
     return (
         asked.join(movements, on=_KEY, how="left")
         .join(given, on=_KEY, how="left")
-        .filter(pl.any_horizontal(pl.col("movement_nanos", "given_up_nanos").is_not_null()))
-        .with_columns(pl.col("given_up_nanos", "given_down_nanos").fill_null(0))
+        .filter(pl.any_horizontal(pl.col("movement_nanos", "adjusted_nanos").is_not_null()))
+        .with_columns(pl.col("adjusted_nanos").fill_null(0))
     )
 
 

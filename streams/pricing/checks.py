@@ -57,6 +57,8 @@ class Check(Enum):
     def detail(self, event: dict[str, Any]) -> str:
         """The sentence for one event, given as its columns."""
         sentence: str = self.value[1]
+        if event.get("destination") is None:
+            sentence = sentence.replace("to {destination!r}", "without a destination")
         return sentence.format(**{name: _readable(name, value) for name, value in event.items()})[
             :_MAX_DETAIL_CHARACTERS
         ]

@@ -1,8 +1,9 @@
 """Which adjustments of a batch give back more than the movement that they name has taken.
 
 A charge took its amount from the account, and adjustments above 0 give it back. A top-up took as much from whoever paid, and
-adjustments below 0 give it back. All of a movement may be given back, in as many parts as one likes. What an adjustment does in
-the other direction is not limited, and makes no room either.
+adjustments below 0 give it back. All of a movement may be given back, in as many parts as one likes: a movement and its
+adjustments together never cross 0. An adjustment in the other direction is not limited, and makes room: what a correction
+charges more, or takes back of a refund, can be given back as well.
 """
 
 from collections.abc import Callable
@@ -20,10 +21,9 @@ TAKEN: Final[dict[str, type[pl.DataType]]] = {
     "account_id": pl.String,
     "corrected_movement_id": pl.String,
     "movement_nanos": pl.Int64,
-    "given_up_nanos": pl.Int64,
-    "given_down_nanos": pl.Int64,
+    "adjusted_nanos": pl.Int64,
 }
-"""A line for each movement: its amount (null: the ledger has none), and the sums of its adjustments above and below 0."""
+"""A line for each movement: its amount (null: the ledger has none), and the sum of its adjustments."""
 
 TakenBefore = Callable[[pl.DataFrame], pl.DataFrame]
 """Of adjustments (EVENT_COLUMNS): TAKEN of the movements that they name, by the ledger without this batch. A movement without a
@@ -34,27 +34,23 @@ class Room:
     """What may still be given back of each movement that adjustments of a batch name, in the order of the log.
 
     `shared`: the rows whose movement other adjustments of the batch name too. Whatever of these stands takes room from those
-    that come later.
+    that come later, or makes it.
     """
 
     def __init__(self, rows: Ints, named: pl.DataFrame) -> None:
         """`rows`: indices in the batch. `named`: of each row `amount_nanos` and TAKEN."""
         down = pl.col("movement_nanos") > 0
+        stands = pl.col("movement_nanos") + pl.col("adjusted_nanos")
         sums = named.select(
             pl.col("movement_nanos").is_null().alias("is_missing"),
-            pl.when(down).then(-pl.col("amount_nanos")).otherwise("amount_nanos").clip(0).alias("gives"),
-            (
-                pl.col("movement_nanos").abs()
-                - pl.when(down).then(-pl.col("given_down_nanos")).otherwise("given_up_nanos")
-            )
-            .fill_null(0)
-            .alias("left"),
+            pl.when(down).then(-pl.col("amount_nanos")).otherwise("amount_nanos").alias("gives"),
+            pl.when(down).then(stands).otherwise(-stands).fill_null(0).alias("left"),
             pl.struct(_KEY).rank("dense").alias("movement"),
             (pl.len().over(_KEY) > 1).alias("is_shared"),
         )
         is_shared = sums["is_shared"].to_numpy()
         is_missing = sums["is_missing"].to_numpy()
-        too_large = ~is_missing & (sums["gives"] > sums["left"]).to_numpy()
+        too_large = ~is_missing & ((sums["gives"] > 0) & (sums["gives"] > sums["left"])).to_numpy()
         self._missing, self._too_large = rows[is_missing], rows[too_large & ~is_shared]
         self.shared = rows[is_shared & ~is_missing]
         of_shared = sums.filter(is_shared & ~is_missing)
@@ -71,7 +67,7 @@ class Room:
         if row not in self._gives:
             return True
         movement, gives = self._gives[row]
-        if gives > self._left[movement]:
+        if gives > 0 and gives > self._left[movement]:
             return False
         self._left[movement] -= gives
         return True
@@ -105,7 +101,7 @@ def room_in(events: pl.DataFrame, priced: pl.DataFrame, stands: Mask, taken_befo
         .join(here, on=_KEY, how="left", maintain_order="left")
         .with_columns(
             pl.coalesce("movement_nanos", "here_nanos").alias("movement_nanos"),
-            pl.col("given_up_nanos", "given_down_nanos").fill_null(0),
+            pl.col("adjusted_nanos").fill_null(0),
         )
     )
     return Room(rows, named)

@@ -99,7 +99,7 @@ def test_a_wrong_deck_is_mended_without_touching_history(up: RunningUp) -> None:
     assert (found["movements"], found["unrated"]) == (1, 0)
     assert (folder / "accounts.csv").read_text().splitlines()[1] == "acme,EUR,1,-0.1,-0.01,0.09"
 
-    shown(adjust, up)
+    assert "Look at corrections.jsonl, then: credit-movements publish adjustment-events" in shown(adjust, up)
     first = (folder / "corrections.jsonl").read_bytes()
     shown(adjust, up)
     assert (folder / "corrections.jsonl").read_bytes() == first
@@ -123,4 +123,7 @@ def test_a_wrong_deck_is_mended_without_touching_history(up: RunningUp) -> None:
     again = json.loads(shown(f"{adjust} --json", up))
     assert (again["accounts"][0]["difference"], again["adjustments"]["events"]) == ("0", 0)
     assert (folder / "corrections.jsonl").read_bytes() == b""
+    nothing = shown(adjust, up)
+    assert "0 adjustments written: nothing is to be corrected." in nothing
+    assert "publish adjustment-events" not in nothing
     shown(".venv/bin/credit-movements audit --full", up)

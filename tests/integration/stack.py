@@ -21,6 +21,7 @@ from streams.events.table import SOURCES
 from streams.missing_offsets import MissingOffsets
 
 DEADLINE_SECONDS = 60.0
+_NOT_YET = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR}
 
 
 class Stack:
@@ -134,8 +135,13 @@ class Stack:
 
     def is_rated(self) -> bool:
         """Whether `lag` is none. It is asked again and again, and where the topics end is much to ask: so that waits until the
-        group has come to the ends that were seen before."""
-        committed = self.committed()
+        group has come to the ends that were seen before. A broker that has only just begun has not said so."""
+        try:
+            committed = self.committed()
+        except KafkaException as failure:
+            if failure.args[0].code() not in _NOT_YET:
+                raise
+            return False
         if any(max(committed[each], 0) < end for each, end in self._seen_ends.items()):
             return False
         self._seen_ends = log_ends(self._reader, committed)

@@ -1,6 +1,7 @@
 """The command `rates diff`: two price lists compared, or the ledger rated anew by another one."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -108,7 +109,28 @@ def _wrong(asked: _Options) -> str | None:
         return "--adjust mends what movements should have been at their own time: leave --as-if-at out"
     if asked.booked_at is not None and asked.adjust is None:
         return "--booked-at says when adjustments occur: it needs --adjust FILE"
+    return _overwritten(asked)
+
+
+def _overwritten(asked: _Options) -> str | None:
+    """Which file would be lost: an output has the place of a deck, or of the other output."""
+    taken = [("is a price list that is compared", Path(each)) for each in asked.decks if each != PUBLISHED]
+    for option, path in (("--csv", asked.csv), ("--adjust", asked.adjust)):
+        if path is None:
+            continue
+        for why, other in taken:
+            if _are_same(path, other):
+                return f"{option} {path} {why}, and would be overwritten: name another file"
+        taken.append((f"is the file of {option} too", path))
     return None
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    try:
+        # Links, and file systems that do not tell upper from lower case.
+        return one.samefile(other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _compare(asked: _Options, show: "OnProgress") -> None:
@@ -167,7 +189,7 @@ def _rate_anew(asked: _Options, against: str, show: "OnProgress") -> None:
         return
     show_what_if(answer.found, answer.names, wide_console())
     _say(f"The content of {name} is {answer.content}.")
-    if asked.adjust is not None:
+    if asked.adjust is not None and answer.found.written is not None and answer.found.written.events:
         _say(f"Look at {asked.adjust}, then: credit-movements publish adjustment-events {asked.adjust}")
 
 

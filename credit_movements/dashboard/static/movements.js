@@ -75,8 +75,8 @@ function explained(found) {
   parts.push(table(["Step", "Value", "Why"], found.steps.map((step) => [step.name, step.value, step.why])));
   parts.push(element("h3", "The line in your file"), Object.assign(p(found.csv_line ?? "None: a movement of 0 is in no file."), {className: "raw"}));
   if (found.adjustments.length > 0) {
-    parts.push(element("h3", "Adjustments"), table(["Date & Time (UTC)", "Kind", "Amount", "Reason"], found.adjustments.map((each) =>
-      [each.occurred_at.slice(0, 19).replace("T", " "), each.kind, `${each.amount} ${each.currency}`, each.reason ?? ""])));
+    parts.push(element("h3", "Adjustments"), table(["Date & Time (UTC)", "Kind", "Amount"], found.adjustments.map((each) =>
+      [each.occurred_at.slice(0, 19).replace("T", " "), each.kind, `${each.amount} ${each.currency}`])));
     if (found.adjusted.exceeds) parts.push(p("Together they exceed the movement."));
   }
   if (found.copies.length > 0)

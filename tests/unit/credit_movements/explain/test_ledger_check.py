@@ -33,6 +33,16 @@ def test_a_ledger_with_another_amount_is_told_loudly() -> None:
     assert steps[-1].why.startswith("DISAGREES")
 
 
+def test_a_movement_of_an_earlier_log_whose_prices_are_gone_is_no_alarm() -> None:
+    once, other = rated(rate()), rated(rate(rate_card_id="other"))
+    steps, disagreements = against_ledger(movement(once), [other], None, is_of_earlier_log=True)
+    assert disagreements is None
+    assert [(step.name, step.value) for step in steps] == [("ledger", "-0.0976 EUR"), ("today", "refused: no_rate")]
+    assert "rated in an earlier log" in steps[0].why
+    agreed, disagreements = against_ledger(movement(once), [once], None, is_of_earlier_log=True)
+    assert (agreed[-1].why, disagreements) == ("the ledger has the same", [])
+
+
 def test_a_ledger_with_a_movement_that_no_price_gives_is_told_loudly() -> None:
     _, disagreements = against_ledger(movement(rated(rate())), [rated(rate(rate_card_id="other"))], None)
     assert disagreements == ["it would be refused: no_rate, account 'acme' is on no rate card that has rates"]

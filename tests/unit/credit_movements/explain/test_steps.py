@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from credit_movements.explain.explanation import Step
-from credit_movements.explain.steps import steps_of
+from credit_movements.explain.steps import naming_nothing, steps_of
 from tests.unit.credit_movements.explain.explained import AT, DAY, plan, rate, rated
 
 
@@ -93,6 +93,16 @@ def test_a_top_up_says_its_own_amount() -> None:
     assert steps == {"card": "default", "amount": "25 EUR"}
     refused = said(steps_of(rated(rate(), **top_up, amount_nanos=25 * 10**9, currency="USD")))
     assert refused == {"card": "default", "refused": "currency_mismatch"}
+
+
+def test_an_adjustment_of_a_movement_that_is_not_there_says_so() -> None:
+    named = "3f0c9a52-7d1e-4b8a-9c55-000000000002"
+    refund = {"source_topic": "adjustment-events", "usage_type": None, "quantity": 0, "destination": None}
+    steps = steps_of(rated(rate(), **refund, amount_nanos=1, currency="EUR", corrected_movement_id=named))
+    told = naming_nothing(steps)
+    assert told[1].value == named
+    assert told[1].why.endswith("ClickHouse has no such movement of this account")
+    assert [told[0], *told[2:]] == [steps[0], *steps[2:]]
 
 
 def test_an_account_without_any_card_is_refused() -> None:

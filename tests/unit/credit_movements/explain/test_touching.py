@@ -28,8 +28,9 @@ def test_a_movement_of_0_has_no_line() -> None:
         (-100, [], 0, 0, False),
         (-100, [60, 40], 100, 100, False),
         (-100, [60, 41], 101, 101, True),
-        # What is taken once more is no refund, and makes none smaller.
-        (-100, [101, -50], 51, 101, True),
+        # What a correction charges more, or takes back of a refund, may be given back.
+        (-100, [101, -50], 51, 51, False),
+        (-100, [-50, 151], 101, 101, True),
         (-100, [-1_000], -1_000, 0, False),
         (100, [-100], -100, 100, False),
         (100, [-101], -101, 101, True),

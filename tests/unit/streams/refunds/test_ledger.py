@@ -37,7 +37,7 @@ class SlowSink:
         taken = {row["movement_id"]: row["credit_movement_nanos"] for row in rows}
         given = [row["credit_movement_nanos"] for row in rows if row["corrected_movement_id"] == CALL["event_id"]]
         lines = [
-            (account, movement, taken.get(movement), sum(given), 0)
+            (account, movement, taken.get(movement), sum(given))
             for account, movement in adjustments.select("account_id", "corrected_movement_id").unique().rows()
         ]
         return pl.DataFrame(lines, schema=TAKEN, orient="row")

@@ -17,8 +17,8 @@ from streams.refunds.limit import TAKEN
 from tests.prices import price_list
 from tests.unit.streams.test_outcome import LIMITS, PARTITIONS, adjustment, event, outcome_of_each, rate
 
-# What the ledger has: the movement's amount, and what adjustments have moved up and down before.
-LEDGER = {"charge": (-100, 30, -500), "paid": (100, 500, -30), "free": (0, 0, 0), "unknown": (None, 40, 0)}
+# What the ledger has: the movement's amount, and what adjustments have moved before.
+LEDGER = {"charge": (-100, 30), "paid": (100, -30), "free": (0, 0), "unknown": (None, 40)}
 UUIDS = {
     name: f"00000000-0000-4000-8000-0000000000b{number}" for number, name in enumerate([*LEDGER, "here", "nowhere"])
 }
@@ -58,14 +58,15 @@ TOO_LARGE = "refund_too_large"
         ("charge", [40, 30, 1], ["movement", "movement", TOO_LARGE]),
         # What is refused takes no room.
         ("charge", [71, 70], [TOO_LARGE, "movement"]),
-        # To charge more is not limited, and makes no room.
-        ("charge", [-(10**17), 71], ["movement", TOO_LARGE]),
+        # To charge more is not limited, and makes room: what was charged more, or taken back again, can be given back.
+        ("charge", [-(10**17), 71 + 10**17, 70 + 10**17], ["movement", TOO_LARGE, "movement"]),
+        ("charge", [70, -20, 21, 20], ["movement", "movement", TOO_LARGE, "movement"]),
         ("paid", [-70], ["movement"]),
         ("paid", [-71], [TOO_LARGE]),
         ("paid", [-40, -40, -30], ["movement", TOO_LARGE, "movement"]),
-        ("paid", [10**17, -71], ["movement", TOO_LARGE]),
+        ("paid", [1, -72, -71], ["movement", TOO_LARGE, "movement"]),
         ("free", [1], [TOO_LARGE]),
-        ("free", [-1], ["movement"]),
+        ("free", [-1, 2, 1], ["movement", TOO_LARGE, "movement"]),
         ("nowhere", [1], [TOO_LARGE]),
         ("nowhere", [-1, -1], [TOO_LARGE, TOO_LARGE]),
         ("unknown", [1], [TOO_LARGE]),
@@ -125,8 +126,8 @@ def one_by_one(events: list[Event]) -> list[str]:
         movement = each["corrected_movement_id"]
         if movement is not None:
             most, sign = room.get(movement, (-1, 1))
-            wants = max(0, sign * each["amount_nanos"])
-            if taken[movement] + wants > most:
+            wants = sign * each["amount_nanos"]
+            if most < 0 or (wants > 0 and wants > most - taken[movement]):
                 outcomes.append(TOO_LARGE)
                 continue
             taken[movement] += wants
