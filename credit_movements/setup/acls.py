@@ -102,6 +102,8 @@ _GROUPS: Mapping[str, Sequence[str]] = {
 }
 # How far others have come.
 _WATCHES: Mapping[str, Sequence[str]] = {
+    # What ClickHouse has of the log is added up.
+    SETUP: ["sink"],
     # Where refunds are limited.
     RATER: ["sink"],
     EXPORTER: ["rater", "sink"],

@@ -60,7 +60,7 @@ def set_up(settings: Settings, clickhouse_cluster: str | None = None) -> TopicCh
             mark_brand(client, settings.kafka_prefix)
     _set_retention(settings, changes)
     if blocks := sum_up(settings):
-        changes.changed.append(f"ClickHouse had no sums of {blocks:,} blocks of the log of movements: written")
+        changes.changed.append(f"ClickHouse had no sums of {blocks:,} blocks of the log: written")
     return changes
 
 

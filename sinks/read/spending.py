@@ -15,7 +15,7 @@ from sinks.read.summed.reach import summed
 # More than 13 months of days or hours.
 MOST_PERIODS: Final = 10_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# By the hour with the offset: where clocks are set back, an hour comes twice.
+_MICROS: Final = {DAY: 86_400 * 10**6, HOUR: 3600 * 10**6}
 _PERIODS: Final = {DAY: "%Y-%m-%d", HOUR: "%Y-%m-%dT%H:00:00%:z"}
 _COLUMNS: Final = {DESCRIPTION: "description_text", CARD: "card", USER: USER, DESTINATION: DESTINATION}
 _QUESTION: Final = """
@@ -53,7 +53,7 @@ def spending(
     period's movements are added up. Raises TooManyPeriodsError, MovementsUnavailableError.
     """
     only = only or {}
-    first, last = (_micros(each) for each in (start, end))
+    first, last = (_instant(each) for each in (start, end))
     period = next((each for each in by if each in _PERIODS), None)
     begins, names = _periods(first, last, time_zone, period)
     with outages_named():
@@ -98,14 +98,17 @@ def _periods(first: int, last: int, time_zone: str, period: str | None) -> tuple
     """When the period's days or hours begin, and what each is called."""
     if period is None or first >= last:
         return [0], {0: ""}
+    if last - first > MOST_PERIODS * _MICROS[period]:
+        raise TooManyPeriodsError(f"more than {MOST_PERIODS:,} {period}s are asked for")
     quarters = pl.int_range(first - first % QUARTER_MICROS, last, QUARTER_MICROS, eager=True)
     local = quarters.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(time_zone)
-    called = pl.DataFrame({"begin": quarters, "name": local.dt.strftime(_PERIODS[period])})
-    each = called.filter(pl.col("name") != pl.col("name").shift(fill_value=""))
-    if len(each) > MOST_PERIODS:
-        raise TooManyPeriodsError(f"{len(each):,} {period}s: ask for {MOST_PERIODS:,} at most")
-    return each["begin"].to_list(), dict(each.iter_rows())
+    ahead = local.dt.base_utc_offset() + local.dt.dst_offset()
+    called = pl.DataFrame({"begin": quarters, "at": local, DAY: local.dt.date(), HOUR: local.dt.hour(), "ahead": ahead})
+    # Where clocks are set back, an hour comes twice.
+    told_apart = pl.struct(DAY if period == DAY else (HOUR, "ahead"))
+    each = called.filter(told_apart.rle_id().is_first_distinct())
+    return each["begin"].to_list(), dict(zip(each["begin"], each["at"].dt.strftime(_PERIODS[period]), strict=True))
 
 
-def _micros(moment: datetime) -> int:
+def _instant(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)

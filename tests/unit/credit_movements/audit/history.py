@@ -15,6 +15,7 @@ from credit_movements.audit.checkpoint.proved import month_of, months_of
 from credit_movements.audit.clickhouse.erasure import EVER, Erasure
 from credit_movements.audit.clickhouse.row_hashes import row_hashes
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS, NO_MONTH, RowCounts, Rows
+from credit_movements.audit.clickhouse.sums import SumsFound
 from credit_movements.audit.log_partition import MovementAt, sums_by_currency
 from credit_movements.audit.readers import Readers
 from credit_movements.audit.round import Rates
@@ -181,6 +182,10 @@ class MemoryReaders:
 
     def erasure(self, now_seconds: float) -> Erasure:
         return self._history.erasure
+
+    def sums(self, *_: object) -> SumsFound:
+        """Nothing is summed in memory: tests/integration/audit/test_sums.py has ClickHouse's."""
+        return SumsFound(0, {}, [])
 
     def rows_at(self, number: int, log_offsets: list[int]) -> list[dict[str, Any]]:
         rows = self._history.rows
