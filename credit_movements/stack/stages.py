@@ -14,17 +14,18 @@ from credit_movements.supervision.supervisor import Stage, Task
 
 
 def stack_stages(folder: Path, ports: Ports, environment: Mapping[str, str], set_up: Callable[[], None]) -> list[Stage]:
-    """Servers, `set_up`, then the workers; the exporter last, so that its readiness is that of all."""
+    """Servers, `set_up`, then the workers; the exporter after rater and sink, so that its readiness is that of all three."""
     return [
         server_services(folder, ports, environment[variable("kafka_prefix")]),
         Task("set-up", set_up),
         [
             _worker("rater", "rate", int(environment[variable("rater_http_port")]), environment),
             _worker("sink", "sink", int(environment[variable("sink_http_port")]), environment),
-            _worker("watch", "watch", int(environment[variable("watch_http_port")]), environment),
         ],
         # The one difference to production: the pages have a dashboard to try it with.
         [_worker("exporter", "export", ports.http, {**environment, DASHBOARD_VARIABLE: "1"})],
+        # Nobody waits for it: what it is late for lies in the log.
+        [_worker("watch", "watch", int(environment[variable("watch_http_port")]), environment)],
     ]
 
 

@@ -205,6 +205,8 @@ def test_ids_are_the_same_at_every_start(client: SchemaRegistryClient) -> None:
         "export-requests": 206,
         "export-notifications": 207,
         "adjustment-events": 108,
+        "credit-alerts": 109,
+        "alert-settings": 110,
     }
     for topic in (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS):
         assert client.get_versions(topic.subject) == [1, 2]

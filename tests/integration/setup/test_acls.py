@@ -239,7 +239,10 @@ def test_the_command_grants_and_lists(secured_broker: SecuredKafka) -> None:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
     listed = run("--list-acls", "--principal", "dashboard=CN=web, O=acme")
-    assert "--allow-principal 'User:CN=web, O=acme' --operation Write --topic export-requests\n" in listed
+    assert (
+        "--allow-principal 'User:CN=web, O=acme' --operation Write --topic export-requests --topic alert-settings\n"
+        in listed
+    )
     # To users whom nobody knows.
     others = [f"--principal={user}=another-{user}" for user in USERS]
     assert run("--acls", *others).startswith(

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -192,3 +193,12 @@ def test_what_an_alert_says_to_a_customer() -> None:
     )
     # For ever: by it a told alert is known.
     assert theft.alert_id == "758e40b4-e9b3-556c-ab1b-c2b9b506c0c4"
+
+
+@pytest.mark.parametrize("cuts", [[], [36], [22, 30, 36]])
+def test_what_is_usual_is_as_it_was_known_when_the_day_began_whatever_comes_late(cuts: list[int]) -> None:
+    late = [movement(100 + day, day, 10, -15 * UNIT) for day in range(5, 20)]
+    today = [movement(200, 20, 8, 0, description="call"), *late, movement(201, 20, 10, -30 * UNIT)]
+    history = [*steady(20), *today, movement(300, 21, 8, 0, description="call"), movement(301, 21, 10, -30 * UNIT)]
+    # Usual was 5, and is 20 when the next day begins.
+    assert unusual(judged(judge_of(), history, cuts)) == [("", 1, 30)]
