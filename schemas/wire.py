@@ -38,10 +38,11 @@ def header(schema_id: int) -> bytes:
 
 def header_columns(schema: pa.Schema, schema_id: int, count: int) -> list[pa.Array]:
     """The columns of HEADER_FIELDS for `count` values; `schema` begins with these fields. Nothing ever counts with them."""
-    ids = pa.py_buffer(header(schema_id)[1:] * count)
+    # Made from buffers: `pa.repeat` loads pandas, as `schemas.arrow` says. A truth takes one bit.
+    magic, ids = bytes((count + 7) // 8), header(schema_id)[1:] * count
     return [
-        pa.repeat(False, count),
-        pa.Array.from_buffers(schema.field(1).type, count, [None, ids]),
+        pa.Array.from_buffers(schema.field(number).type, count, [None, pa.py_buffer(values)])
+        for number, values in enumerate((magic, ids))
     ]
 
 

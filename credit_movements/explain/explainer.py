@@ -26,11 +26,12 @@ from credit_movements.explain.touching import csv_line, exports_with
 from credit_movements.exports.storage import export_storage
 from credit_movements.rating import GROUP, limits_of
 from credit_movements.settings import Settings, SettingsError
+from credit_movements.setup.allowed import check_may_read
 from exporter.storage.objects import StorageUnavailableError
 from exporter.storage.records import ExportRecords
 from kafka_io.offsets import committed_offsets
 from kafka_io.positions import TopicPartition
-from schemas.topics import CREDIT_MOVEMENTS
+from schemas.topics import ACCOUNT_PLANS, CREDIT_MOVEMENTS, RATES
 from sinks.read.erased import PERSONAL, erased_accounts
 from sinks.read.one_movement import adjustments_of, movements_of_id
 from sinks.read.slice import outages_named
@@ -50,6 +51,7 @@ class Explainer:
         there = clients.topics_there(settings, TOPICS)
         if missing := [topic.name for topic in TOPICS if topic.name not in there]:
             raise clients.missing_topics(settings, *missing)
+        check_may_read(settings, *TOPICS, RATES, ACCOUNT_PLANS, watches=[GROUP])
         partitions = {name: len(topic.partitions) for name, topic in there.items()}
         self._log = Log(str(there[CREDIT_MOVEMENTS.name].topic_id), partitions)
         with ExitStack() as opened:

@@ -29,10 +29,12 @@ def check_allowed(settings: Settings, user: str) -> None:
     _check(settings, [each for each in of_user if settings.limits_refunds or not _is_for_refunds(each)])
 
 
-def check_may_read(settings: Settings, *topics: Topic) -> None:
-    """Raises RefusedError for the first of the topics that this process may not read; otherwise like `check_allowed`."""
+def check_may_read(settings: Settings, *topics: Topic, watches: Sequence[str] = ()) -> None:
+    """Raises RefusedError for the first of the topics that this process may not read, and of the groups `watches` of which it
+    may not ask how far they have come; otherwise like `check_allowed`."""
     real = clients.names(settings).real
-    _check(settings, [Permission("", Operation.READ, Resource.TOPIC, real(topic.name)) for topic in topics])
+    read = [Permission("", Operation.READ, Resource.TOPIC, real(topic.name)) for topic in topics]
+    _check(settings, [*read, *(Permission("", Operation.DESCRIBE, Resource.GROUP, real(group)) for group in watches)])
 
 
 def _check(settings: Settings, wanted: Sequence[Permission]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from credit_movements.supervision.launch import tethered
 from kafka_io.errors import UserError
@@ -55,14 +56,17 @@ class Child:
         _put_old_log_aside(self.log_path)
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
-            self._process = subprocess.Popen(
-                tethered(service.command),
-                env=_environment(service.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = self._begun(_environment(service.environment), log)
+
+    def _begun(self, environment: dict[str, str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            tethered(self.service.command),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     @property
     def process_id(self) -> int:

@@ -1,6 +1,5 @@
 """A wrong deck mended from end to end, as a person does it with `rates diff --adjust` and `publish`. The demo plays it."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,9 +34,8 @@ def mend(
     `wait_until_stored` waits until so many more records are rated, and so many more movements stored. Raises as `answered` and
     `publish_table` do.
     """
-    never = threading.Event()
     question = Question(right, _MONTH_MICROS, over=True, adjust=file)
-    before = answered(settings, question, now_micros, never).found
+    before = answered(settings, question, now_micros).found
     with file.open(encoding="utf-8") as lines:
         adjustments = read_lines(ADJUSTMENT_EVENTS, lines).drop(LINE)
     # By mistake twice: each movement is corrected once.
@@ -45,4 +43,4 @@ def mend(
         publish_table(settings, ADJUSTMENT_EVENTS, adjustments)
     wait_until_stored(2 * len(adjustments), len(adjustments))
     again = replace(question, adjust=file.with_name(f"left-of-{file.name}"))
-    return Mended(before, answered(settings, again, now_micros, never).found)
+    return Mended(before, answered(settings, again, now_micros).found)

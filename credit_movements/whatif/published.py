@@ -1,6 +1,5 @@
 """The prices that are published, as the raters have them."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,10 +18,10 @@ class Prices:
     plans: pl.DataFrame
 
 
-def read_prices(settings: Settings, stop: threading.Event, on_progress: Callable[[str, int], None]) -> Prices:
-    """Raises UnreachableError, StuckError, KafkaException, RegistryUnavailableError, and StoppedError once `stop` is set."""
+def read_prices(settings: Settings, on_progress: Callable[[str, int], None]) -> Prices:
+    """Raises UnreachableError, StuckError, KafkaException, RegistryUnavailableError."""
     clients.check_kafka(settings)
-    published = Published(settings, stop, lambda count: on_progress("reading what is published", count))
+    published = Published(settings, on_read=lambda count: on_progress("reading what is published", count))
     published.read_on()
     published.history.decide_plans()
     return Prices(published.history.rates, published.history.standing_plans())

@@ -1,6 +1,5 @@
 """The whole of it: what is published, the deck, the ledger, and what comes of them. The command and the demo ask here."""
 
-import threading
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from typing import Final
 import polars as pl
 
 from credit_movements import clickhouse
+from credit_movements.rating import limits_of
 from credit_movements.settings import Settings
 from credit_movements.whatif.adjustments import Booking
 from credit_movements.whatif.price_lists import content_of, in_place_of, price_list_of
 from credit_movements.whatif.published import read_prices
 from credit_movements.whatif.report import names_of
 from credit_movements.whatif.service import Asked, OnProgress, WhatIf, rate_ledger_anew
-from credit_movements.workers.rater import limits_of
 from kafka_io.errors import UserError
 from streams.pricing.rates import EARLIEST_MICROS, rfc3339
 
@@ -56,11 +55,7 @@ class Answer:
 
 
 def answered(
-    settings: Settings,
-    question: Question,
-    now_micros: int,
-    stop: threading.Event,
-    on_progress: OnProgress = lambda *_: None,
+    settings: Settings, question: Question, now_micros: int, on_progress: OnProgress = lambda *_: None
 ) -> Answer:
     """Raises BookedTooFarError, NotComparableError, and as `read_prices`, `checked_client` and `rate_ledger_anew`."""
     limits = limits_of(settings)
@@ -69,7 +64,7 @@ def answered(
     if question.booked_at is not None and not not_before <= question.booked_at <= not_after:
         between = f"{rfc3339(not_before)} and {rfc3339(not_after)}"
         raise BookedTooFarError(f"--booked-at: raters take adjustments that occur between {between}")
-    published = read_prices(settings, stop, on_progress)
+    published = read_prices(settings, on_progress)
     deck = published.rates if question.deck is None else question.deck
     rates = in_place_of(published.rates, deck, over=question.over)
     prices = price_list_of(rates, published.plans, settings.default_rate_card or None)
@@ -78,5 +73,5 @@ def answered(
     booking = Booking(content_of(deck), not_before, question.booked_at)
     with closing(clickhouse.checked_client(settings)) as client:
         adjust = None if question.adjust is None else (question.adjust, booking)
-        found = rate_ledger_anew(client, asked, adjust, stop, on_progress)
+        found = rate_ledger_anew(client, asked, adjust, on_progress)
     return Answer(found, booking.content, names_of(rates))

@@ -5,7 +5,6 @@
 3. The file of adjustments gets its name when all of it is written: there is no half file.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ from clickhouse_connect.driver.client import Client
 from credit_movements.whatif.adjustments import Adjustments, Booking, EarlierAdjustments, adjustments_of
 from credit_movements.whatif.files import whole_file
 from credit_movements.whatif.revaluation import CURRENCY, Sums, rate_anew
-from kafka_io.reading import StoppedError
 from schemas.topics import ADJUSTMENT_EVENTS, USAGE_EVENTS
 from sinks.read.adjustments import adjustments_that_name_a_movement
 from sinks.read.erased import erased_accounts
@@ -86,18 +84,17 @@ def rate_ledger_anew(
     client: Client,
     asked: Asked,
     adjust: tuple[Path, Booking] | None,
-    stop: threading.Event,
     on_progress: OnProgress = lambda *_: None,
 ) -> WhatIf:
     """Rate the usage anew; with `adjust` write the adjustments into its file.
 
-    Raises MovementsUnavailableError, ClickHouse's own errors, FileNotWrittenError, and StoppedError once `stop` is set (there
-    is then no file).
+    Raises MovementsUnavailableError, ClickHouse's own errors, FileNotWrittenError. There is no file then, nor where it is
+    interrupted.
     """
     earlier = EarlierAdjustments(adjustments_that_name_a_movement(client, ADJUSTMENT_EVENTS.name))
     found = WhatIf(asked, Sums(), len(earlier), written=None if adjust is None else Written())
     if adjust is None:
-        _rate(client, found, earlier, stop, on_progress, lambda _: None, None)
+        _rate(client, found, earlier, on_progress, lambda _: None, None)
         return found
     path, booking = adjust
     with whole_file(path) as file:
@@ -107,7 +104,7 @@ def rate_ledger_anew(
             found.written.add(made)
             file.write(as_json_lines(made.events))
 
-        _rate(client, found, earlier, stop, on_progress, write, booking)
+        _rate(client, found, earlier, on_progress, write, booking)
     return found
 
 
@@ -115,7 +112,6 @@ def _rate(
     client: Client,
     found: WhatIf,
     earlier: EarlierAdjustments,
-    stop: threading.Event,
     on_progress: OnProgress,
     write: Callable[[Adjustments], None],
     booking: Booking | None,
@@ -125,8 +121,6 @@ def _rate(
     erased, expected = erased_accounts(client), count_usage(client, *period)
     with_ids = booking is not None or len(earlier) > 0
     for block in stream_usage(client, *period, expected, with_ids=with_ids):
-        if stop.is_set():
-            raise StoppedError("stopped")
         movements = block.filter(~pl.col("account_id").is_in(erased)) if erased else block
         found.erased += len(block) - len(movements)
         anew = rate_anew(movements, asked.prices, asked.limits, asked.at_micros)

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from tests.conftest import free_port
+from tests.nursery import begun
 
 COMMAND = (sys.executable, "-m", "credit_movements")
 READY_SECONDS = 60.0
@@ -24,6 +27,23 @@ def run(*arguments: str, seconds: float = 120.0, **environment: str) -> subproce
     return subprocess.run(
         (*COMMAND, *arguments), capture_output=True, text=True, timeout=seconds, env=clean_environment(**environment)
     )
+
+
+def run_forked(*arguments: str, seconds: float = 120.0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same of a process that need not begin with Python: for tests of what a command does to servers."""
+    with TemporaryFile() as out, TemporaryFile() as errors:
+        process = begun("credit_movements", arguments, clean_environment(**environment), out, errors)
+        try:
+            status = process.wait(seconds)
+        finally:
+            process.kill()
+            process.wait()
+        return subprocess.CompletedProcess(process.args, status, _text(out), _text(errors))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from tests.chaos.exports import assert_each_export_ended_once
 from tests.chaos.killed_at import STEPS
 from tests.chaos.oracle import Mark, assert_each_event_counted_once, mark
 from tests.chaos.world import World
+from tests.nursery import ForkedChild
 
 # Several batches, with duplicates of what came in earlier ones.
 EVENTS = 700
@@ -28,7 +29,7 @@ class Crew:
     def send_in(self, *commands: str) -> None:
         for command in commands:
             if command not in self._running:
-                self._workers[command].start()
+                self._workers[command].start(begin=ForkedChild)
                 self._running.add(command)
 
     def call_off(self, *commands: str) -> None:
@@ -39,7 +40,7 @@ class Crew:
     def send_to_death(self, command: str, step: str, count: int) -> None:
         """Run one that is killed when it comes to the step for the `count`th time, and see it die."""
         worker = self._workers[command]
-        worker.start(("tests.chaos.killed_at", step, str(count)))
+        worker.start(("tests.chaos.killed_at", step, str(count)), begin=ForkedChild)
         worker.see_killed(_DIES_WITHIN_SECONDS)
 
 

@@ -37,12 +37,14 @@ class Worker:
         # The lines with which it ended.
         self.gave_up: list[str] = []
 
-    def start(self, program: Sequence[str] = ("credit_movements",), code: Path | None = None) -> None:
+    def start(
+        self, program: Sequence[str] = ("credit_movements",), code: Path | None = None, begin: type[Child] = Child
+    ) -> None:
         """`program`: a module and its first arguments, before the command. `code`: where our packages are, if not here."""
         command = (sys.executable, "-m", *program, self.command)
         self._is_over = False
         environment = {**environment_of(self._settings), **({} if code is None else with_code_of(code))}
-        self._child = Child(Service(self._name, command, environment), self._log_dir)
+        self._child = begin(Service(self._name, command, environment), self._log_dir)
 
     @property
     def is_started(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as PartitionOffset
+from confluent_kafka.admin import OffsetSpec
 
 from credit_movements import clickhouse, clients
 from credit_movements.settings import Settings
@@ -36,6 +37,8 @@ _AWAY = {
     KafkaError._TRANSPORT,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.NOT_COORDINATOR,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
 }
 # Group → the topics that it reads.
 READ_BY = {
@@ -59,7 +62,7 @@ class World:
         self.log_id = clients.log_identity(settings)
         self.published: Counter[tuple[str, bytes | None]] = Counter()
         self.traffic = Traffic(seed, self._encoded, lambda account_id: account_partition(account_id, PARTITIONS))
-        self._ends = clients.group_consumer(settings, "chaos-ends", **{"isolation.level": "read_uncommitted"})
+        self._admin = clients.admin(settings)
         self._groups = {group: clients.group_consumer(settings, group) for group in READ_BY}
         self._workers: list[Worker] = []
         self.publish_prices()
@@ -82,7 +85,7 @@ class World:
     def close(self) -> None:
         for worker in self._workers:
             worker.end()
-        for consumer in (self._ends, *self._groups.values()):
+        for consumer in self._groups.values():
             consumer.close()
         self.stack.__exit__()
         self.client.close()
@@ -120,9 +123,11 @@ class World:
         return self.stack.codec(topic).encode_one(record)
 
     def ends(self, topics: Iterable[Topic]) -> dict[TopicPartition, int]:
-        """Where each partition ends, open transactions included."""
+        """Where each partition ends, open transactions included. In one request: it is asked for ten times a second."""
         partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
-        return {each: self._ends.get_watermark_offsets(PartitionOffset(*each), 10)[1] for each in partitions}
+        latest = {PartitionOffset(*each): OffsetSpec.latest() for each in partitions}
+        answers = self._admin.list_offsets(latest, request_timeout=10)
+        return {TopicPartition(each.topic, each.partition): end.result(10).offset for each, end in answers.items()}
 
     def lag(self, group: str, topics: Iterable[Topic] | None = None) -> int:
         """Offsets that a group has not committed yet, of all that it reads or of these topics."""

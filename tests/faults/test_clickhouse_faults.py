@@ -30,7 +30,7 @@ def test_clickhouse_away_in_the_middle_of_the_load(world: World) -> None:
             Event().wait(AWAY_SECONDS)
             stored = world.written()
             world.publish(1000, 500)
-            eventually(lambda: world.stack.lag() == 0)
+            eventually(lambda: world.stack.is_rated())
             assert world.sink_lag() > 0
             assert world.written() == stored
         everything_is_in_once(world)

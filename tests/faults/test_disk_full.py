@@ -19,9 +19,9 @@ def test_a_full_disk_stops_no_rater_and_charges_nobody_twice(world: World, tmp_p
     try:
         for first in range(0, MANY, MANY // 3):
             world.publish_usage(first, MANY // 3, account_id="acme")
-            eventually(lambda: world.stack.lag() == 0)
+            eventually(lambda: world.stack.is_rated())
         world.publish_usage(0, MANY, account_id="acme")
-        eventually(lambda: world.stack.lag() == 0)
+        eventually(lambda: world.stack.is_rated())
         rater.stop()
     finally:
         rater.wait_or_kill(0.0)
@@ -58,4 +58,4 @@ def test_a_folder_that_is_back_is_written_again(
 def rated(world: World, first: int, count: int) -> None:
     """Publish events for the rater at work, and wait until none is left."""
     world.publish_usage(first, count)
-    eventually(lambda: world.stack.lag() == 0)
+    eventually(lambda: world.stack.is_rated())

@@ -67,7 +67,7 @@ def test_ten_thousand_spoiled_messages_are_each_a_movement_a_duplicate_or_a_dead
     publish_spoiled(world)
     rater = RaterProcess(world.settings, tmp_path)
     try:
-        eventually(lambda: rater.exit_status is not None or world.stack.lag() == 0)
+        eventually(lambda: rater.exit_status is not None or world.stack.is_rated())
         # A batch is counted a moment after it is committed.
         eventually(lambda: rater.count("credit_events_consumed_total") >= USAGE + TOP_UPS)
         names = ("events_consumed", "movements", "duplicates", "dead_letters")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -35,6 +35,7 @@ class Stack:
         # It never joins its group: it only asks for what the group has committed.
         self._group = clients.group_consumer(settings, GROUP)
         self._working: Future[None] = Future()
+        self._seen_ends: dict[Any, int] = {}
 
     def __enter__(self) -> "Stack":
         return self
@@ -48,6 +49,7 @@ class Stack:
         """Go on with clients that begin now. A producer that knew a topic before it was made anew may send to the old one, and
         a consumer that did may end the whole process (in librdkafka's metadata cache; its issue 5280)."""
         self.__exit__()
+        self._seen_ends = {}
         self._producer = self._make_producer()
         self._reader = clients.reading_consumer(self.settings, "test")
         self._group = clients.group_consumer(self.settings, GROUP)
@@ -130,11 +132,19 @@ class Stack:
         finally:
             newcomer.close()
 
+    def is_rated(self) -> bool:
+        """Whether `lag` is none. It is asked again and again, and where the topics end is much to ask: so that waits until the
+        group has come to the ends that were seen before."""
+        committed = self.committed()
+        if any(max(committed[each], 0) < end for each, end in self._seen_ends.items()):
+            return False
+        self._seen_ends = log_ends(self._reader, committed)
+        return _behind(committed, self._seen_ends) == 0
+
     def lag(self) -> int:
         """Events that the raters' group has not committed yet."""
         committed = self.committed()
-        ends = log_ends(self._reader, committed)
-        return sum(ends[each] - max(offset, 0) for each, offset in committed.items())
+        return _behind(committed, log_ends(self._reader, committed))
 
     @contextmanager
     def rating(self, missing_offsets: MissingOffsets = MissingOffsets.STOP) -> Iterator[CollectorRegistry]:
@@ -152,7 +162,7 @@ class Stack:
 
     def wait_until_rated(self) -> None:
         """Until nothing is left to rate, or the rater at work has ended by itself."""
-        eventually(lambda: self._working.done() or self.lag() == 0)
+        eventually(lambda: self._working.done() or self.is_rated())
 
     def wait_until_it_ends(self) -> None:
         """Until the rater at work has ended by itself."""
@@ -162,6 +172,10 @@ class Stack:
         """Run a rater until nothing is left to rate, or it ends by itself: raises what it ended with."""
         with self.rating(missing_offsets):
             self.wait_until_rated()
+
+
+def _behind(committed: Mapping[tuple[str, int], int], ends: Mapping[Any, int]) -> int:
+    return sum(ends[each] - max(offset, 0) for each, offset in committed.items())
 
 
 def eventually(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:

@@ -37,6 +37,13 @@ FOR_TESTS: Properties = {
     "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
     "log.index.size.max.bytes": 1024 * 1024,
     "log.segment.delete.delay.ms": 1000,
+    # It lies idle for most of the time, and then shall cost nothing: no threads for many clients, and no records that say
+    # twice a second that there is nothing to say.
+    "num.network.threads": 1,
+    "num.io.threads": 2,
+    "group.coordinator.threads": 1,
+    "background.threads": 1,
+    "metadata.max.idle.interval.ms": 0,
 }
 
 

@@ -7,22 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from credit_movements.commands.output import (
-    INTERRUPTED,
-    USAGE_ERROR,
-    AsJson,
-    DataDir,
-    console,
-    fail,
-    progress,
-    stop_asked,
-    wide_console,
-)
+from credit_movements.commands.output import USAGE_ERROR, AsJson, DataDir, console, fail, progress, wide_console
 from credit_movements.commands.prices.decks import linted
 
 if TYPE_CHECKING:
-    import threading
-
     import polars as pl
 
     from credit_movements.whatif.service import OnProgress
@@ -100,16 +88,11 @@ def diff(
     from credit_movements.workers.polars_setup import set_up_polars
 
     set_up_polars()
-    from kafka_io.reading import StoppedError
-
-    with stop_asked() as stop, progress() as show:
-        try:
-            if against is None:
-                _compare(options, stop, show)
-            else:
-                _rate_anew(options, against, stop, show)
-        except StoppedError:
-            fail("stopped: no file was written", INTERRUPTED)
+    with progress() as show:
+        if against is None:
+            _compare(options, show)
+        else:
+            _rate_anew(options, against, show)
 
 
 def _wrong(asked: _Options) -> str | None:
@@ -128,17 +111,15 @@ def _wrong(asked: _Options) -> str | None:
     return None
 
 
-def _compare(asked: _Options, stop: "threading.Event", show: "OnProgress") -> None:
-    from credit_movements.settings import load_settings
+def _compare(asked: _Options, show: "OnProgress") -> None:
     from credit_movements.whatif.changes import changes_between
     from credit_movements.whatif.changes_report import as_json, changes_csv, show_changes
     from credit_movements.whatif.price_lists import in_place_of, without_plans
-    from credit_movements.whatif.published import read_prices
 
     # What is wrong with a file is told before anything is read.
     rates = {name: _rates_of(name) for name in asked.decks if name != PUBLISHED}
     if PUBLISHED in asked.decks:
-        rates[PUBLISHED] = read_prices(load_settings(asked.data_dir), stop, show).rates
+        rates[PUBLISHED] = _published(asked.data_dir, show)
     old_name, new_name = asked.decks
     old, deck = rates[old_name], rates[new_name]
     new = in_place_of(old, deck, over=asked.over)
@@ -154,7 +135,15 @@ def _compare(asked: _Options, stop: "threading.Event", show: "OnProgress") -> No
         _say(f"Cards that NEW does not have stay as they are: {', '.join(untouched[:_MOST_CARDS])}{more}.")
 
 
-def _rate_anew(asked: _Options, against: str, stop: "threading.Event", show: "OnProgress") -> None:
+def _published(data_dir: Path | None, show: "OnProgress") -> "pl.DataFrame":
+    # Two files need no clients of Kafka, which take a while to load.
+    from credit_movements.settings import load_settings
+    from credit_movements.whatif.published import read_prices
+
+    return read_prices(load_settings(data_dir), show).rates
+
+
+def _rate_anew(asked: _Options, against: str, show: "OnProgress") -> None:
     from credit_movements.clock import now_micros
     from credit_movements.commands.prices.times import duration_micros, time_micros
     from credit_movements.settings import load_settings
@@ -170,7 +159,7 @@ def _rate_anew(asked: _Options, against: str, stop: "threading.Event", show: "On
         adjust=asked.adjust,
         booked_at=None if asked.booked_at is None else time_micros("--booked-at", asked.booked_at),
     )
-    answer = answered(load_settings(asked.data_dir), question, now_micros(), stop, show)
+    answer = answered(load_settings(asked.data_dir), question, now_micros(), show)
     if asked.csv is not None:
         _write(asked.csv, accounts_csv(answer.found))
     if asked.as_json:

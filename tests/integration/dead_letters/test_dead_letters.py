@@ -15,7 +15,7 @@ from credit_movements.settings import required, variable
 from schemas.partitioner import account_partition
 from schemas.topics import ACCOUNT_PLANS, ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, RATES, TOP_UP_EVENTS, USAGE_EVENTS
 from streams.pricing.rates import rfc3339
-from tests.acceptance.command import run
+from tests.acceptance.command import run_forked as run
 from tests.integration.records import DAY, adjustment, event, header, rate, top_up
 from tests.integration.stack import Stack
 from tests.kafka.brokers import BROKERS

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from sinks.write.migrations import apply_migrations
 from tests.clickhouse.databases import own_database
 from tests.conftest import free_port
 from tests.integration.records import minute, movements_table
+from tests.nursery import begun
 
 PARTITIONS = 3
 SECRET = "a secret of at least thirty-two bytes"
@@ -95,12 +95,8 @@ class Stack:
             "status_token": TOKEN,
         } | options
         with (self.folder / f"{log_name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.integration.exporter.exporter_process", json.dumps(everything)],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **(environment or {})},
-            )
+            module = "tests.integration.exporter.exporter_process"
+            return begun(module, [json.dumps(everything)], {**os.environ, **(environment or {})}, log)
 
     @contextmanager
     def exporter(self, **options: Any) -> Iterator[subprocess.Popen[bytes]]:

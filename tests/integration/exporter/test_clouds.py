@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from exporter.storage.keys import ExportKeys
-from tests.acceptance.command import run
+from tests.acceptance.command import run_forked as run
 from tests.azure.server import AzureServer
 from tests.integration.exporter.exporter_stack import HEADER, Stack, exporter_stack, target_of
 from tests.s3.storages import CLOUDS, CloudServer

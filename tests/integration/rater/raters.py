@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from credit_movements.settings import Settings
-from credit_movements.supervision.processes import Child, Service
+from credit_movements.supervision.processes import Service
 from tests.environment import environment_of
 from tests.integration.stack import eventually
+from tests.nursery import ForkedChild
 
 STOP_SECONDS = 15.0
 
 
-class RaterProcess(Child):
+class RaterProcess(ForkedChild):
     """One rater. `step` and `signal_name`: it gets this signal right after that step of its first transaction. `folder`: where
     it keeps its deduplication stores, by default one of its own, by its name."""
 

@@ -29,7 +29,7 @@ def test_the_second_rater_of_a_folder_stops_with_one_line_and_touches_nothing(
     stack.publish(USAGE_EVENTS, *(event(number) for number in range(100)))
     with rater(settings, "owner", tmp_path) as owner:
         owner.wait_for(ALL)
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
         # Whoever opens such a store clears it.
         (folder / "seen" / "0").mkdir(parents=True)
         (folder / "seen" / "0" / "manifest.json").write_text("torn")
@@ -43,7 +43,7 @@ def test_the_second_rater_of_a_folder_stops_with_one_line_and_touches_nothing(
         )
         assert stored(folder) == before
         stack.publish(USAGE_EVENTS, *(event(number) for number in range(200)))
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     assert len(stack.records(CREDIT_MOVEMENTS)) == 200
 
 

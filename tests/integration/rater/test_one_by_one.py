@@ -88,7 +88,7 @@ def test_partitions_are_rated_while_one_of_them_is_read_back(stack: Stack) -> No
             eventually(lambda: (metrics.get_sample_value("credit_partitions_rated") or 0) == 3)
             eventually(lambda: stack.lag() == len(in_held_up(everything)))
             assert metrics.get_sample_value("credit_partitions_assigned") == 4
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
         assert metrics.get_sample_value("credit_partitions_rated") == 4
         assert metrics.get_sample_value("credit_movements_to_read_back") == 0
     assert charged(stack) == Counter(everything)
@@ -111,7 +111,7 @@ def test_a_rater_that_is_killed_while_it_reads_back_has_charged_nobody_twice(
         new.signal(signal.SIGKILL)
         eventually(lambda: new.exit_status == -signal.SIGKILL)
     with rater(settings, "next", tmp_path):
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     assert charged(stack) == Counter(range(80))
 
 

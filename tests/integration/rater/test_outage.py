@@ -59,10 +59,10 @@ def test_a_kafka_that_is_killed_and_comes_back_is_waited_for(
         time.sleep(AWAY_SECONDS)
         until_the_end.enter_context(apache_kafka_alone.running(log_dir))
         stack.publish(USAGE_EVENTS, *(event(number) for number in range(200)))
-        eventually(lambda: process.exit_status is not None or stack.lag() == 0)
+        eventually(lambda: process.exit_status is not None or stack.is_rated())
         if process.exit_status is not None:
             assert process.has_said("a transaction's step is stuck"), process.log()
             until_the_end.enter_context(rater(settings, "rater", tmp_path))
-            eventually(lambda: stack.lag() == 0)
+            eventually(lambda: stack.is_rated())
         ids = [line["movement_id"] for line in stack.records(CREDIT_MOVEMENTS)]
     assert sorted(ids) == [event(number)["event_id"] for number in range(200)]

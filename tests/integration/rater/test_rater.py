@@ -15,7 +15,7 @@ def test_every_event_ends_as_a_movement_a_duplicate_or_a_dead_letter(stack: Stac
     stack.publish(USAGE_EVENTS, *events, *events[:50], event(0, quantity=7), event(900, usage_type="fax"))
     stack.publish(TOP_UP_EVENTS, *(top_up(number) for number in range(20)), top_up(3), top_up(99, currency="USD"))
     with stack.rating() as metrics:
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     movements = stack.records(CREDIT_MOVEMENTS)
     assert Counter(line["description"] for line in movements) == {"call": 500, "top-up": 20}
     assert {line["movement_id"] for line in movements} == {each["event_id"] for each in events} | {
@@ -59,14 +59,14 @@ def test_a_rate_that_is_published_under_load_is_in_force_for_events_published_3_
     stack.publish_priced(RATES, rate())
     with stack.rating():
         stack.publish(USAGE_EVENTS, event(0))
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
         stack.publish_priced(RATES, rate(effective_from=1, price_nanos=7))
         published_at, number = time.monotonic(), 1
         while time.monotonic() < published_at + 3:
             stack.publish(USAGE_EVENTS, *(event(number + each) for each in range(100)))
             number += 100
         stack.publish(USAGE_EVENTS, event(number))
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     prices = {line["movement_id"]: line["price_nanos"] for line in stack.records(CREDIT_MOVEMENTS)}
     assert len(prices) == number + 1
     assert (prices[event(0)["event_id"]], prices[event(number)["event_id"]]) == (1000, 7)
@@ -85,7 +85,7 @@ def test_numbers_are_rated_as_they_were_meant_and_kept_as_they_came_and_what_is_
     stack.publish_priced(RATES, rate(), rate(destination_prefix="49"))
     stack.publish(USAGE_EVENTS, *(event(number, destination=each) for number, each in enumerate(sent)))
     with stack.rating() as metrics:
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     prefixes = {line["destination"]: line["destination_prefix"] for line in stack.records(CREDIT_MOVEMENTS)}
     assert prefixes == {each: "49" if each in sent[:4] else "" for each in sent}
     assert metrics.get_sample_value("credit_destinations_not_numbers_total", {"usage_type": "call"}) == 1
@@ -134,12 +134,12 @@ def test_a_rate_or_plan_published_while_it_runs_is_in_force_within_three_seconds
     stack.publish_priced(RATES, rate(), rate(rate_card_id="gold", price_nanos=5))
     with stack.rating():
         stack.publish(USAGE_EVENTS, event(0))
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
         stack.publish_priced(ACCOUNT_PLANS, {"account_id": "acct-0", "rate_card_id": "gold", "effective_from": 0})
         stack.publish_priced(RATES, rate(usage_type="fax", price_nanos=7))
         time.sleep(3)
         stack.publish(USAGE_EVENTS, event(7), event(14, usage_type="fax", account_id="acct-1"))
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     prices = {line["movement_id"][-2:]: line["price_nanos"] for line in stack.records(CREDIT_MOVEMENTS)}
     assert prices == {"00": 1000, "07": 5, "0e": 7}
 
@@ -211,9 +211,9 @@ def test_two_raters_share_the_partitions_and_each_event_is_rated_once(stack: Sta
             stack.publish(USAGE_EVENTS, *(event(number) for number in range(200, 600)))
             time.sleep(4)
             stack.publish(USAGE_EVENTS, *(event(number) for number in range(500, 900)))
-            eventually(lambda: stack.lag() == 0)
+            eventually(lambda: stack.is_rated())
         stack.publish(USAGE_EVENTS, *(event(number) for number in range(900)))
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     assert len(stack.records(CREDIT_MOVEMENTS)) == 900
 
 

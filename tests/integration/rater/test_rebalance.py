@@ -38,7 +38,7 @@ def assert_each_once(stack: Stack, *numbers: int) -> None:
 
 
 def rate_all(stack: Stack) -> None:
-    eventually(lambda: stack.lag() == 0)
+    eventually(lambda: stack.is_rated())
 
 
 @on_kafka_itself

@@ -33,10 +33,10 @@ def rate_all(stack: Stack, settings: Settings, name: str, tmp_path: Path, events
     """Publish so many events, have them rated by a rater with a folder of its own. Returns what it said."""
     stack.publish(USAGE_EVENTS, *(event(number) for number in range(events)))
     with rater(settings, name, tmp_path) as process:
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
         # What the newest commit of a partition wrote is in no snapshot: here that is one more event each.
         stack.publish(USAGE_EVENTS, *(event(next(_more), account_id=account) for account in ONE_OF_EACH_PARTITION))
-        eventually(lambda: stack.lag() == 0)
+        eventually(lambda: stack.is_rated())
     return process.log()
 
 

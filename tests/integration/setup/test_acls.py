@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from confluent_kafka import KafkaError, Producer, TopicPartition
@@ -18,16 +19,23 @@ from confluent_kafka.admin import (
 )
 
 from credit_movements import clients
+from credit_movements.explain.explainer import Explainer
+from credit_movements.explain.explanation import Fate, Question
+from credit_movements.explain.found import TOPICS
+from credit_movements.publishing.records import publish
+from credit_movements.refusals import RefusedError
 from credit_movements.settings import Settings, variable
 from credit_movements.setup.acls import USERS, permissions, principals
 from credit_movements.setup.granting import Granted, GrantError, grant
-from schemas.topics import ALL_TOPICS
+from schemas.topics import ALL_TOPICS, USAGE_EVENTS
+from sinks.write.migrations import apply_migrations
+from tests.conftest import PREFIX
+from tests.integration.records import event
 from tests.integration.stack import eventually
 from tests.kafka.brokers import delete_topics
 from tests.kafka.secured import ADMIN, STRANGER, SecuredKafka
 
-# The broker is shared, and what lies in topics of others is theirs.
-PREFIX = "acls."
+# The broker is shared: the names in it have a prefix, which the registry knows too.
 DENIED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 # By the contract, section 1; and who only reads what others wrote.
 WRITTEN_BY = {
@@ -136,6 +144,38 @@ def test_each_user_reads_what_the_contract_says_and_nothing_else(
     assert allowed(READ_BY, user) <= set(shown)
 
 
+def test_the_user_of_the_commands_explains(
+    secured_broker: SecuredKafka, granted: Granted, registry: str, database: str
+) -> None:
+    apply_migrations(database)
+    publisher, commands = (
+        Settings(
+            **secured_broker.settings(user), kafka_prefix=PREFIX, schema_registry_url=registry, clickhouse_dsn=database
+        )
+        for user in ("publisher", "commands")
+    )
+    publish(publisher, USAGE_EVENTS, [event(1)])
+    # One that nobody has rated: how far the raters have come is asked too.
+    with closing(Explainer(commands)) as explainer:
+        explained = explainer.explain(Question(event(1)["event_id"]))
+    assert (explained.copy.fate, explained.copy.record.fields["interaction_id"]) == (Fate.WAITING, "call-1")
+    assert {each.topic for each in explained.searched} == {topic.name for topic in TOPICS}
+
+
+@pytest.mark.parametrize(
+    ("user", "lacks"),
+    [
+        ("sink", f"Describe of topic {real('usage-events')}"),
+        ("exporter", f"Describe of topic {real('usage-events.dlq')}"),
+    ],
+)
+def test_who_may_not_explain_is_told_what_is_missing(
+    secured_broker: SecuredKafka, granted: Granted, user: str, lacks: str
+) -> None:
+    with pytest.raises(RefusedError, match=lacks):
+        Explainer(settings_of(secured_broker, user).model_copy(update={"kafka_prefix": PREFIX}))
+
+
 def test_a_user_may_be_known_by_a_certificate(secured_broker: SecuredKafka, granted: Granted) -> None:
     pair = secured_broker.authority.issue("mailer")
     settings = Settings(
@@ -167,7 +207,7 @@ def test_a_second_time_nothing_is_new_and_what_a_user_has_besides_is_named(
     for answer in admin.create_acls([also]).values():
         answer.result(30)
     again = grant_all(secured_broker)
-    assert again == Granted(0, ["User:mailer from host *: ALLOW READ of TOPIC acls.rates"])
+    assert again == Granted(0, [f"User:mailer from host *: ALLOW READ of TOPIC {real('rates')}"])
 
 
 def test_what_is_taken_away_is_new_again(secured_broker: SecuredKafka, granted: Granted) -> None:

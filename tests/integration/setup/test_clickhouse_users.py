@@ -14,10 +14,13 @@ from credit_movements.audit.clickhouse.rows import NO_END, NO_MONTH, count_rows,
 from credit_movements.setup.clickhouse_users import USERS, users_sql
 from exporter.web.readiness import clickhouse_check
 from kafka_io.reading import Span
+from sinks.read.adjustments import adjustments_that_name_a_movement
 from sinks.read.balance import read_balance
 from sinks.read.erased import erased_accounts
 from sinks.read.movements import stream_movements
+from sinks.read.one_movement import adjustments_of, movements_of_id
 from sinks.read.slice import MovementsSlice
+from sinks.read.usage import count_usage, stream_usage
 from sinks.write.brand import check_brand, mark_brand
 from sinks.write.columns import movement_columns
 from sinks.write.erase import erase_account
@@ -62,7 +65,7 @@ def refused(client: Client, statements: tuple[str, ...]) -> list[str]:
 
 
 def everything_read(client: Client) -> int:
-    """All questions of the exporter, `balance` and `audit`."""
+    """All questions of the exporter, `balance`, `audit`, `explain` and `rates diff`."""
     assert clickhouse_check(lambda: client)() is None
     wanted = MovementsSlice("acme", YESTERDAY, YESTERDAY + 1, "log", 0, NO_END)
     blocks = list(stream_movements(client, wanted))
@@ -71,6 +74,12 @@ def everything_read(client: Client) -> int:
     assert everything.new[0] == len(read[0].table) == len(rows_at(client, "log", 0, list(range(10)))) == 5
     assert erased_accounts(client) == ["nobody"]
     assert read_balance(client, "acme")[0].movements == 5
+    moved = str(client.query("SELECT any(movement_id) FROM credit_movements WHERE account_id = 'acme'").first_row[0])
+    assert [row["account_id"] for row in movements_of_id(client, moved, None)] == ["acme"]
+    assert adjustments_of(client, "acme", moved) == []
+    assert adjustments_that_name_a_movement(client, "adjustment-events").is_empty()
+    usage = (YESTERDAY, YESTERDAY + 1, "usage-events")
+    assert count_usage(client, *usage) == sum(map(len, stream_usage(client, *usage, 5, with_ids=True))) == 5
     return sum(map(len, blocks))
 
 

@@ -20,7 +20,7 @@ from kafka_io.offsets import OffsetAndNote, commit, committed_offsets
 from kafka_io.positions import TopicPartition
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_REQUESTS, RATES, USAGE_EVENTS
 from sinks.write.migrations import apply_migrations
-from tests.acceptance.command import run
+from tests.acceptance.command import run_forked as run
 from tests.clickhouse.databases import own_database
 from tests.integration.audit.audited import Audited
 from tests.integration.records import event, rate

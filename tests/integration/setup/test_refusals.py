@@ -22,7 +22,7 @@ from credit_movements.unreachable import UnreachableError
 from credit_movements.workers.rater import run_rater
 from credit_movements.workers.sink import run_sink
 from schemas.topics import CREDIT_MOVEMENTS, USAGE_EVENTS, dead_letter_topic
-from tests.acceptance.command import run
+from tests.acceptance.command import run_forked as run
 from tests.conftest import free_port
 from tests.integration.setup.answering import answering
 from tests.integration.stack import DEADLINE_SECONDS, Stack, eventually

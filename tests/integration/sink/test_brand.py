@@ -9,7 +9,7 @@ from credit_movements import clickhouse
 from credit_movements.settings import Settings
 from sinks.write.brand import OtherBrandError, mark_brand
 from sinks.write.migrations import apply_migrations
-from tests.acceptance.command import run
+from tests.acceptance.command import run_forked as run
 
 WHOSE = (
     "CREDIT_CLICKHOUSE_DSN: the database {} is filled from the Kafka topics with the prefix 'acme.', and CREDIT_KAFKA_PREFIX"

@@ -1,7 +1,6 @@
 """The ledger in ClickHouse rated anew: which rows count, and what comes of it."""
 
 import json
-import threading
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,7 +19,6 @@ from credit_movements.whatif.files import FileNotWrittenError
 from credit_movements.whatif.price_lists import price_list_of
 from credit_movements.whatif.report import accounts_csv, as_json
 from credit_movements.whatif.service import Asked, WhatIf, rate_ledger_anew
-from kafka_io.reading import StoppedError
 from schemas.topics import ADJUSTMENT_EVENTS
 from sinks.write.columns import movement_columns
 from sinks.write.insert import insert_movements
@@ -64,7 +62,7 @@ def put(client: Client, *movements: dict[str, Any]) -> None:
 
 def found_in(client: Client, adjust: Path | None = None) -> WhatIf:
     asked = Asked(YESTERDAY - 10 * DAY, YESTERDAY + DAY, PRICES, LIMITS)
-    return rate_ledger_anew(client, asked, None if adjust is None else (adjust, BOOKING), threading.Event())
+    return rate_ledger_anew(client, asked, None if adjust is None else (adjust, BOOKING))
 
 
 def accounts(found: WhatIf) -> list[tuple[str, ...]]:
@@ -133,12 +131,15 @@ def test_the_file_of_adjustments_is_one_that_publish_takes_and_the_same_when_it_
 
 def test_whoever_stops_it_has_no_file_and_the_one_that_was_there(client: Client, tmp_path: Path) -> None:
     put(client, call(1))
-    file, stop = tmp_path / "corrections.jsonl", threading.Event()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    file = tmp_path / "corrections.jsonl"
     file.write_text("of yesterday")
-    stop.set()
     asked = Asked(YESTERDAY - DAY, YESTERDAY + DAY, PRICES, LIMITS)
-    with pytest.raises(StoppedError):
-        rate_ledger_anew(client, asked, (file, BOOKING), stop)
+    with pytest.raises(KeyboardInterrupt):
+        rate_ledger_anew(client, asked, (file, BOOKING), interrupted)
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
     assert file.read_text() == "of yesterday"
 

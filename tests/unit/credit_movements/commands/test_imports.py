@@ -42,12 +42,14 @@ def test_a_worker_leaves_the_others_loops_alone(worker: str, others: tuple[str, 
     assert not set(others) & set(printed.split())
 
 
-def test_decoding_loads_no_pandas() -> None:
+def test_neither_decoding_nor_encoding_loads_pandas() -> None:
     """chdb brings it, so it is there on the embedded stack; `pyarrow.array` loads it, which takes a second."""
     script = """
 import sys
+import polars as pl
 from tests.unit.schemas.test_codec import CODEC, EVENT
 CODEC.decode([CODEC.encode_one(EVENT), None])
+CODEC.encode(pl.DataFrame([EVENT], schema=CODEC.dtypes))
 print(*sys.modules)
 """
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
