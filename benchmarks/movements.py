@@ -27,7 +27,7 @@ SELECT
     if(is_top_up, 1, 60),
     if(is_top_up, 100, -(charged * reinterpret(nanos_of_a_unit, 'Decimal(18, 9)'))),
     'EUR', NULL, '+4915112345678', 'default', '49', NULL, 'usage-events', 0, number, 'log', 0, number,
-    NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, 'Germany'
 FROM (
     SELECT number, number % 1000 = 0 AS is_top_up, toInt64(126083 + number % 997 * 1000) AS nanos_of_a_unit
     FROM numbers({first:UInt64}, {count:UInt64})

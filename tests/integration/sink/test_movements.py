@@ -170,7 +170,7 @@ def insert_many(client: Client, count: int) -> None:
     client.command(
         "INSERT INTO credit_movements SELECT 'acme', fromUnixTimestamp64Micro({from:Int64} + number, 'UTC'), generateUUIDv4(),"
         " 'i', 'call', 1, 'seconds', 1, 1, 1, -1, 'EUR', null, null, null, null, null,"
-        " 'usage-events', 0, number, 'log', 0, number, null, null"
+        " 'usage-events', 0, number, 'log', 0, number, null, null, null, null, null, null"
         " FROM numbers({count:UInt64})",
         parameters={"from": FROM, "count": count},
     )
