@@ -26,6 +26,19 @@ from tests.integration.stack import Stack
 PATIENCE_SECONDS = 60.0
 NASTY = "<img src=x onerror=alert(1)>/../ü%2F'\"&"
 
+# The words of explanations that are not on one line. Long ids may break.
+BROKEN_WORDS = r"""
+const broken = [], range = document.createRange(), walker = document.createTreeWalker(byId("explained"), NodeFilter.SHOW_TEXT);
+for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
+  for (const word of node.data.matchAll(/[^\s,]+/g)) {
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].length);
+    const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+    if (word[0].length < 28 && lines.size > 1) broken.push(word[0]);
+  }
+return broken;
+"""
+
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
@@ -198,6 +211,13 @@ def test_behind_each_line_stands_why_it_is_what_it_is(up: RunningUp, browser: Ch
         assert said in browser.find_element(By.ID, "explanation").text
     assert browser.switch_to.active_element.get_attribute("id") == "explanation"
     assert browser.find_elements(By.CSS_SELECTOR, "#lines img, #explanation img") == []
+    try:
+        for size in (WIDE, NARROW):
+            resize(browser, size)
+            assert browser.execute_script(BROKEN_WORDS) == []
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    finally:
+        resize(browser, WIDE)
     assert complaints(browser) == []
 
 
