@@ -20,24 +20,13 @@ from credit_movements.settings import load_settings
 from exporter.storage.keys import ExportKeys
 from schemas.topics import CREDIT_MOVEMENTS, EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 from tests.acceptance.command import RunningUp, run, running_up
+from tests.acceptance.published import adjustment
+from tests.browser.broken_words import BROKEN_WORDS
 from tests.browser.chromium import NARROW, WIDE, NoChromiumError, chromium, resize, without_chromium
 from tests.integration.stack import Stack
 
 PATIENCE_SECONDS = 60.0
 NASTY = "<img src=x onerror=alert(1)>/../ü%2F'\"&"
-
-# The words of explanations that are not on one line. Long ids may break.
-BROKEN_WORDS = r"""
-const broken = [], range = document.createRange(), walker = document.createTreeWalker(byId("explained"), NodeFilter.SHOW_TEXT);
-for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
-  for (const word of node.data.matchAll(/[^\s,]+/g)) {
-    range.setStart(node, word.index);
-    range.setEnd(node, word.index + word[0].length);
-    const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
-    if (word[0].length < 28 && lines.size > 1) broken.push(word[0]);
-  }
-return broken;
-"""
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +208,24 @@ def test_behind_each_line_stands_why_it_is_what_it_is(up: RunningUp, browser: Ch
     finally:
         resize(browser, WIDE)
     assert complaints(browser) == []
+
+
+def test_an_adjustment_of_a_movement_that_is_not_there_says_so(up: RunningUp, tmp_path: Path) -> None:
+    account_with_movements(up, tmp_path, "corrected")
+    (first, *_) = json.loads(read(f"{up.pages}/dashboard/lines?account=corrected"))
+    named = [first["movement_id"], str(uuid.uuid4())]
+    fields = {"account_id": "corrected", "occurred_at": datetime.now(UTC).isoformat()}
+    refunds = [adjustment(number, movement_id=each, **fields) for number, each in enumerate(named)]
+    file = tmp_path / "adjustments.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in refunds))
+    assert run("publish", "adjustment-events", str(file), "--data-dir", str(up.folder)).returncode == 0
+    until(lambda: len(json.loads(read(f"{up.pages}/dashboard/lines?account=corrected"))) == 5)
+    whys = []
+    for each in refunds:
+        found = json.loads(read(f"{up.pages}/dashboard/explanation?id={each['event_id']}&account=corrected"))
+        whys += [step["why"] for step in found["steps"] if step["name"] == "corrects"]
+    there = "the movement that the adjustment names"
+    assert whys == [there, f"{there}: ClickHouse has no such movement of this account"]
 
 
 def test_an_account_sees_no_line_of_another(up: RunningUp, tmp_path: Path) -> None:
