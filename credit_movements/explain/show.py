@@ -71,7 +71,10 @@ def _say_movement(found: Explanation, movement: Fields, say: Say) -> None:
         say,
     )  # fmt: skip
     if found.adjustments:
-        _say_pairs([("together", f"{money(adjusted.nanos)} {movement['currency']}")], say)
+        currency = movement["currency"]
+        back = "to give back" if movement["credit_movement_nanos"] <= 0 else "to take back"
+        left = f"at most {money(adjusted.left)} {currency} {back}"
+        _say_pairs([("together", f"{money(adjusted.nanos)} {currency}"), ("left", left)], say)
     if adjusted.exceeds:
         say(f"!!! THEY EXCEED IT: {money(adjusted.given_back)} against {money(abs(movement['credit_movement_nanos']))}")
     if found.exports is None:
@@ -123,7 +126,8 @@ def _adjusted(found: Explanation) -> dict[str, Any] | None:
     if found.movement is None:
         return None
     adjusted = Adjusted.by(found.movement, found.adjustments)
-    return {"amount": money(adjusted.nanos), "given_back": money(adjusted.given_back), "exceeds": adjusted.exceeds}
+    amounts = {"amount": adjusted.nanos, "given_back": adjusted.given_back, "left": adjusted.left}
+    return {**{name: money(nanos) for name, nanos in amounts.items()}, "exceeds": adjusted.exceeds}
 
 
 def _export(held: HeldBy) -> dict[str, Any]:

@@ -65,15 +65,19 @@ def _holds(accepted: AcceptedRequest, movement: Fields) -> bool:
 
 class Adjusted(NamedTuple):
     """`nanos`: the sum of all. `given_back`: what they give back of a charge together, or take back of a top-up, 0 or more.
-    `exceeds`: that is more than the movement took (or, of a top-up, gave)."""
+    `exceeds`: that is more than the movement took (or, of a top-up, gave). `left`: how much more can be given (or taken) back
+    until nothing of the movement is left, 0 or more."""
 
     nanos: int
     given_back: int
     exceeds: bool
+    left: int
 
     @classmethod
     def by(cls, movement: Fields, adjustments: list[Fields]) -> "Adjusted":
         moved = movement["credit_movement_nanos"]
         nanos = sum(each["credit_movement_nanos"] for each in adjustments)
         given_back = max(0, nanos if moved <= 0 else -nanos)
-        return cls(nanos, given_back, given_back > abs(moved))
+        return cls(
+            nanos, given_back, given_back > abs(moved), max(0, -(moved + nanos) if moved <= 0 else moved + nanos)
+        )

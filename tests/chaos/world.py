@@ -124,10 +124,16 @@ class World:
 
     def ends(self, topics: Iterable[Topic]) -> dict[TopicPartition, int]:
         """Where each partition ends, open transactions included. In one request: it is asked for ten times a second."""
-        partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
-        latest = {PartitionOffset(*each): OffsetSpec.latest() for each in partitions}
+        names = clients.names(self.settings)
+        partitions = [
+            PartitionOffset(names.real(topic.name), number) for topic in topics for number in range(PARTITIONS)
+        ]
+        latest = {each: OffsetSpec.latest() for each in partitions}
         answers = self._admin.list_offsets(latest, request_timeout=10)
-        return {TopicPartition(each.topic, each.partition): end.result(10).offset for each, end in answers.items()}
+        return {
+            TopicPartition(names.contract(each.topic), each.partition): end.result(10).offset
+            for each, end in answers.items()
+        }
 
     def lag(self, group: str, topics: Iterable[Topic] | None = None) -> int:
         """Offsets that a group has not committed yet, of all that it reads or of these topics."""

@@ -1,5 +1,5 @@
 // The movements behind a bar, or the newest of all; and behind each of them why it is what it is.
-import {NO_ANSWER, asked, box, button, byId, element, p, table, timeZone} from "./parts.js";
+import {NO_ANSWER, asked, box, button, byId, element, p, table, timeZone, words} from "./parts.js";
 import {localTime} from "./days.js";
 import {money, nanos} from "./money.js";
 
@@ -69,11 +69,11 @@ async function explain(moved) {
 }
 
 function explained(found) {
-  const parts = [p(`${found.why}. ${found.event.topic}/${found.event.partition}@${found.event.offset}${found.event.at === null ? "" : ", " + found.event.at}`)];
+  const parts = [words("p", `${found.why}. ${found.event.topic}/${found.event.partition}@${found.event.offset}${found.event.at === null ? "" : ", " + found.event.at}`)];
   if (found.disagreements !== null && found.disagreements.length > 0)
     parts.push(box("failed", "The ledger and the published prices disagree", found.disagreements.map(p)));
   parts.push(table(["Step", "Value", "Why"], found.steps.map((step) => [step.name, step.value, step.why])));
-  parts.push(element("h3", "The line in your file"), Object.assign(p(found.csv_line ?? "None: a movement of 0 is in no file."), {className: "raw"}));
+  parts.push(element("h3", "The line in your file"), Object.assign(words("p", found.csv_line ?? "None: a movement of 0 is in no file."), {className: "raw"}));
   if (found.adjustments.length > 0) {
     parts.push(element("h3", "Adjustments"), table(["Date & Time (UTC)", "Kind", "Amount"], found.adjustments.map((each) =>
       [each.occurred_at.slice(0, 19).replace("T", " "), each.kind, `${each.amount} ${each.currency}`])));

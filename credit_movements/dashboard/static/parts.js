@@ -12,6 +12,16 @@ const ICONS = {
 
 export const byId = (id) => document.getElementById(id);
 export function element(tag, text) { return Object.assign(document.createElement(tag), {textContent: text}); }
+// Numbers, times and names stay whole, also where they have a hyphen. A long id may break.
+export function words(tag, text) {
+  const whole = element(tag, "");
+  for (const part of text.split(/([\s,]+)/)) {
+    const is_word = part !== "" && part.length < 28 && !/[\s,]/.test(part);
+    whole.append(is_word ? Object.assign(element("span", part), {className: "word"}) : part);
+    if (part === ",") whole.append(element("wbr", ""));
+  }
+  return whole;
+}
 export function p(text) { return element("p", text); }
 export function div(className) { return Object.assign(document.createElement("div"), {className}); }
 
@@ -26,7 +36,7 @@ export function table(heads, rows) {
   head.append(...heads.map((text) => Object.assign(element("th", text), {scope: "col"})));
   for (const row of rows) {
     body.insertRow().append(...row.map((cell) => {
-      if (!(cell instanceof Node)) return element("td", cell);
+      if (!(cell instanceof Node)) return words("td", cell);
       if (cell.tagName === "TD") return cell;
       const around = element("td", "");
       around.append(cell);

@@ -1,7 +1,9 @@
 """The customer's view: a browser opens Account > Billing of a running `up`, clicks, waits, and downloads."""
 
 import json
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from tests.acceptance.dashboard.page import (
     told,
     until,
 )
+from tests.acceptance.published import adjustment
+from tests.browser.broken_words import BROKEN_WORDS
 from tests.browser.chromium import NARROW, WIDE, resize
 from tests.integration.stack import Stack
 
@@ -139,7 +143,32 @@ def test_behind_each_line_stands_why_it_is_what_it_is(up: RunningUp, browser: Ch
         assert said in browser.find_element(By.ID, "explanation").text
     assert browser.switch_to.active_element.get_attribute("id") == "explanation"
     assert browser.find_elements(By.CSS_SELECTOR, "#lines img, #explanation img") == []
+    try:
+        for size in (WIDE, NARROW):
+            resize(browser, size)
+            assert browser.execute_script(BROKEN_WORDS) == []
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    finally:
+        resize(browser, WIDE)
     assert complaints(browser) == []
+
+
+def test_an_adjustment_of_a_movement_that_is_not_there_says_so(up: RunningUp, tmp_path: Path) -> None:
+    account_with_movements(up, tmp_path, "corrected")
+    (first, *_) = json.loads(read(f"{up.pages}/dashboard/lines?account=corrected"))["lines"]
+    named = [first["movement_id"], str(uuid.uuid4())]
+    fields = {"account_id": "corrected", "occurred_at": datetime.now(UTC).isoformat()}
+    refunds = [adjustment(number, movement_id=each, **fields) for number, each in enumerate(named)]
+    file = tmp_path / "adjustments.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in refunds))
+    assert run("publish", "adjustment-events", str(file), "--data-dir", str(up.folder)).returncode == 0
+    until(lambda: len(json.loads(read(f"{up.pages}/dashboard/lines?account=corrected"))["lines"]) == 5)
+    whys = []
+    for each in refunds:
+        found = json.loads(read(f"{up.pages}/dashboard/explanation?id={each['event_id']}&account=corrected"))
+        whys += [step["why"] for step in found["steps"] if step["name"] == "corrects"]
+    there = "the movement that the adjustment names"
+    assert whys == [there, f"{there}: ClickHouse has no such movement of this account"]
 
 
 def test_an_account_sees_no_line_of_another(up: RunningUp, tmp_path: Path) -> None:

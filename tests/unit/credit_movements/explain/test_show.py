@@ -64,7 +64,15 @@ def test_the_text_has_all_of_it() -> None:
 def test_adjustments_that_exceed_the_movement_are_told_loudly() -> None:
     found = explanation(adjustments=[refund(97_600_000), refund(1)])
     assert "!!! THEY EXCEED IT: 0.097600001 against 0.0976" in text_of(found)
-    assert as_json(found)["adjusted"] == {"amount": "0.097600001", "given_back": "0.097600001", "exceeds": True}
+    assert as_json(found)["adjusted"] == {
+        "amount": "0.097600001", "given_back": "0.097600001", "left": "0", "exceeds": True,
+    }  # fmt: skip
+
+
+def test_how_much_is_left_to_give_back() -> None:
+    found = explanation(adjustments=[refund(97_000_000)])
+    assert "at most 0.0006 EUR to give back" in text_of(found)
+    assert as_json(found)["adjusted"]["left"] == "0.0006"
 
 
 def test_a_disagreement_is_told_loudly() -> None:

@@ -41,4 +41,26 @@ def test_what_is_given_back_exceeds_the_movement_or_not(
     moved: int, amounts: list[int], nanos: int, given_back: int, exceeds: bool
 ) -> None:
     adjustments = [{"credit_movement_nanos": amount} for amount in amounts]
-    assert Adjusted.by({"credit_movement_nanos": moved}, adjustments) == (nanos, given_back, exceeds)
+    assert Adjusted.by({"credit_movement_nanos": moved}, adjustments)[:3] == (nanos, given_back, exceeds)
+
+
+@pytest.mark.parametrize(
+    ("moved", "amounts", "left"),
+    [
+        (-100, [30], 70),
+        (-100, [100], 0),
+        (-100, [101], 0),
+        (-100, [-50, 30], 120),
+        (100, [-30], 70),
+        (100, [-101], 0),
+        (0, [1], 0),
+    ],
+)
+def test_what_is_left_to_give_back(moved: int, amounts: list[int], left: int) -> None:
+    """That much more is given back, and it does not exceed the movement; a nano more, and it does."""
+    adjustments = [{"credit_movement_nanos": amount} for amount in amounts]
+    adjusted = Adjusted.by({"credit_movement_nanos": moved}, adjustments)
+    assert adjusted.left == left
+    for more in (0, 1) if not adjusted.exceeds else ():
+        back = {"credit_movement_nanos": (left + more) * (1 if moved <= 0 else -1)}
+        assert Adjusted.by({"credit_movement_nanos": moved}, [*adjustments, back]).exceeds == bool(more)
