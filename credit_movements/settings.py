@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -74,9 +74,8 @@ class Settings(KafkaSettings):
     event_max_ahead: Duration = Field(timedelta(hours=1), description="events later than their record are refused")
     max_seconds_quantity: int = Field(72 * 3600, ge=1, description="most seconds that one event may have")
     max_count_quantity: int = Field(10_000, ge=1, description="most fragments or messages that one event may have")
-    refund_limit: str = Field(
+    refund_limit: Literal["off", "movement"] = Field(
         "off",
-        pattern="^(off|movement)$",
         description="movement: an adjustment gives back no more than the movement that it names took",
     )
     rater_id: Text = Field(None, description="transactional id of a rater, its own for each; default: host and random")
@@ -143,7 +142,7 @@ class Settings(KafkaSettings):
     sink_http_port: Port = Field(18083, description="sink: /healthz /readyz /metrics; 0: any free port")
     watch_http_port: Port = Field(18085, description="watch: /healthz /readyz /metrics; 0: any free port")
     export_http_port: Port = Field(18080, description="exporter: /downloads /exports /healthz /readyz /metrics")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @property
     def limits_refunds(self) -> bool:

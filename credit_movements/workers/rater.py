@@ -120,6 +120,7 @@ def make_rater(
     topics = kafka_topics.checked(settings, [*SOURCES, CREDIT_MOVEMENTS], _ALSO_USED)
     check_allowed(settings, RATER)
     clients.check_registry(settings)
+    refunds = _refund_ledger(settings)
     movements = clients.codec(settings, CREDIT_MOVEMENTS)
     counts = RaterMetrics(metrics)
     return Rater(
@@ -138,7 +139,7 @@ def make_rater(
             lambda: clients.behind_registry(settings, now_micros),
         ),
         monotonic_seconds=time.monotonic,
-        refunds=_refund_ledger(settings),
+        refunds=refunds,
     )
 
 

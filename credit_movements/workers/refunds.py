@@ -20,8 +20,11 @@ _ANSWER_SECONDS = 10.0
 
 
 def refund_ledger(settings: Settings) -> RefundLedger:
-    """Raises SettingsError, RefusedError and UnreachableError at the start."""
-    clickhouse.checked_client(settings).close()
+    """A ClickHouse that does not answer is waited for when a refund comes, and not at the start: all else is rated meanwhile.
+
+    Raises SettingsError, RefusedError and OtherBrandError.
+    """
+    clickhouse.check_brand_if_there(settings)
     connect = clickhouse.client_of_brand(settings, _ANSWER_SECONDS)
     sink_member = clients.group_consumer(settings, sink.GROUP)
 

@@ -6,7 +6,7 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.movements import read_blocks
-from sinks.read.slice import SETTINGS
+from sinks.read.slice import WHOLE_SETTINGS
 
 # An adjustment may have any time, so all of the ledger is asked. Without FINAL only the column of few topics is read of rows
 # that are none. A row that was written twice is the same row, so DISTINCT counts it once.
@@ -20,8 +20,6 @@ SELECT DISTINCT
 FROM credit_movements
 WHERE source_topic = {source_topic:String} AND corrected_movement_id IS NOT NULL
 """
-# They are few, so the answer can wait until it is whole: one that was cut short would correct something twice.
-_WHOLE: Final = {**SETTINGS, "wait_end_of_query": 1}
 _COLUMNS: Final = {
     **dict.fromkeys(("account_id", "movement_text", "adjustment_text", "kind"), pl.String()),
     "nanos": pl.Int64(),
@@ -31,5 +29,5 @@ _COLUMNS: Final = {
 def adjustments_that_name_a_movement(client: Client, source_topic: str) -> pl.DataFrame:
     """All of them: `account_id`, `movement_text` (the id of the movement that it names), `adjustment_text` (its own id),
     `kind`, `nanos`. Raises MovementsUnavailableError."""
-    blocks = list(read_blocks(client, _SELECT, {"source_topic": source_topic}, dict(_WHOLE)))
+    blocks = list(read_blocks(client, _SELECT, {"source_topic": source_topic}, dict(WHOLE_SETTINGS)))
     return pl.concat(blocks) if blocks else pl.DataFrame(schema=_COLUMNS)

@@ -7,31 +7,29 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.movements import read_blocks
-from sinks.read.slice import SETTINGS
+from sinks.read.slice import WHOLE_SETTINGS
 
-# A short answer, so it can wait until it is whole: one that was cut short would make room for a refund.
-_WHOLE: Final = {**SETTINGS, "wait_end_of_query": 1}
 # So many ids fit into one address.
 _IDS_OF_A_QUESTION: Final = 1_000
 # Without FINAL, so that the index of ids is used: amounts never change, so all versions of a row have the same, and DISTINCT
 # counts them once.
 _MOVEMENTS: Final = """
-SELECT DISTINCT account_id, toString(movement_id) AS movement_text, reinterpretAsInt64(credit_movement) AS nanos
+SELECT DISTINCT account_id, toString(movement_id) AS named_text, reinterpretAsInt64(credit_movement) AS nanos
 FROM credit_movements
 WHERE account_id IN {accounts:Array(String)} AND movement_id IN {ids:Array(UUID)}
 """
 _ADJUSTMENTS: Final = """
 SELECT DISTINCT
     account_id,
-    toString(assumeNotNull(corrected_movement_id)) AS corrected_text,
+    toString(assumeNotNull(corrected_movement_id)) AS named_text,
     toString(movement_id) AS movement_text,
     reinterpretAsInt64(credit_movement) AS nanos
 FROM credit_movements
 WHERE account_id IN {accounts:Array(String)} AND corrected_movement_id IN {ids:Array(UUID)}
 """
 _KEY: Final = ["account_id", "corrected_movement_id"]
-_MOVEMENT_COLUMNS: Final = {**dict.fromkeys(("account_id", "movement_text"), pl.String()), "nanos": pl.Int64()}
-_ADJUSTMENT_COLUMNS: Final = {**_MOVEMENT_COLUMNS, "corrected_text": pl.String()}
+_MOVEMENT_COLUMNS: Final = {**dict.fromkeys(("account_id", "named_text"), pl.String()), "nanos": pl.Int64()}
+_ADJUSTMENT_COLUMNS: Final = {**_MOVEMENT_COLUMNS, "movement_text": pl.String()}
 # Of many amounts the sum may be beyond what the rater's column holds. It is then more than any movement.
 _MOST_NANOS: Final = 4 * 10**18
 
@@ -46,12 +44,11 @@ def taken_and_given(client: Client, adjustments: pl.DataFrame) -> pl.DataFrame:
     asked = adjustments.select(_KEY).unique().sort(_KEY)
     movements = (
         _answers(client, _MOVEMENTS, asked, _MOVEMENT_COLUMNS)
-        .select("account_id", pl.col("movement_text").alias(_KEY[1]), pl.col("nanos").alias("movement_nanos"))
+        .rename({"nanos": "movement_nanos"})
         .unique(_KEY, keep="any")
     )
     given = (
         _answers(client, _ADJUSTMENTS, asked, _ADJUSTMENT_COLUMNS)
-        .rename({"corrected_text": _KEY[1]})
         .unique(["account_id", "movement_text"], keep="any")
         .join(adjustments, left_on=["account_id", "movement_text"], right_on=["account_id", "event_id"], how="anti")
         .group_by(_KEY)
@@ -78,8 +75,7 @@ def _answers(client: Client, sql: str, asked: pl.DataFrame, columns: Mapping[str
                 "accounts": some["account_id"].unique().to_list(),
                 "ids": some["corrected_movement_id"].unique().to_list(),
             }
-            yield from read_blocks(client, sql, parameters, dict(_WHOLE))
+            yield from read_blocks(client, sql, parameters, dict(WHOLE_SETTINGS))
 
     found = pl.concat([pl.DataFrame(schema=columns), *(block.select(*columns) for block in blocks())])
-    id_column = "corrected_text" if "corrected_text" in columns else "movement_text"
-    return found.join(asked, left_on=["account_id", id_column], right_on=_KEY, how="semi")
+    return found.rename({"named_text": _KEY[1]}).join(asked, on=_KEY, how="semi")

@@ -32,6 +32,8 @@ SETTINGS: Final = {
     # Compressing takes longer than sending.
     "output_format_arrow_compression_method": "none",
 }
+# For a short answer that can wait until it is whole: one that is cut short is an error then, and not fewer rows.
+WHOLE_SETTINGS: Final = {**SETTINGS, "wait_end_of_query": 1}
 
 # PREWHERE looks at rows before they are merged, so that few are. It may only hold columns of the table's ORDER BY: all versions
 # of a row have the same values there.

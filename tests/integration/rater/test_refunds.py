@@ -1,5 +1,6 @@
 """Refunds that are limited: the rater asks the real ledger what a movement took, and waits until the sink has stored it."""
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from credit_movements.embedded.ports import free_port
 from credit_movements.settings import Settings, SettingsError
 from credit_movements.setup.provision import make_topics
 from credit_movements.workers.rater import make_rater
+from credit_movements.workers.refunds import refund_ledger
 from schemas.dead_letters import Reason
 from schemas.topics import ADJUSTMENT_EVENTS, CREDIT_MOVEMENTS, RATES, USAGE_EVENTS, dead_letter_topic
 from sinks.read.refunds import taken_and_given
+from sinks.read.slice import MovementsUnavailableError
 from sinks.write.migrations import apply_migrations
 from tests.integration.audit.audited import Audited
 from tests.integration.rater.raters import rater
@@ -26,6 +30,7 @@ from tests.integration.stack import Stack, eventually
 from tests.integration.whatif.test_ledger import call, correction_of, put
 
 CHARGED = 120_000
+ASKED = ["account_id", "corrected_movement_id", "event_id"]
 
 
 @pytest.fixture
@@ -89,6 +94,16 @@ def test_a_rater_that_limits_refunds_needs_the_ledger(settings: Settings) -> Non
         make_rater(limits, CollectorRegistry())
 
 
+@pytest.mark.parametrize("kafka", ["tansu"], indirect=True)
+def test_a_rater_begins_while_clickhouse_is_away_and_only_a_refund_waits(settings: Settings) -> None:
+    make_topics(settings)
+    away = SecretStr(f"http://127.0.0.1:{free_port()}/default")
+    ledger = refund_ledger(settings.model_copy(update={"refund_limit": "movement", "clickhouse_dsn": away}))
+    asked = pl.DataFrame([("acct-1", str(uuid.uuid4()), "x")], schema=ASKED, orient="row")
+    with pytest.raises(MovementsUnavailableError):
+        ledger.taken_before(asked, {0: 0}, threading.Event())
+
+
 def test_the_ledger_says_what_was_taken_and_what_was_given_back(tables: str) -> None:
     mine, another, paid, old = call(1), call(2), call(3, credit_movement_nanos=10**9), call(4)
     gave = [correction_of(mine, nanos, "refund") for nanos in (1, 2, -4)]
@@ -106,7 +121,7 @@ def test_the_ledger_says_what_was_taken_and_what_was_given_back(tables: str) -> 
         ]
         # More than fit into one question.
         asked += [("acme", str(uuid.uuid4()), str(number)) for number in range(1000)]
-        table = pl.DataFrame(asked, schema=["account_id", "corrected_movement_id", "event_id"], orient="row")
+        table = pl.DataFrame(asked, schema=ASKED, orient="row")
         began_at = time.monotonic()
         found = taken_and_given(client, table)
         print(f"{len(asked)} movements in {time.monotonic() - began_at:.2f} s")
