@@ -16,8 +16,8 @@ PIP := pip --quiet --disable-pip-version-check
 # Into this virtual environment what that list names, with its hashes. uv does it in a third of the time, and knows nothing of an
 # index or a proxy that pip is set up for: where it cannot, pip does the same.
 PINNED := --require-hashes --only-binary :all: --requirement
-install = @echo "installing $(2)"; $(BIN)/uv pip install --quiet --python $(1)/bin/python $(PINNED) $(2) || \
-	$(BIN)/$(PIP) --python $(1)/bin/python install --no-compile $(PINNED) $(2)
+install = @echo "installing $(2)"; $(BIN)/uv pip install --quiet --python $(1)/bin/python $(PINNED) $(2) || { \
+	echo "pip does it instead"; $(BIN)/$(PIP) --python $(1)/bin/python install --no-compile $(PINNED) $(2); }
 
 # Some images have it set. Then each of the hundreds of processes of the tests compiles all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
