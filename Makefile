@@ -6,8 +6,8 @@ READY := $(VENV)/.ready
 PEERS := .cache/bench-venv
 TOOLS := .cache/deployment-venv
 FOCUS := .cache/focus-venv
-# The tests wait more than they compute: two at a time for each core.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+# The tests wait more than they compute: three at a time for each core.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 TESTS ?= -m "not thorough"
