@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from tests.acceptance.command import RunningUp
-from tests.acceptance.dashboard.charts import bars, click_on_bar, lines_shown, unreadable
+from tests.acceptance.dashboard.charts import bars, click_on_bar, lines_shown, tab_stops, unreadable
 from tests.acceptance.dashboard.ledger import added_up, ledger, shown, spent
 from tests.acceptance.dashboard.page import (
     NASTY,
@@ -155,14 +155,44 @@ def test_the_bars_are_walked_by_keyboard_and_told(up: RunningUp, browser: Chrome
     assert browser.switch_to.active_element.get_attribute("id") == "movements"
 
 
+def test_every_stop_of_the_keyboard_is_seen_and_they_come_in_the_order_of_the_page(
+    up: RunningUp, browser: Chrome, spender: str
+) -> None:
+    open_spending(browser, up, spender)
+    until(lambda: lines_shown(browser))
+    stops = tab_stops(browser, 80)
+    assert {stop.name for stop in stops if not stop.is_seen} == set()
+    places = [stop.place for stop in stops]
+    assert places == sorted(places)
+    names = [stop.name for stop in stops]
+    wanted = (
+        "account",
+        "Open",
+        "export",
+        "period",
+        "from",
+        "to",
+        "types",
+        "chart",
+        "days-shown",
+        "users",
+        "destinations",
+        "lines",
+    )
+    assert [name for name in dict.fromkeys(names) if name in wanted] == list(wanted)
+
+
 def test_the_filters_hold_for_the_bars_and_figures_and_stay(up: RunningUp, browser: Chrome, spender: str) -> None:
     open_spending(browser, up, spender)
+    assert not any(note.is_displayed() for note in browser.find_elements(By.CLASS_NAME, "of-all-types"))
     browser.find_element(By.CSS_SELECTOR, "#types input[data-type=call]").click()
     assert {kind for _, kind in bars(browser)} == {"sms", "whatsapp"}
     without_calls = sum(
         (amount for (_, kind), amount in spent(ledger(up, spender), "UTC").items() if kind != "call"), Decimal()
     )
     assert shown(without_calls) in browser.find_element(By.ID, "figures").text
+    notes = browser.find_elements(By.CLASS_NAME, "of-all-types")
+    assert [note.is_displayed() for note in notes] == [True, True]
     Select(browser.find_element(By.ID, "period")).select_by_value("7")
     until(lambda: browser.find_element(By.ID, "from").get_attribute("value") == day_ago(7))
     browser.refresh()
@@ -184,8 +214,10 @@ def test_who_and_what_cost_most_comes_first_and_leads_to_its_movements(
     lines = [line for line in ledger(up, spender) if line["description"] != "top-up"]
     by_user = added_up([(line["user_id"] or "No user", -Decimal(line["credit_movement"])) for line in lines])
     assert most_shown(browser, "users") == sorted(by_user.items(), key=lambda each: -each[1])
-    # Of a number the prefix of its rate, of which messages have another than calls.
-    prefixes = most_shown(browser, "destinations")
+    # Of a number the prefix of its rate, of which messages have another than calls, and what the rate calls it.
+    called = most_shown(browser, "destinations")
+    assert ("+39 Italy", dict(called)["+39 Italy"]) in called
+    prefixes = [(text.partition(" ")[0], amount) for text, amount in called]
     assert [amount for _, amount in prefixes] == sorted((amount for _, amount in prefixes), reverse=True)
     by_number = added_up([(line["destination"], -Decimal(line["credit_movement"])) for line in lines])
     assert by_number == {
@@ -196,10 +228,17 @@ def test_who_and_what_cost_most_comes_first_and_leads_to_its_movements(
     until(lambda: lines_shown(browser) == ["call-3"])
     until(lambda: list(bars(browser)) == [(day_ago(3), "call")])
     [(prefix, amount)] = most_shown(browser, "destinations")
-    assert ITALY.startswith(prefix)
+    assert prefix == "+39 Italy"
+    assert f"{ITALY} Italy" in browser.find_element(By.ID, "lines").text
     assert amount == sum(spent(ledger(up, spender, user=NASTY), "UTC").values(), Decimal())
     browser.find_element(By.CSS_SELECTOR, "#only button").click()
     until(lambda: len(bars(browser)) > 1 and len(lines_shown(browser)) == 20)
+    next(each for each in browser.find_elements(By.CSS_SELECTOR, "#destinations .line") if each.text == "+39").click()
+    until(lambda: lines_shown(browser) == ["call-1", "call-3"])
+    until(lambda: sorted(bars(browser)) == [(day_ago(3), "call"), (day_ago(1), "call")])
+    told = "Only numbers that begin with +39 (Italy) ✕"
+    assert browser.find_element(By.CSS_SELECTOR, "#only button").text == told
+    assert {user for user, _ in most_shown(browser, "users")} == {"ben", NASTY}
     assert browser.find_elements(By.CSS_SELECTOR, "main img") == []
     assert complaints(browser) == []
 
@@ -251,6 +290,20 @@ def test_nothing_comes_from_anywhere_else(up: RunningUp, browser: Chrome, spende
     asked_for = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
     assert any(name.endswith("/dashboard/chart.js") for name in asked_for)
     assert [name for name in asked_for if not name.startswith((f"{up.pages}/dashboard/", "data:"))] == []
+    # And nothing could: what would not be ours does not run, and is not asked for.
+    refused = browser.execute_async_script("""
+        const done = arguments[0], refused = [];
+        document.addEventListener("securitypolicyviolation", (event) => {
+          if (refused.push(event.effectiveDirective) === 4) done([refused.sort(), window.hasRun ?? false]);
+        });
+        const made = (tag, fields) => document.body.append(Object.assign(document.createElement(tag), fields));
+        made("script", {textContent: "hasRun = true"});
+        made("script", {src: "https://cdn.example/chart.js"});
+        made("img", {src: "https://example.invalid/seen.png"});
+        fetch("https://example.invalid/").catch(() => {});
+    """)
+    assert refused == [["connect-src", "img-src", "script-src-elem", "script-src-elem"], False]
+    complaints(browser)
 
 
 def test_an_account_sees_nothing_of_what_another_spent(up: RunningUp, spender: str) -> None:
