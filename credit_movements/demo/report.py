@@ -3,14 +3,12 @@
 import csv
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import polars as pl
 from rich.console import Console
@@ -24,6 +22,7 @@ from credit_movements.demo.company_oracle import CompanyOracle
 from credit_movements.demo.oracle import NANO
 from credit_movements.demo.refunds import MISTYPED
 from credit_movements.demo.scenario import DEMO_ZONE, DemoResult
+from credit_movements.demo.shown.spending import charged_by_day_and_type, days, show_spending
 from credit_movements.verify.verification import manifest_beside
 from credit_movements.whatif.service import accounts_of
 
@@ -32,9 +31,6 @@ _FIRST_LINES = 8
 _LEFT_OUT = frozenset({1, 3})
 _FIRST_NUMBER = 4
 _WIDE = 130
-_BAR_CHARACTERS = 40
-_CHART_ROWS = 6
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
 _TIMES = frozenset({"period_from", "period_to", "expires_at", "notified_at", "data_complete_until"})
 
 
@@ -172,55 +168,12 @@ class Report:
         self._check("nothing is left to correct", after.written is not None and not after.written.events)
 
     def _show_spending(self, answer: Answer) -> None:
-        """Of the days in the file: what each type took, then what each day took."""
-        notification, found = self._result.notifications[0], self._result.spending
-        by_type, by_day = (_charged(found, place) for place in (1, 0))
-        days = _days(_local(notification["period_from"]), _local(notification["period_to"] - 1))
-        account_id = self._company.showcase_account_id
-        self._console.print(f"\n[bold]Where did the credit go?[/] (spending {escape(account_id)} --by day,description)")
-        for description, amount in sorted(by_type.items(), key=lambda each: -each[1]):
-            bar = "█" * max(1, int(amount / max(by_type.values()) * _BAR_CHARACTERS))
-            self._console.print(f"  {description:16} {amount:>12,.2f} {bar}", highlight=False, markup=False)
-        highest = max(by_day, key=lambda day: by_day[day], default="")
-        amounts = [by_day.get(day, Decimal(0)) for day in days]
-        self._console.print(f"\n  by day, most on {highest}: {by_day.get(highest, 0):,.2f}", highlight=False)
-        for row in upright_bars(amounts, _CHART_ROWS):
-            self._console.print(f"    {row}", style="cyan", highlight=False, markup=False)
-        last = days[-1].rjust(2 * len(days) - len(days[0]) - 1)
-        self._console.print(f"    {days[0]}{last}", highlight=False, markup=False)
-        lines = answer.exported(notification["period_from"], notification["period_to"])
-        expected: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
-        for line in lines:
-            # What has units was used; the rest was paid, or given back.
-            if line.units_charged is not None:
-                expected[_local(line.occurred_at).isoformat(), line.description] += line.credit_movement
-        held = {row["key"]: row["charges"] for row in found if row["charges"]}
-        self._check("each day and type is the oracle's, to the nano", held == expected)
-
-
-def upright_bars(amounts: Sequence[Decimal], height: int) -> list[str]:
-    """A bar chart of `height` lines, the highest first, with a bar and a gap for each amount; none is below 0."""
-    largest = max(amounts, default=Decimal(0))
-    # In eighths of a line. What is not 0 is seen.
-    eighths = [max(1, int(amount / largest * height * 8)) if amount else 0 for amount in amounts]
-    return [" ".join(_EIGHTHS[min(8, max(0, each - 8 * line))] for each in eighths) for line in reversed(range(height))]
-
-
-def _charged(spending: list[dict[str, Any]], place: int) -> dict[str, Decimal]:
-    """By that place of the key; above 0."""
-    charged: dict[str, Decimal] = defaultdict(Decimal)
-    for row in spending:
-        if row["charges"]:
-            charged[row["key"][place]] -= row["charges"]
-    return charged
-
-
-def _local(micros: int) -> date:
-    return datetime.fromtimestamp(micros // 10**6, ZoneInfo(DEMO_ZONE)).date()
-
-
-def _days(first: date, last: date) -> list[str]:
-    return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+        first, end = (self._result.notifications[0][name] for name in ("period_from", "period_to"))
+        of_period = days(first, end, DEMO_ZONE)
+        show_spending(self._console, self._company.showcase_account_id, self._result.spending, of_period)
+        expected = charged_by_day_and_type(answer.exported(first, end), DEMO_ZONE)
+        found = {row["key"]: row["charges"] for row in self._result.spending if row["charges"]}
+        self._check("each day and type is the oracle's, to the nano", found == expected)
 
 
 def plain(amount: Decimal) -> str:

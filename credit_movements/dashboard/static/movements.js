@@ -59,8 +59,8 @@ function line(moved) {
 
 // The number, and what the rate calls where it is.
 function called(moved) {
-  const cell = element("td", moved.destination ?? "");
-  if (moved.destination !== null && moved.destination_name) cell.append(" ", Object.assign(element("span", moved.destination_name), {className: "soft name"}));
+  const cell = words("td", moved.destination ?? "");
+  if (moved.destination !== null && moved.destination_name) cell.append(" ", Object.assign(element("span", moved.destination_name), {className: "soft"}));
   return cell;
 }
 
