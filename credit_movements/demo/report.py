@@ -45,14 +45,15 @@ class Report:
         self.holds = True
 
     def show(self) -> None:
-        refunds = self._result.refunds
-        self._show_outcomes(CompanyOracle(self._company, refunds).everything())
-        answer = CompanyOracle(self._company, refunds).account(self._company.showcase_account_id)
+        published = self._result.refunds, self._result.stolen
+        self._show_outcomes(CompanyOracle(self._company, *published).everything())
+        answer = CompanyOracle(self._company, *published).account(self._company.showcase_account_id)
         self._show_balance(answer)
         self._show_notification()
         self._show_file(answer)
         self._show_refund()
         self._show_mails()
+        self._show_alert(answer)
         self._show_mended()
 
     def _check(self, what: str, holds: bool) -> None:
@@ -148,8 +149,25 @@ class Report:
     def _show_mails(self) -> None:
         self._console.print("\n[bold]What the customer gets[/] (made by examples/export_mails.py)")
         for eml in self._result.mails:
-            for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
-                self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
+            self._show_mail(eml)
+
+    def _show_mail(self, eml: Path) -> None:
+        for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
+            self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
+
+    def _show_alert(self, answer: Answer) -> None:
+        """What the account was told of the night's theft, and what all of that cost."""
+        alert, ids = self._result.alerts[0], {each["event_id"] for each in self._result.stolen}
+        cost = -sum((line.credit_movement for line in answer.lines if line.movement_id in ids), Decimal(0))
+        told = alert["spent_nanos"] * NANO
+        self._console.print(f"\n[bold]Who called Jamaica {len(ids)} times at night?[/] (topic credit-alerts)")
+        self._console.print(f"  {alert['message']}", highlight=False, markup=False, soft_wrap=True)
+        self._show_mail(self._result.alert_mail)
+        self._console.print("  When an account is told what, and how to set it: docs/how-to/alerts.md", highlight=False)
+        self._check(
+            f"told once, with {plain(told)} of the {plain(cost)} {alert['currency']} that the theft cost in all",
+            len(self._result.alerts) == 1 and 3 * told < cost,
+        )
 
     def _show_mended(self) -> None:
         """What finance found out by `rates diff`, and what came of the file of corrections."""

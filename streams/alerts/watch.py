@@ -6,7 +6,8 @@
 3. Keep what is to be told: not what lies below the offset that was committed when the partition came, not what is in
    `credit-alerts` already, and nothing that is older than `max_age`.
 4. In one transaction write these alerts and commit the offsets (`writer`). Where it is aborted, it is written again. Where
-   there is nothing to tell, the offsets are committed alone, once a second.
+   there is nothing to tell, the offsets are committed alone, once a second. Settings that are wrong become dead letters here,
+   and how far they are is an offset of the group, too: so each is one once, though every watch reads all settings.
 
 A crash before the end of step 4 leaves nothing behind: the same movements raise the same alerts again. After it the committed
 offset says that they are told. A watch that has lost its partition cannot tell any more: Kafka refuses offsets of an earlier
@@ -31,7 +32,7 @@ from confluent_kafka import Consumer, KafkaError, Message
 from kafka_io.access.refusals import is_unauthorized
 from kafka_io.access.refusals import told as explained
 from kafka_io.batches import ConsumedBatch, available_pieces, log_error, sort_out
-from kafka_io.offsets import assign, committed, subscribe
+from kafka_io.offsets import assign, committed, last_known_end, subscribe
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
 from kafka_io.positions import TopicPartition
 from kafka_io.reading import StoppedError
@@ -107,10 +108,21 @@ class Watch:
         self._rebalances = 0
         self._commit_at_seconds = self._judge_at_seconds = 0.0
         metrics.to_read.set_function(lambda: self._to_read_back)
+        metrics.lag.set_function(lambda: self._lag)
 
     @property
     def _to_read_back(self) -> int:
         return sum(each.to_read_back for each in tuple(self._partitions.now.values()))
+
+    @property
+    def _lag(self) -> int:
+        try:
+            ends = {number: last_known_end(self._consumer, _of_log(number)) for number in tuple(self._partitions.now)}
+        except RuntimeError:
+            # It is closed: the page goes a moment later.
+            return 0
+        now = dict(self._partitions.now)
+        return sum(max(end - now[number].next_offset, 0) for number, end in ends.items() if number in now)
 
     @property
     def not_ready(self) -> str | None:
@@ -233,24 +245,28 @@ class Watch:
 
     def _tell(self, *, at_once: bool = False) -> None:
         """Step 4. Raises AbortedError."""
-        offsets, alerts = self._partitions.offsets_to_commit(), self._partitions.to_tell()
-        is_due = at_once or bool(alerts) or self._monotonic_seconds() >= self._commit_at_seconds
+        alerts, refused = self._partitions.to_tell(), self._partitions.to_dead_letter(self._feed.refused)
+        offsets = self._partitions.offsets_to_commit(refused)
+        is_due = at_once or bool(alerts or refused) or self._monotonic_seconds() >= self._commit_at_seconds
         if not offsets or not is_due:
             return
-        self._writer.write(alerts, offsets, self._consumer)
+        self._writer.write(alerts, refused, offsets, self._consumer)
         self._complaints.withdraw(_PERMISSION)
         self._commit_at_seconds = self._monotonic_seconds() + _SECONDS_BETWEEN_COMMITS
         kinds = Counter(alert.kind.value for some in alerts.values() for alert in some)
         for kind, count in kinds.items():
             self._metrics.told.labels(kind).inc(count)
             logger.info("told: %s, %d alerts", kind, count)
-        self._partitions.note_committed()
+        self._partitions.note_committed(refused)
+        for letter in refused[-1:]:
+            self._feed.forget_refused(letter.offset + 1)
 
     def _begin(self, patience: Patience, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalances += 1
         try:
             # It waits for the end of a predecessor's transaction.
-            found = patience.outlast("Kafka's offsets", partial(committed, consumer, partitions))
+            asked = self._partitions.with_offsets(partitions)
+            found = patience.outlast("Kafka's offsets", partial(committed, consumer, asked))
         except StoppedWaitingError:
             # A consumer that closes in the middle of a rebalance calls this too. It will read no more.
             return
@@ -275,5 +291,9 @@ class Watch:
         numbers = self._partitions.now.items()
         assign(
             self._consumer,
-            {TopicPartition(CREDIT_MOVEMENTS.name, number): each.next_offset for number, each in numbers},
+            {_of_log(number): each.next_offset for number, each in numbers},
         )
+
+
+def _of_log(number: int) -> TopicPartition:
+    return TopicPartition(CREDIT_MOVEMENTS.name, number)

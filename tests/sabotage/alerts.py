@@ -7,6 +7,8 @@
 | a judge begins where the offset is | what an account had is not in its balance | `a_restarted_watch_knows_the_balances` |
 | a judge's file is ahead of the offset | what lies between is never told | `an_alert_of_an_aborted_commit_is_told` |
 | alerts go with an aborted commit | they are never told | `alerts_and_offsets_go_together` |
+| each watch dead-letters all wrong settings | one is a dead letter again and again | `wrong_settings_are_letters_once` |
+| a new country needs no second look | one call is told as if it were a pattern | `one_call_is_no_pattern` |
 | any movement counts however often it is shown | a balance is too low | `a_repeated_movement_counts_once` |
 """
 
@@ -19,6 +21,7 @@ import polars as pl
 import pytest
 
 from kafka_io.transactions import AbortedError
+from streams.alerts.judging import spending
 from streams.alerts.judging.alerts import Alert
 from streams.alerts.judging.judge import Judge
 from streams.alerts.judging.repeats import RecentMovements
@@ -78,6 +81,14 @@ def repeats_count(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RecentMovements, "are_new", are_new)
 
 
+def all_wrong_settings_are_letters(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WatchedPartitions, "to_dead_letter", lambda _, refused: list(refused))
+
+
+def one_call_is_enough(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(spending, "LEAST_TO_NEW_COUNTRY", 1)
+
+
 def the_same_log_raises_the_same_alerts(_: Fixture) -> None:
     thefts = [test_judge.movement(100, 20, 2, -100 * test_judge.UNIT)]
     first, second = ([each.alert_id for each in test_judge.judged(test_judge.judge_of(), history)]
@@ -105,6 +116,15 @@ def alerts_and_offsets_go_together(fixture: Fixture) -> None:
     test_told_once.test_alerts_and_offsets_are_committed_together(kafka, "abort")
 
 
+def wrong_settings_are_letters_once(fixture: Fixture) -> None:
+    kafka = WatchDouble(fixture("tmp_path") / "watch")
+    test_told_once.test_wrong_settings_are_dead_letters_once(kafka, "crash after")
+
+
+def one_call_is_no_pattern(_: Fixture) -> None:
+    test_judge.test_less_is_unusual_in_a_country_that_was_never_called_but_not_of_one_call()
+
+
 def a_repeated_movement_counts_once(_: Fixture) -> None:
     test_judge.test_a_movement_that_the_log_has_twice_counts_once()
 
@@ -115,5 +135,7 @@ SABOTAGES = [
     ("a judge begins where the offset is", begin_at_the_offset, a_restarted_watch_knows_the_balances),
     ("a judge's file is ahead of the offset", file_ahead_of_the_offset, an_alert_of_an_aborted_commit_is_told),
     ("alerts go with an aborted commit", alerts_go_with_the_commit, alerts_and_offsets_go_together),
+    ("each watch dead-letters all wrong settings", all_wrong_settings_are_letters, wrong_settings_are_letters_once),
+    ("a new country needs no second look", one_call_is_enough, one_call_is_no_pattern),
     ("any movement counts however often it is shown", repeats_count, a_repeated_movement_counts_once),
 ]

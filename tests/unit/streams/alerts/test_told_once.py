@@ -87,6 +87,23 @@ def test_alerts_and_offsets_are_committed_together(kafka: WatchDouble, how: str)
     assert kafka.committed == OffsetAndNote(4, LOG_ID)
 
 
+@pytest.mark.parametrize("how", ["abort", "crash before", "crash after"])
+def test_wrong_settings_are_dead_letters_once(kafka: WatchDouble, how: str) -> None:
+    watch, other = kafka.watch(), None
+    kafka.publish_wrong_settings()
+    kafka.publish_wrong_settings()
+    kafka.next_commit = how
+    try:
+        watch.turn()
+    except CrashedError:
+        other = kafka.watch()
+    kafka.publish_wrong_settings()
+    (other or watch).turn()
+    (other or watch).turn()
+    kafka.watch().turn()
+    assert kafka.letters == [0, 1, 2]
+
+
 def test_alerts_of_an_aborted_commit_are_told_when_the_partition_comes_back(kafka: WatchDouble) -> None:
     """The judge has seen the movements, in memory; the group's offset lies before them."""
     watch = kafka.watch()
@@ -161,6 +178,7 @@ class ToldOnceMachine(RuleBasedStateMachine):
         self.turn()
         expected = judged(judge_of(), self.movements) if self.movements else []
         assert self.kafka.told() == Counter(alert.alert_id for alert in expected)
+        assert self.kafka.letters == list(range(len(self.kafka.wrong_settings)))
         shutil.rmtree(self.folder)
 
     @rule(amounts=st.lists(STEPS, min_size=1, max_size=4), account=st.sampled_from(["a", "b"]))
@@ -171,6 +189,10 @@ class ToldOnceMachine(RuleBasedStateMachine):
         ]
         self.movements += new
         self.kafka.publish(*new)
+
+    @rule()
+    def publish_wrong_settings(self) -> None:
+        self.kafka.publish_wrong_settings()
 
     @rule()
     def turn(self) -> None:

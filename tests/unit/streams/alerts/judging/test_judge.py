@@ -66,7 +66,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     made = []
     day = 0
     for number in range(draw(st.integers(1, 50))):
-        day += draw(st.sampled_from([0, 0, 0, 1, 1, 3]))
+        day += draw(st.sampled_from([0, 0, 0, 0, 1, 1, 3]))
         late = draw(st.sampled_from([0, 0, 0, 0, 1, 2, 40]))
         nanos = draw(st.sampled_from([-1, -5, -15, -25, -80, -900, 12, 40, 500, 2_000, -(10**9) + 1])) * UNIT
         made.append(
@@ -85,15 +85,17 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     return made
 
 
+# In the middle of an hour, and of a batch.
+CHANGED_AT = (FIRST_DAY + 9) * DAY + 10 * HOUR + 25
 OWN = [
     {"account_id": "acme", "low_balance_nanos": 40 * UNIT, "empty_soon_hours": None, "unusual_nanos": 2 * UNIT,
-     "effective_from": (FIRST_DAY + 5) * DAY},
+     "effective_from": CHANGED_AT},
     {"account_id": "acme", "low_balance_nanos": None, "empty_soon_hours": 0, "unusual_nanos": None,
      "effective_from": (FIRST_DAY + 15) * DAY},
 ]  # fmt: skip
 OWN_PLAINLY = {
     "acme": [
-        ((FIRST_DAY + 5) * DAY, Rules(40 * UNIT, 24, 2 * UNIT)),
+        (CHANGED_AT, Rules(40 * UNIT, 24, 2 * UNIT)),
         ((FIRST_DAY + 15) * DAY, Rules(10 * UNIT, 0, 20 * UNIT)),
     ]
 }
@@ -135,10 +137,21 @@ def test_a_theft_at_night_is_told_once_with_the_user_who_did_it() -> None:
 
 
 def test_what_is_slow_is_told_by_its_day() -> None:
-    thefts = [movement(100 + hour, 20, hour, -8 * UNIT, destination="+18761234567") for hour in range(12)]
+    for fields, subject, spent in (({"user_id": "anna"}, "user:anna", 64), ({"destination": "+1876123"}, "country:+1876", 32)):
+        thefts = [movement(100 + hour, 20, hour, -8 * UNIT, **fields) for hour in range(12)]
+        judge = judge_of()
+        judged(judge, steady(20))
+        assert unusual(judged(judge, thefts)) == [(subject, 24, spent)]
+
+
+def test_less_is_unusual_in_a_country_that_was_never_called_but_not_of_one_call() -> None:
     judge = judge_of()
-    judged(judge, steady(20))
-    assert unusual(judged(judge, thefts)) == [("country:+1876", 24, 64)]
+    judged(judge, steady(20, destination="+491511234"))
+    once = [movement(100, 20, 2, -19 * UNIT, destination="+88299123")]
+    there = [movement(110 + number, 21, 2, -4 * UNIT, destination="+18761234567") for number in range(4)]
+    again = [movement(120 + number, 22, 2, -4 * UNIT, destination="+18761234567") for number in range(4)]
+    at_home = [movement(130 + number, 23, 2, -4 * UNIT, destination="+491511234") for number in range(4)]
+    assert unusual(judged(judge, [*once, *there, *again, *at_home])) == [("country:+1876", 1, 12)]
 
 
 def test_an_account_that_is_new_hears_nothing_of_its_spending() -> None:
