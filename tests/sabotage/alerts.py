@@ -8,7 +8,7 @@
 | a judge's file is ahead of the offset | what lies between is never told | `an_alert_of_an_aborted_commit_is_told` |
 | alerts go with an aborted commit | they are never told | `alerts_and_offsets_go_together` |
 | each watch dead-letters all wrong settings | one is a dead letter again and again | `wrong_settings_are_letters_once` |
-| a new country needs no second look | one call is told as if it were a pattern | `one_call_is_no_pattern` |
+| half of the floor is enough for one call | a call that was long by chance is told | `few_calls_need_the_whole_floor` |
 | any movement counts however often it is shown | a balance is too low | `a_repeated_movement_counts_once` |
 """
 
@@ -85,8 +85,8 @@ def all_wrong_settings_are_letters(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WatchedPartitions, "to_dead_letter", lambda _, refused: list(refused))
 
 
-def one_call_is_enough(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(spending, "LEAST_TO_NEW_COUNTRY", 1)
+def half_is_enough_for_one_call(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(spending, "SEVERAL", 1)
 
 
 def the_same_log_raises_the_same_alerts(_: Fixture) -> None:
@@ -121,8 +121,8 @@ def wrong_settings_are_letters_once(fixture: Fixture) -> None:
     test_told_once.test_wrong_settings_are_dead_letters_once(kafka, "crash after")
 
 
-def one_call_is_no_pattern(_: Fixture) -> None:
-    test_judge.test_less_is_unusual_in_a_country_that_was_never_called_but_not_of_one_call()
+def few_calls_need_the_whole_floor(_: Fixture) -> None:
+    test_judge.test_half_of_the_floor_is_enough_where_nothing_is_usual_but_not_of_few_calls()
 
 
 def a_repeated_movement_counts_once(_: Fixture) -> None:
@@ -136,6 +136,6 @@ SABOTAGES = [
     ("a judge's file is ahead of the offset", file_ahead_of_the_offset, an_alert_of_an_aborted_commit_is_told),
     ("alerts go with an aborted commit", alerts_go_with_the_commit, alerts_and_offsets_go_together),
     ("each watch dead-letters all wrong settings", all_wrong_settings_are_letters, wrong_settings_are_letters_once),
-    ("a new country needs no second look", one_call_is_enough, one_call_is_no_pattern),
+    ("half of the floor is enough for one call", half_is_enough_for_one_call, few_calls_need_the_whole_floor),
     ("any movement counts however often it is shown", repeats_count, a_repeated_movement_counts_once),
 ]

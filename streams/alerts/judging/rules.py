@@ -42,11 +42,10 @@ MEDIANS: Final = 2
 FLOORS_OF_A_DAY: Final = 3
 # Of a user or a country, in floors and in the account's own median: a new colleague of a large account is no news.
 ACCOUNT_SHARE: Final = 2
-# In a country that the account has not paid for in all of DAYS_OF_PAST this part of the floor is enough, once so many calls or
-# messages have cost it: that nothing is usual at this hour says little, that nothing ever was says much. One call is no
-# pattern.
-NEW_COUNTRY_SHARE: Final = 2
-LEAST_TO_NEW_COUNTRY: Final = 3
+# Where nothing is usual this part of the floor is enough, once so many calls or messages have cost it. One call may be long by
+# chance, and needs the whole floor.
+QUIET_SHARE: Final = 2
+SEVERAL: Final = 5
 # An account that is known for less than this is told nothing of its spending: nobody knows yet what is usual.
 LEAST_DAYS_KNOWN: Final = 7
 DAYS_OF_PACE: Final = 3

@@ -11,7 +11,6 @@ from itertools import accumulate, islice
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.alerts.judging.amounts import MOST_SPENT, spent_together
 from streams.alerts.judging.buckets import DAYS_OF_PAST, MOST_DAYS_LATE, WHOLE_DAY, Buckets, bucket_codes
@@ -21,9 +20,9 @@ from streams.alerts.judging.rules import (
     FLOORS_OF_A_DAY,
     HOURS_OF_A_DAY,
     LEAST_DAYS_KNOWN,
-    LEAST_TO_NEW_COUNTRY,
     MEDIANS,
-    NEW_COUNTRY_SHARE,
+    QUIET_SHARE,
+    SEVERAL,
 )
 from streams.events.sorted_keys import Ints, first_entries
 
@@ -79,15 +78,6 @@ class _Groups(NamedTuple):
     count_before: Ints
 
 
-class _Past(NamedTuple):
-    """Of one bucket: the median of like ones, how far above it is still usual, and whether it is of a country in which nothing
-    was ever spent."""
-
-    median: int
-    strays: int
-    is_new: bool
-
-
 def spend(buckets: Buckets, spent: Spent, today: int) -> list[Unusual]:
     """Add what was spent, and find what is unusual. All of it came on one day of the log, `today`."""
     hours = spent.occurred_at // _MICROS_OF_AN_HOUR
@@ -141,9 +131,8 @@ def _unusual(buckets: Buckets, groups: _Groups, spent: Spent, days: Ints, factor
         return []
     # An account's rules may change within an hour: this is the least that any row needs.
     least = np.minimum.reduceat(spent.floors, rows) * factor
-    counts = groups.count_before + groups.ends - groups.firsts
-    may_be_new = (spent.ranks[rows] == OF_COUNTRY) & (counts >= LEAST_TO_NEW_COUNTRY)
-    least = np.where(may_be_new, least // NEW_COUNTRY_SHARE, least)
+    are_several = groups.count_before + groups.ends - groups.firsts >= SEVERAL
+    least = np.where(are_several, least // QUIET_SHARE, least)
     days_known = days[rows] - spent.known_since[rows]
     day_codes = bucket_codes(spent.slots[rows], days[rows], WHOLE_DAY)
     # Most are below the floor, and need not be held against their past.
@@ -156,35 +145,28 @@ def _unusual(buckets: Buckets, groups: _Groups, spent: Spent, days: Ints, factor
     is_part = spent.slots[rows] != spent.accounts[rows]
     strays = np.maximum(deviations * DEVIATIONS, medians * MEDIANS)
     strays = np.where(is_part, np.maximum(strays, of_account // ACCOUNT_SHARE), strays)
-    are_new = may_be_new[hot] & _are_new(buckets, spent.slots[rows], days[rows], today)
-    least = np.where(may_be_new[hot] & ~are_new, least[hot] * NEW_COUNTRY_SHARE, least[hot])
+    least = np.where(are_several[hot] & (medians != 0), least[hot] * QUIET_SHARE, least[hot])
     found: list[Unusual] = []
     # Nearly all of these are told, and once a day: so they are few.
     for at in np.flatnonzero(groups.after[hot] > medians + np.maximum(strays, least)):
-        past = _Past(int(medians[at]), int(strays[at]), bool(are_new[at]))
+        past = int(medians[at]), int(strays[at])
         found += _crossed(groups, int(hot[at]), spent, days, factor, past, int(parts[at]))
     return found
 
 
-def _are_new(buckets: Buckets, slots: Ints, days: Ints, today: int) -> npt.NDArray[np.bool_]:
-    """Whether nothing was spent there on any of the days before."""
-    back = np.arange(1, DAYS_OF_PAST + 1)
-    past = bucket_codes(slots[:, None], days[:, None] - back, WHOLE_DAY)
-    found: npt.NDArray[np.bool_] = ~buckets.before(past.ravel(), today).reshape(past.shape).any(axis=1)
-    return found
-
-
 def _crossed(
-    groups: _Groups, group: int, spent: Spent, days: Ints, factor: int, past: _Past, part: int
+    groups: _Groups, group: int, spent: Spent, days: Ints, factor: int, past: tuple[int, int], part: int
 ) -> Iterator[Unusual]:
-    """The first row with which it is unusual, if there is one."""
+    """The first row with which it is unusual, if there is one. `past`: the median of like parts, and how far above it is still
+    usual."""
+    median, strays = past
     first, end = int(groups.firsts[group]), int(groups.ends[group])
     # Of a day they lie hour by hour.
     stretch = first + np.argsort(spent.rows[first:end], kind="stable")
     counts = int(groups.count_before[group]) + np.arange(1, len(stretch) + 1)
     floors = spent.floors[stretch] * factor
-    floors = np.where(past.is_new & (counts >= LEAST_TO_NEW_COUNTRY), floors // NEW_COUNTRY_SHARE, floors)
-    thresholds = past.median + np.maximum(past.strays, floors)
+    floors = np.where((counts >= SEVERAL) & (median == 0), floors // QUIET_SHARE, floors)
+    thresholds = median + np.maximum(strays, floors)
     sums = islice(accumulate(spent.nanos[stretch].tolist(), initial=int(groups.before[group])), 1, None)
     # One that was above a lower threshold already is told with its next movement.
     above = ((number, total) for number, total in enumerate(sums) if total > thresholds[number])
@@ -195,7 +177,7 @@ def _crossed(
         until = begin + (HOURS_OF_A_DAY if is_day else 1) * _MICROS_OF_AN_HOUR
         rank, slot, account = (int(column[first]) for column in (spent.ranks, spent.slots, spent.accounts))
         row, threshold = int(spent.rows[stretch[number]]), int(thresholds[number])
-        yield Unusual(row, rank, slot, account, begin, until, min(total, MOST_SPENT), past.median, threshold)
+        yield Unusual(row, rank, slot, account, begin, until, min(total, MOST_SPENT), median, threshold)
 
 
 def _first_of_each_day(buckets: Buckets, found: list[Unusual]) -> list[Unusual]:

@@ -108,8 +108,7 @@ class PlainJudge:
             return
         median, deviation = self._usual(whose, day, part, known)
         floor = rules.unusual_nanos * (3 if part == "day" else 1)
-        is_new = not any(self.yesterdays.get((whose, day - back, "day")) for back in range(1, 29))
-        if subject.startswith("country") and is_new and self.counts[whose, day, part] >= 3:
+        if median == 0 and self.counts[whose, day, part] >= 5:
             floor //= 2
         if subject:
             floor = max(floor, self._usual(account, day, part, known)[0] // 2)

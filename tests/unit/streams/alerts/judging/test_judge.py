@@ -137,21 +137,20 @@ def test_a_theft_at_night_is_told_once_with_the_user_who_did_it() -> None:
 
 
 def test_what_is_slow_is_told_by_its_day() -> None:
-    for fields, subject, spent in (({"user_id": "anna"}, "user:anna", 64), ({"destination": "+1876123"}, "country:+1876", 32)):
-        thefts = [movement(100 + hour, 20, hour, -8 * UNIT, **fields) for hour in range(12)]
-        judge = judge_of()
-        judged(judge, steady(20))
-        assert unusual(judged(judge, thefts)) == [(subject, 24, spent)]
-
-
-def test_less_is_unusual_in_a_country_that_was_never_called_but_not_of_one_call() -> None:
+    thefts = [movement(100 + hour, 20, hour, -8 * UNIT, destination="+18761234567") for hour in range(12)]
     judge = judge_of()
-    judged(judge, steady(20, destination="+491511234"))
-    once = [movement(100, 20, 2, -19 * UNIT, destination="+88299123")]
-    there = [movement(110 + number, 21, 2, -4 * UNIT, destination="+18761234567") for number in range(4)]
-    again = [movement(120 + number, 22, 2, -4 * UNIT, destination="+18761234567") for number in range(4)]
-    at_home = [movement(130 + number, 23, 2, -4 * UNIT, destination="+491511234") for number in range(4)]
-    assert unusual(judged(judge, [*once, *there, *again, *at_home])) == [("country:+1876", 1, 12)]
+    judged(judge, steady(20))
+    assert unusual(judged(judge, thefts)) == [("country:+1876", 24, 40)]
+
+
+def test_half_of_the_floor_is_enough_where_nothing_is_usual_but_not_of_few_calls() -> None:
+    judge = judge_of()
+    judged(judge, steady(20))
+    few = [movement(100 + number, 20, 2, -5 * UNIT + 1) for number in range(4)]
+    several = [movement(110 + number, 21, 2, -3 * UNIT) for number in range(6)]
+    # At ten o'clock something is usual.
+    by_day = [movement(120 + number, 22, 10, -3 * UNIT) for number in range(6)]
+    assert unusual(judged(judge, [*few, *several, *by_day])) == [("", 1, 15)]
 
 
 def test_an_account_that_is_new_hears_nothing_of_its_spending() -> None:
