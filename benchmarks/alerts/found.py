@@ -11,7 +11,8 @@ from benchmarks.alerts.frauds import ALL, SECOND, Fraud
 from benchmarks.alerts.month import Month
 from streams.alerts.judging.alerts import Alert, AlertKind
 from streams.alerts.judging.countries import countries
-from streams.alerts.judging.judge import Judge, Rows
+from streams.alerts.judging.facts import Facts
+from streams.alerts.judging.judge import Judge
 from streams.alerts.judging.rules import Rules
 from streams.alerts.judging.settings import AccountSettings
 
@@ -44,12 +45,13 @@ class Found:
 
 def judged(month: Month, batch: int = 20_000) -> tuple[list[Alert], float]:
     """All alerts of the month, and how many movements were judged in a second."""
-    judge = Judge(AccountSettings(RULES))
+    judge, settings = Judge(), AccountSettings(RULES)
     alerts: list[Alert] = []
     began_at = time.process_time()
     for begin in range(0, len(month.movements), batch):
         part = slice(begin, min(begin + batch, len(month.movements)))
-        alerts += judge.judge(Rows(month.movements[part], np.arange(part.start, part.stop), month.logged_at[part]))
+        offsets = np.arange(part.start, part.stop)
+        alerts += judge.judge(Facts.read(month.movements[part], offsets, month.logged_at[part], settings))
     return alerts, len(month.movements) / (time.process_time() - began_at)
 
 

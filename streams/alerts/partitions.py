@@ -15,7 +15,6 @@ from kafka_io.positions import TopicPartition
 from schemas.topics import ALERT_SETTINGS, CREDIT_MOVEMENTS
 from streams.alerts.judging.alerts import Alert
 from streams.alerts.judging.judge import Judge
-from streams.alerts.judging.settings import AccountSettings
 from streams.alerts.settings_feed import RefusedSettings
 from streams.alerts.state_file import Known, read_state, state_path, write_state
 
@@ -49,10 +48,9 @@ class WatchedPartition:
 class WatchedPartitions:
     """`folder`: of the judges' files. `log_id`: identifies the log that they are a projection of."""
 
-    def __init__(self, folder: Path, log_id: str, settings: AccountSettings) -> None:
+    def __init__(self, folder: Path, log_id: str) -> None:
         self._folder = folder
         self._log_id = log_id
-        self._settings = settings
         self._given_up: dict[int, WatchedPartition] = {}
         # Below it wrong settings are dead letters; None where another watch has to do with them.
         self._settings_offset: int | None = None
@@ -122,7 +120,7 @@ class WatchedPartitions:
 
     def _begun(self, number: int, committed: int) -> WatchedPartition:
         kept = self._given_up.pop(number, None)
-        judge, offset = Judge(self._settings), 0
+        judge, offset = Judge(), 0
         if kept is not None and kept.next_offset <= committed:
             judge, offset = kept.judge, kept.next_offset
         elif (known := read_state(state_path(self._folder, number), self._log_id)) and known.offset <= committed:
@@ -132,7 +130,7 @@ class WatchedPartitions:
         return WatchedPartition(judge, offset, committed, committed, offset)
 
     def _restored(self, known: Known) -> tuple[Judge, int]:
-        judge = Judge(self._settings)
+        judge = Judge()
         judge.restore(known.columns)
         return judge, known.offset
 

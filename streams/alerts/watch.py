@@ -40,14 +40,14 @@ from kafka_io.transactions import AbortedError, NotAllowedError
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS
 from streams.alerts.judging.alerts import Alert
-from streams.alerts.judging.judge import Rows
+from streams.alerts.judging.facts import Facts
 from streams.alerts.judging.settings import AccountSettings
 from streams.alerts.metrics import WatchMetrics
 from streams.alerts.partitions import WatchedPartition, WatchedPartitions
 from streams.alerts.settings_feed import SettingsFeed
 from streams.alerts.told import ToldReader
 from streams.alerts.writer import AlertWriter
-from streams.events.sorted_keys import Ints
+from streams.events.sorted_keys import Ints, distinct
 from streams.registry_outages import outlast_registry
 
 logger = logging.getLogger(__name__)
@@ -96,13 +96,14 @@ class Watch:
         self._writer = writer
         self._told_reader = told_reader
         self._feed = feed
+        self._settings = settings
         self._codec = codec
         self._options = options
         self._metrics = metrics
         self._now_micros = now_micros
         self._monotonic_seconds = monotonic_seconds
         self._complaints = Complaints(monotonic_seconds)
-        self._partitions = WatchedPartitions(options.folder, options.log_id, settings)
+        self._partitions = WatchedPartitions(options.folder, options.log_id)
         # Whether the group has given it partitions, be they none.
         self._is_member = False
         self._rebalances = 0
@@ -203,16 +204,16 @@ class Watch:
         if batch.records:
             self._judge_at_seconds = self._monotonic_seconds() + _SECONDS_BETWEEN_BATCHES
             # 1. Decode.
-            rows = outlast_registry(patience, lambda: self._decoded(batch.records))
-            self._judge(rows, np.array([record.partition() for record in batch.records], dtype=np.int64))
+            facts = outlast_registry(patience, lambda: self._decoded(batch.records))
+            self._judge(facts, np.array([record.partition() for record in batch.records], dtype=np.int64))
         for (_, number), end in batch.ends.items():
             # The markers of transactions follow the last record, so the end may lie further on.
             partition = self._partitions.now[number]
             partition.next_offset = max(partition.next_offset, end)
 
-    def _judge(self, rows: Rows, numbers: Ints) -> None:
-        for number in np.unique(numbers).tolist():
-            partition, of_partition = self._partitions.now[number], rows.of(np.flatnonzero(numbers == number))
+    def _judge(self, facts: Facts, numbers: Ints) -> None:
+        for number in distinct(numbers).tolist():
+            partition, of_partition = self._partitions.now[number], facts.of(np.flatnonzero(numbers == number))
             # 2. Judge.
             alerts = partition.judge.judge(of_partition)
             # 3. Keep what is to be told.
@@ -223,7 +224,7 @@ class Watch:
     def _read_told(self, stop: threading.Event) -> None:
         self._partitions.read_told(lambda number: self._told_reader.told(number, stop))
 
-    def _decoded(self, records: list[Message]) -> Rows:
+    def _decoded(self, records: list[Message]) -> Facts:
         decoded = self._codec.decode([record.value() for record in records])
         for refusal in decoded.refusals:
             record = records[refusal.row]
@@ -231,7 +232,7 @@ class Watch:
             raise UndecodableMovementError(f"{CREDIT_MOVEMENTS.name}, {position}: {refusal.reason}, {refusal.detail}")
         offsets = np.array([record.offset() for record in records], dtype=np.int64)
         logged_at = np.array([record.timestamp()[1] for record in records], dtype=np.int64) * _MICROS_PER_MILLI
-        return Rows(decoded.rows, offsets, logged_at)
+        return Facts.read(decoded.rows, offsets, logged_at, self._settings)
 
     def _to_tell(self, partition: WatchedPartition, alerts: list[Alert]) -> list[Alert]:
         told = partition.told or set()

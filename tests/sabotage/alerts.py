@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 from kafka_io.transactions import AbortedError
@@ -27,6 +26,7 @@ from streams.alerts.judging.judge import Judge
 from streams.alerts.judging.repeats import RecentMovements
 from streams.alerts.partitions import WatchedPartition, WatchedPartitions
 from streams.alerts.watch import Watch
+from streams.dedup.fingerprints import Hashes
 from tests.unit.streams.alerts import test_told_once
 from tests.unit.streams.alerts.judging import test_judge
 from tests.unit.streams.alerts.watch_double import WatchDouble
@@ -44,8 +44,8 @@ def told_not_read_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def begin_at_the_offset(patch: pytest.MonkeyPatch) -> None:
-    def begun(partitions: WatchedPartitions, _: int, committed: int) -> WatchedPartition:
-        return WatchedPartition(Judge(partitions._settings), committed, committed, committed, committed)
+    def begun(_: WatchedPartitions, __: int, committed: int) -> WatchedPartition:
+        return WatchedPartition(Judge(), committed, committed, committed, committed)
 
     patch.setattr(WatchedPartitions, "_begun", begun)
 
@@ -75,8 +75,8 @@ def alerts_go_with_the_commit(patch: pytest.MonkeyPatch) -> None:
 
 
 def repeats_count(patch: pytest.MonkeyPatch) -> None:
-    def are_new(_: RecentMovements, movements: pl.DataFrame) -> Any:
-        return np.ones(len(movements), dtype=bool)
+    def are_new(_: RecentMovements, ids: Hashes) -> Any:
+        return np.ones(len(ids), dtype=bool)
 
     patch.setattr(RecentMovements, "are_new", are_new)
 
@@ -91,7 +91,7 @@ def half_is_enough_for_one_call(patch: pytest.MonkeyPatch) -> None:
 
 def the_same_log_raises_the_same_alerts(_: Fixture) -> None:
     thefts = [test_judge.movement(100, 20, 2, -100 * test_judge.UNIT)]
-    first, second = ([each.alert_id for each in test_judge.judged(test_judge.judge_of(), history)]
+    first, second = ([each.alert_id for each in test_judge.judged(Judge(), history)]
                      for history in [[*test_judge.steady(20), *thefts]] * 2)  # fmt: skip
     assert first == second != []
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kafka_io.offsets import OffsetAndNote
-from tests.unit.streams.alerts.judging.test_judge import UNIT, judge_of, judged, movement
+from streams.alerts.judging.judge import Judge
+from tests.unit.streams.alerts.judging.test_judge import UNIT, judged, movement
 from tests.unit.streams.alerts.watch_double import LOG_ID, MAX_AGE, CrashedError, WatchDouble
 
 DAY_MICROS = timedelta(days=1) // timedelta(microseconds=1)
@@ -176,7 +177,7 @@ class ToldOnceMachine(RuleBasedStateMachine):
         self.kafka.next_commit = "commit"
         self.turn()
         self.turn()
-        expected = judged(judge_of(), self.movements) if self.movements else []
+        expected = judged(Judge(), self.movements) if self.movements else []
         assert self.kafka.told() == Counter(alert.alert_id for alert in expected)
         assert self.kafka.letters == list(range(len(self.kafka.wrong_settings)))
         shutil.rmtree(self.folder)
