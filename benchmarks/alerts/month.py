@@ -97,7 +97,7 @@ def month(events: int, seed: int = 20) -> Month:
         _calls(random, fraud).with_columns(pl.lit(number, pl.Int64).alias("of_fraud"))
         for number, fraud in enumerate(frauds)
     ]
-    used = pl.concat([good, *(each.select(good.columns) for each in stolen)])
+    used = pl.concat([good, *stolen], how="diagonal")
     is_timed = pl.col("usage_type").is_in(["call", "ai-voice-agents", "stt"])
     length = pl.when(is_timed).then("quantity").otherwise(0) + _SECONDS_UNTIL_PUBLISHED
     used = used.with_columns((pl.col("occurred_at") + length * SECOND).alias("logged_at"))
