@@ -19,6 +19,7 @@ StoredUntil = Callable[[Collection[int]], Mapping[int, int]]
 # The sink is mostly a moment behind: that is nothing to complain of.
 _PATIENT_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 0.2
 
 
 class SinkBehindError(Outage):
@@ -40,12 +41,16 @@ class RefundLedger:
         return self._taken_before(adjustments)
 
     def _wait_for_sink(self, needed: Mapping[int, int], stop: Event) -> None:
-        for pause in range(round(_PATIENT_SECONDS / _PAUSE_SECONDS)):
-            stored = self._stored_until(needed.keys())
-            behind = {number: offset for number, offset in needed.items() if stored[number] < offset}
-            if not behind:
-                return
-            if stop.wait(_PAUSE_SECONDS * min(4, 1 + pause // 10)):
-                break
-        told = ", ".join(f"partition {number} to {stored[number]} of {offset}" for number, offset in behind.items())
-        raise SinkBehindError(f"an adjustment names a movement, and the sink has stored {told}")
+        waited = 0.0
+        while behind := self._behind(needed):
+            # The longer it lasts, the less often it is asked.
+            pause = min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS + waited / 10)
+            if waited > _PATIENT_SECONDS or stop.wait(pause):
+                raise SinkBehindError(f"an adjustment names a movement, and the sink has stored {behind}")
+            waited += pause
+
+    def _behind(self, needed: Mapping[int, int]) -> str:
+        """What the sink has still to store, in words; empty when there is nothing."""
+        stored = self._stored_until(needed.keys())
+        behind = [(number, offset) for number, offset in needed.items() if stored[number] < offset]
+        return ", ".join(f"partition {number} to {stored[number]} of {offset}" for number, offset in behind)

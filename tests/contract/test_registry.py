@@ -197,20 +197,23 @@ def test_ids_are_the_same_at_every_start(client: SchemaRegistryClient) -> None:
     """Version and index in the contract's list: records written yesterday can be read today."""
     ids = {topic.name: client.get_latest_version(topic.subject).schema_id for topic in RECORD_TOPICS}
     assert ids == {
-        "usage-events": 101,
+        "usage-events": 201,
         "top-up-events": 102,
         "rates": 103,
         "account-plans": 104,
-        "credit-movements": 205,
-        "export-requests": 206,
+        "credit-movements": 305,
+        "export-requests": 306,
         "export-notifications": 207,
         "adjustment-events": 108,
         "credit-alerts": 109,
         "alert-settings": 110,
     }
-    for topic in (CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS):
-        assert client.get_versions(topic.subject) == [1, 2]
-        assert client.get_version(topic.subject, 1).schema_id == ids[topic.name] - 100
+    for topic in (USAGE_EVENTS, CREDIT_MOVEMENTS, EXPORT_REQUESTS, EXPORT_NOTIFICATIONS):
+        versions = client.get_versions(topic.subject)
+        assert versions == list(range(1, len(schema_versions(topic.record or "")) + 1))
+        assert [client.get_version(topic.subject, each).schema_id for each in versions] == [
+            ids[topic.name] - 100 * (versions[-1] - each) for each in versions
+        ]
 
 
 def test_an_old_writer_still_finds_the_id_of_its_version(client: SchemaRegistryClient) -> None:

@@ -31,7 +31,7 @@ Fixture = Callable[[str], Any]
 
 
 def content_without_its_texts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(fingerprints, "_TEXTS_OF_ADJUSTMENTS", fingerprints._TEXTS)
+    patch.setattr(fingerprints, "_RARE_TEXTS", ())
 
 
 def read_back_without_reasons(patch: pytest.MonkeyPatch) -> None:
@@ -67,8 +67,9 @@ def amounts_lose_their_sign(patch: pytest.MonkeyPatch) -> None:
 
 
 def rows_hashed_without_them(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(row_hashes, "_TEXTS", row_hashes._TEXTS[:-2])
-    patch.setattr(row_hashes, "_LENGTHS", row_hashes._LENGTHS[:-2])
+    texts = tuple(name for name in row_hashes._TEXTS if name not in ("corrected_movement_id", "reason"))
+    patch.setattr(row_hashes, "_TEXTS", texts)
+    patch.setattr(row_hashes, "_LENGTHS", tuple(f"length_of_{name}" for name in (*row_hashes._ID, *texts)))
 
 
 def refunds_take_no_room(patch: pytest.MonkeyPatch) -> None:

@@ -212,13 +212,13 @@ def no_account_filter(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_account_filter_and_no_guard(patch: pytest.MonkeyPatch) -> None:
-    def blocks(client: Any, parameters: dict[str, Any]) -> Any:
-        for block in honest(client, parameters):
+    def blocks(client: Any, question: str, parameters: dict[str, Any], settings: Any) -> Any:
+        for block in honest(client, question, parameters, settings):
             yield block.with_columns(account_id=pl.lit(parameters["account_id"]))
 
     no_account_filter(patch)
-    honest = reader._blocks
-    patch.setattr(reader, "_blocks", blocks)
+    honest = reader.read_blocks
+    patch.setattr(reader, "read_blocks", blocks)
 
 
 def join_a_round_under_way(patch: pytest.MonkeyPatch) -> None:

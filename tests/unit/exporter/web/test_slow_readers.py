@@ -33,21 +33,21 @@ def test_a_reader_who_takes_nothing_is_broken_off_and_one_who_takes_little_is_no
     assert stalled < SIZE_BYTES
     assert slow == SIZE_BYTES
     assert [record.getMessage() for record in caplog.records] == [
-        "a download broke off: its reader took less than 256 KiB in 1 s"
+        "a download broke off: its reader took less than 256 KiB in 2 s"
     ]
 
 
 async def read_by_two(storage: ExportStorage) -> tuple[int, int]:
     """How much two readers got: the one waits for some seconds first, the other waits a little again and again."""
     app = web.Application()
-    page = DownloadPage(storage, SIGNER, lambda: 0, timedelta(minutes=5), slice_seconds=1.0)
+    page = DownloadPage(storage, SIGNER, lambda: 0, timedelta(minutes=5), slice_seconds=2.0)
     add_pages(app, page, [], {}, CollectorRegistry())
     runner = limited_runner(app, 0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         port = runner.addresses[0][1]
-        return tuple(await asyncio.gather(read(port, [2.5]), read(port, [0.2] * 5)))  # type: ignore[return-value]
+        return tuple(await asyncio.gather(read(port, [4.5]), read(port, [0.2] * 5)))  # type: ignore[return-value]
     finally:
         await runner.cleanup()
 
