@@ -1,4 +1,4 @@
-"""What happens in the demo once the stack runs: traffic, a refund, a theft, one export asked for twice, and what came of it."""
+"""What happens in the demo once the stack runs: traffic, a refund, a theft, two exports, and what came of it all."""
 
 import subprocess
 import sys
@@ -68,7 +68,8 @@ class DemoResult:
     """What was found. `read`: topic name → events that the rater read; `outcomes`: topic name → what they became;
     `refunds`: what support published; `stolen`: the usage of a theft, `alerts`: what the account was told of it, `alert_mail`:
     the mail about the first one; `requests` and `notifications`: the records of the export that was asked for twice;
-    `mended`: a wrong price of the last month, and `corrected` the sum of all corrections in ClickHouse, by currency."""
+    `detailed`: the file of another form, and its notification; `mended`: a wrong price of the last month, and `corrected` the
+    sum of all corrections in ClickHouse, by currency."""
 
     read: dict[str, int]
     outcomes: dict[str, Outcomes]
@@ -82,6 +83,7 @@ class DemoResult:
     notifications: list[dict[str, Any]]
     csv_file: Path
     mails: list[Path]
+    detailed: tuple[Path, dict[str, Any]]
     mended: Mended
     corrected: dict[str, Decimal]
 
@@ -118,10 +120,18 @@ def play(
         # Together, as a double click sends them: an export takes less time than a program needs to ask once more.
         requests = [request_of_now(account_id, "Europe/Berlin", "user-1") for _ in range(2)]
         publish(settings, EXPORT_REQUESTS, requests)
+        _wait_for_notifications(settings, 1)
+        time.sleep(_QUIET_SECONDS)
         notifications = _notifications(settings)
         csv_file = _download(notifications[0], folder)
         made_mails = mails(settings, folder)
         alert_mail = next(each for each in alert_mails.result() if each.stem == alerts[0]["alert_id"])
+    with console.status("The accountant asks for a sheet with all details …"):
+        detailed = request_of_now(account_id, "Europe/Berlin", "user-2", columns="detailed", format="xlsx")
+        publish(settings, EXPORT_REQUESTS, [detailed])
+        _wait_for_notifications(settings, len(notifications) + 1)
+        told = next(each for each in _notifications(settings) if each["export_id"] == detailed["request_id"])
+        sheet = _download(told, folder)
     client = clickhouse.checked_client(settings)
     try:
         stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
@@ -156,6 +166,7 @@ def play(
         notifications=notifications,
         csv_file=csv_file,
         mails=made_mails,
+        detailed=(sheet, told),
         mended=mended,
         corrected=corrected,
     )
@@ -169,16 +180,19 @@ def _outcomes(settings: Settings, topic: Topic, movements: int) -> Outcomes:
     return Outcomes(movements, duplicates, dict(sorted(reasons.items())))
 
 
-def _notifications(settings: Settings) -> list[dict[str, Any]]:
-    """All notifications, once the first one is there and no other has come for a while."""
-    codec = clients.codec(settings, EXPORT_NOTIFICATIONS)
+def _wait_for_notifications(settings: Settings, count: int) -> None:
     deadline = time.monotonic() + _EXPORT_SECONDS
-    while time.monotonic() < deadline:
-        if _read_to_end(settings, EXPORT_NOTIFICATIONS):
-            time.sleep(_QUIET_SECONDS)
-            return [codec.decode_one(each.value()) for each in _read_to_end(settings, EXPORT_NOTIFICATIONS)]
+    while len(_read_to_end(settings, EXPORT_NOTIFICATIONS)) < count:
+        if time.monotonic() > deadline:
+            raise DemoFailedError(
+                f"no export notification within {_EXPORT_SECONDS:g} s: the exporter's log may tell why"
+            )
         time.sleep(0.2)
-    raise DemoFailedError(f"no export notification within {_EXPORT_SECONDS:g} s: the exporter's log may tell why")
+
+
+def _notifications(settings: Settings) -> list[dict[str, Any]]:
+    codec = clients.codec(settings, EXPORT_NOTIFICATIONS)
+    return [codec.decode_one(each.value()) for each in _read_to_end(settings, EXPORT_NOTIFICATIONS)]
 
 
 def _download(notification: Mapping[str, Any], folder: Path) -> Path:

@@ -9,7 +9,7 @@ from tests.acceptance.command import run
 def test_the_demo_ends_by_itself_and_all_its_figures_hold(tmp_path: Path) -> None:
     shown = run("demo", "--events", "8000", "--data-dir", str(tmp_path / "demo"), seconds=180)
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert shown.stdout.count("✓") == 12
+    assert shown.stdout.count("✓") == 14
     assert "✗" not in shown.stdout
     assert shown.stderr == ""
     (file,) = (tmp_path / "demo").glob("credit-movements_*.csv")
@@ -29,6 +29,7 @@ def test_the_demo_ends_by_itself_and_all_its_figures_hold(tmp_path: Path) -> Non
     (charge,) = [row for row in rows if row[1] == refund[1] and row is not refund]
     assert refund[3:6] == ["", "", ""]
     assert refund[6] == charge[6].removeprefix("-") != charge[6]
+    assert len(list((tmp_path / "demo").glob("credit-movements_*.xlsx"))) == 1
     (eml,) = (tmp_path / "demo" / "mails").glob("*.eml")
     alarm = next(
         each
