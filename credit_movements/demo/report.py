@@ -23,7 +23,11 @@ from credit_movements.demo.oracle import NANO
 from credit_movements.demo.refunds import MISTYPED
 from credit_movements.demo.scenario import DEMO_ZONE, DemoResult
 from credit_movements.demo.shown.spending import charged_by_day_and_type, days, show_spending
-from credit_movements.verify.verification import manifest_beside
+from credit_movements.verify.amounts import text_of
+from credit_movements.verify.details import COLUMNS as DETAILS
+from credit_movements.verify.reading.sheet_rows import sheet_rows
+from credit_movements.verify.rows import COLUMNS
+from credit_movements.verify.verification import NUMBERS, manifest_beside, verified
 from credit_movements.whatif.service import accounts_of
 
 _FIRST_LINES = 8
@@ -31,6 +35,10 @@ _FIRST_LINES = 8
 _LEFT_OUT = frozenset({1, 3})
 _FIRST_NUMBER = 4
 _WIDE = 130
+# Of what a detailed file has more: as much as fits on a screen.
+_SHOWN_DETAILS = ("Date & Time", "User", "From", "To", "Destination name", "Balance after")
+_FIRST_DETAILS = 5
+_ALL_COLUMNS = [*COLUMNS, *DETAILS]
 _TIMES = frozenset({"period_from", "period_to", "expires_at", "notified_at", "data_complete_until"})
 
 
@@ -44,15 +52,17 @@ class Report:
         self.holds = True
 
     def show(self) -> None:
-        refunds = self._result.refunds
-        self._show_outcomes(CompanyOracle(self._company, refunds).everything())
-        answer = CompanyOracle(self._company, refunds).account(self._company.showcase_account_id)
+        published = self._result.refunds, self._result.stolen
+        self._show_outcomes(CompanyOracle(self._company, *published).everything())
+        answer = CompanyOracle(self._company, *published).account(self._company.showcase_account_id)
         self._show_balance(answer)
         self._show_notification()
         self._show_file(answer)
         self._show_spending(answer)
         self._show_refund()
         self._show_mails()
+        self._show_alert(answer)
+        self._show_detailed(answer)
         self._show_mended()
 
     def _check(self, what: str, holds: bool) -> None:
@@ -147,8 +157,49 @@ class Report:
     def _show_mails(self) -> None:
         self._console.print("\n[bold]What the customer gets[/] (made by examples/export_mails.py)")
         for eml in self._result.mails:
-            for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
-                self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
+            self._show_mail(eml)
+
+    def _show_mail(self, eml: Path) -> None:
+        for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
+            self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
+
+    def _show_alert(self, answer: Answer) -> None:
+        """What the account was told of the night's theft, and what all of that cost."""
+        alert, ids = self._result.alerts[0], {each["event_id"] for each in self._result.stolen}
+        cost = -sum((line.credit_movement for line in answer.lines if line.movement_id in ids), Decimal(0))
+        told = alert["spent_nanos"] * NANO
+        self._console.print(f"\n[bold]Who called Jamaica {len(ids)} times at night?[/] (topic credit-alerts)")
+        self._console.print(f"  {alert['message']}", highlight=False, markup=False, soft_wrap=True)
+        self._show_mail(self._result.alert_mail)
+        self._console.print("  When an account is told what, and how to set it: docs/how-to/alerts.md", highlight=False)
+        self._check(
+            f"told once, with {plain(told)} of the {plain(cost)} {alert['currency']} that the theft cost in all",
+            len(self._result.alerts) == 1 and 3 * told < cost,
+        )
+
+    def _show_detailed(self, answer: Answer) -> None:
+        """The file of another form, read by what reads it for `verify`."""
+        path, notification = self._result.detailed
+        manifest, findings = verified(path, None)
+        table = Table(title=path.name, box=None, padding=(0, 1, 0, 0), header_style="bold underline")
+        for name in _SHOWN_DETAILS:
+            table.add_column(name, overflow="fold")
+        rows = sheet_rows(path, len(_ALL_COLUMNS), NUMBERS, findings)
+        shown = ([row[_ALL_COLUMNS.index(name)] for name in _SHOWN_DETAILS] for _, row in islice(rows, 1, None))
+        for cells in islice(filter(all, shown), _FIRST_DETAILS):
+            table.add_row(*map(Text, cells))
+        self._console.print("\n[bold]What the accountant gets[/] (request-export --columns detailed --format xlsx)")
+        self._console.print(table)
+        self._console.print(f"\n  The file: {path}", highlight=False, markup=False, soft_wrap=True)
+        lines = answer.exported(notification["period_from"], notification["period_to"])
+        self._check(
+            f"verify recomputes its {manifest.row_count:,} lines and each balance: nothing is wrong",
+            not findings.count and manifest.row_count == len(lines),
+        )
+        self._check(
+            f"its last balance is the account's: {text_of(manifest.closing_balance)}",
+            Decimal(manifest.closing_balance) * NANO == answer.balance,
+        )
 
     def _show_mended(self) -> None:
         """What finance found out by `rates diff`, and what came of the file of corrections."""
