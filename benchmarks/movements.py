@@ -8,8 +8,9 @@ from clickhouse_connect.driver.client import Client
 from sinks.read.movements import MovementsSlice
 
 ACCOUNT = "acme"
+_DAY_MICROS = 86_400 * 10**6
 # A day less than an export covers.
-_MICROS = 29 * 86_400 * 10**6
+_DAYS = 29
 _PIECE_ROWS = 1_000_000
 # In time order, as a sink would insert them. One in a thousand is a top-up.
 _INSERT = """
@@ -26,10 +27,15 @@ SELECT
     if(is_top_up, 0, reinterpret(60 * nanos_of_a_unit, 'Decimal(18, 9)')),
     if(is_top_up, 1, 60),
     if(is_top_up, 100, -(charged * reinterpret(nanos_of_a_unit, 'Decimal(18, 9)'))),
-    'EUR', NULL, '+4915112345678', 'default', '49', NULL, 'usage-events', 0, number, 'log', 0, number,
-    NULL, NULL, NULL, NULL, NULL, 'Germany'
+    'EUR', if(details, 'user-' || toString(number % 50), NULL), '+4915112345678', 'default', '49', NULL,
+    'usage-events', 0, number, 'log', 0, number, NULL, NULL, if(details, 'outbound', NULL),
+    if(details, '+49305550' || toString(number % 9), NULL), if(details, 'campaign-' || toString(number % 7), NULL), 'Germany'
 FROM (
-    SELECT number, number % 1000 = 0 AS is_top_up, toInt64(126083 + number % 997 * 1000) AS nanos_of_a_unit
+    SELECT
+        number,
+        number % 1000 = 0 AS is_top_up,
+        {has_details:Bool} AND NOT is_top_up AS details,
+        toInt64(126083 + number % 997 * 1000) AS nanos_of_a_unit
     FROM numbers({first:UInt64}, {count:UInt64})
 )
 """
@@ -41,13 +47,14 @@ _AGAIN = "INSERT INTO credit_movements SELECT * FROM credit_movements WHERE log_
 _SETTINGS = {"max_partitions_per_insert_block": 0}
 
 
-def fill(client: Client, rows: int) -> MovementsSlice:
-    """`rows` movements of the account until now, one in a hundred of them twice, as after a sink's crash; gives them all."""
-    until_micros = time.time_ns() // 1000
-    from_micros = until_micros - _MICROS
-    _insert(
-        client, _ONE, rows * 11 // 10, {"account": ACCOUNT, "from_micros": from_micros, "step_micros": _MICROS // rows}
-    )
+def fill(client: Client, rows: int, days: int = _DAYS, has_details: bool = False) -> MovementsSlice:
+    """`rows` movements of the account until now, one in a hundred of them twice, as after a sink's crash; gives them all.
+
+    `has_details`: what a detailed file shows of usage."""
+    until_micros, length = time.time_ns() // 1000, days * _DAY_MICROS
+    from_micros = until_micros - length
+    times = {"from_micros": from_micros, "step_micros": length // rows}
+    _insert(client, _ONE, rows * 11 // 10, {"account": ACCOUNT, "has_details": has_details, **times})
     client.command(_AGAIN, settings=_SETTINGS)
     return MovementsSlice(ACCOUNT, from_micros, until_micros, "log", log_partition=0, log_end_offset=2**62)
 
@@ -55,8 +62,9 @@ def fill(client: Client, rows: int) -> MovementsSlice:
 def fill_accounts(client: Client, count: int, rows: int) -> list[str]:
     """`rows` movements for each of `count` accounts until now, one in a hundred twice; gives the accounts."""
     everybody = count * rows
-    times = {"from_micros": time.time_ns() // 1000 - _MICROS, "step_micros": _MICROS // everybody}
-    _insert(client, _MANY, everybody, {"account": ACCOUNT, "accounts": count, **times})
+    length = _DAYS * _DAY_MICROS
+    times = {"from_micros": time.time_ns() // 1000 - length, "step_micros": length // everybody}
+    _insert(client, _MANY, everybody, {"account": ACCOUNT, "has_details": False, "accounts": count, **times})
     client.command(_AGAIN, settings=_SETTINGS)
     return [f"{ACCOUNT}{number}" for number in range(count)]
 

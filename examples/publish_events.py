@@ -34,6 +34,7 @@ USAGE_TOPIC, TOP_UP_TOPIC, ADJUSTMENT_TOPIC = "usage-events", "top-up-events", "
 # Money is an integer number of nanos: 1e-9 of one unit of the currency.
 NANOS = 10**9
 KINDS = ("refund", "chargeback", "correction")
+DIRECTIONS = ("outbound", "inbound")
 DELIVERY_SECONDS = 30
 
 
@@ -77,7 +78,17 @@ class Publisher:
 
 
 def usage_event(
-    *, account_id: str, usage_type: str, quantity: int, destination: str | None, occurred_at: int, event_id: str
+    *,
+    account_id: str,
+    usage_type: str,
+    quantity: int,
+    destination: str | None,
+    occurred_at: int,
+    event_id: str,
+    user_id: str | None = None,
+    direction: str | None = None,
+    from_number: str | None = None,
+    campaign_id: str | None = None,
 ) -> dict[str, Any]:
     """A record of `usage-events`. `quantity`: whole seconds, fragments or messages. `occurred_at`: microseconds, UTC."""
     return {
@@ -89,7 +100,11 @@ def usage_event(
         "quantity": quantity,
         "destination": destination,
         "occurred_at": occurred_at,
-        "user_id": None,
+        "user_id": user_id,
+        # Nothing of the price depends on these. Detailed exports show them.
+        "direction": direction,
+        "from_number": from_number,
+        "campaign_id": campaign_id,
     }
 
 
@@ -172,6 +187,10 @@ def event_of(options: argparse.Namespace, occurred_at: int, event_id: str) -> tu
         destination=options.destination,
         occurred_at=occurred_at,
         event_id=event_id,
+        user_id=options.user,
+        direction=options.direction,
+        from_number=options.from_number,
+        campaign_id=options.campaign,
     )
 
 
@@ -199,6 +218,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--type", default="call", help="usage type that has a rate: call, sms, whatsapp, mms, ...")
     made.add_argument("--quantity", type=int, default=60, help="whole seconds, fragments or messages")
     made.add_argument("--destination", help="the number called or messaged, E.164")
+    made.add_argument("--user", metavar="ID", help="who of the account used it")
+    made.add_argument("--direction", choices=DIRECTIONS, help="which way the call or message went")
+    made.add_argument("--from-number", metavar="NUMBER", help="the number that it came from, E.164")
+    made.add_argument("--campaign", metavar="ID", help="the campaign that it belongs to")
     amount = made.add_mutually_exclusive_group()
     amount.add_argument("--top-up", type=nanos_of, metavar="AMOUNT", help="publish a top-up of so much instead")
     amount.add_argument("--adjust", type=nanos_of, metavar="AMOUNT", help="give so much back instead; below 0: take it")

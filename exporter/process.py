@@ -13,9 +13,9 @@ from exporter.threads import threads_ended
 
 logger = logging.getLogger(__name__)
 
-# Together below the 15 s that a stop may take.
-_FAUST_STOPS_SECONDS = 6.0
-_THREADS_END_SECONDS = 4.0
+# Together below the 8 s that a stop may take in `up`, and the 15 s elsewhere.
+_FAUST_STOPS_SECONDS = 4.0
+_THREADS_END_SECONDS = 3.0
 
 
 def run(settings: ExporterSettings, parts: ExporterParts) -> int:

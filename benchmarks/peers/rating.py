@@ -24,6 +24,7 @@ _END_OF_URI = re.compile("[@;]")
 class Rate:
     card: str
     prefix: str
+    destination_name: str
     unit: str
     unit_size: int
     initial_increment: int
@@ -82,6 +83,10 @@ class Rating:
             "source_topic": topic,
             "source_partition": partition,
             "source_offset": offset,
+            "direction": event["direction"],
+            "from_number": event["from_number"],
+            "campaign_id": event["campaign_id"],
+            "destination_name": rate.destination_name,
         }
 
     def _rate_of(self, event: dict[str, Any]) -> Rate:
@@ -105,6 +110,7 @@ def _rate(row: dict[str, str]) -> Rate:
     return Rate(
         row["rate_card_id"],
         row["destination_prefix"],
+        row["destination_name"],
         row["unit"],
         int(row["unit_size"]),
         int(row["initial_increment"]),

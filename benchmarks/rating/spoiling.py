@@ -38,8 +38,8 @@ def _not_utf8(value: bytes, _: dict[str, Any]) -> bytes:
 
 
 def _with_a_third_branch(value: bytes, record: dict[str, Any]) -> bytes:
-    user_id = record["user_id"]
-    branch = len(value) - (1 if user_id is None else len(user_id.encode()) + 2)
+    last = record["campaign_id"]
+    branch = len(value) - (1 if last is None else len(last.encode()) + 2)
     return value[:branch] + b"\x04" + value[branch + 1 :]
 
 

@@ -55,7 +55,7 @@ def request_export(
         "columns": columns,
         "period_from": micros_of_option("--period-from", period_from, time_zone),
         "period_to": micros_of_option("--period-to", period_to, time_zone),
-        "descriptions": descriptions,
+        "descriptions": None if descriptions is None else ",".join(map(str.strip, descriptions.split(","))),
         "format": format_,
     }
     if not wait:
@@ -78,6 +78,13 @@ def request_export(
     if ended["status"] != "completed":
         fail(f"The export failed ({ended['error_code']}): {ended['error_message']}")
     show_outcome(ended, console())
+    if descriptions is not None and not ended["row_count"] and not outcome.is_of_earlier:
+        console().print(
+            f"No movement of the period is of {descriptions}. A description is a usage type, top-up, refund, chargeback or"
+            " correction, as in the file: `spending --by description` lists them.",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def delete_export(

@@ -12,6 +12,9 @@ from credit_movements.stack.servers import server_services
 from credit_movements.supervision.processes import Service
 from credit_movements.supervision.supervisor import Stage, Task
 
+# What is left of the supervisor's time is the servers'. The exporter leaves behind what hangs a second before that.
+_WORKER_STOPS_SECONDS = 8.0
+
 
 def stack_stages(folder: Path, ports: Ports, environment: Mapping[str, str], set_up: Callable[[], None]) -> list[Stage]:
     """Servers, `set_up`, then the workers; the exporter after rater and sink, so that its readiness is that of all three."""
@@ -36,4 +39,5 @@ def _worker(name: str, command: str, port: int, environment: Mapping[str, str]) 
         environment=dict(environment),
         ready=lambda: answers_ok(port, "/readyz"),
         ready_seconds=60.0,
+        stop_seconds=_WORKER_STOPS_SECONDS,
     )

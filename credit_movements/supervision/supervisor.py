@@ -2,9 +2,9 @@
 
 1. Stage after stage: all services of a stage are started, then waited for. A stage is ready when each of them is.
 2. While all run, a service that died is started again; one that cannot be (its data were in memory) ends everything.
-3. At the end (a signal, an event, a failure) the stages end in reverse order, so that a worker can finish with the
-   servers still there. What does not end in time is killed; all of it takes `STOP_SECONDS` at most. A second signal
-   kills at once.
+3. At the end (a signal, an event, a failure) what was started before a task ends after what was started behind it, so that a
+   worker can finish with the servers still there. All that has no task between it ends at the same time. What does not end
+   in time is killed; all of it takes `STOP_SECONDS` at most. A second signal kills at once.
 
 The services die with this process, even if it is killed with SIGKILL (Linux).
 """
@@ -47,7 +47,8 @@ class Supervisor:
     def __init__(self, stages: Sequence[Stage], log_dir: Path, on_line: LineSink | None = None) -> None:
         self._stages = stages
         self._log_dir = log_dir
-        self._started: list[list[RestartPolicy]] = []
+        # Those that end together: a task begins the next ones.
+        self._started: list[list[RestartPolicy]] = [[]]
         self._hurry = False
         names = [service.name for stage in stages if not isinstance(stage, Task) for service in stage]
         self._tails = [LogTail(name, log_dir / f"{name}.log", on_line) for name in names] if on_line else []
@@ -72,6 +73,8 @@ class Supervisor:
     def _start_all(self, end: threading.Event) -> bool:
         """False if the end came first."""
         for stage in self._stages:
+            if isinstance(stage, Task):
+                self._started.append([])
             for _ in _doing(stage) if isinstance(stage, Task) else self._starting(stage):
                 if end.wait(_POLL_SECONDS):
                     return False
@@ -81,27 +84,27 @@ class Supervisor:
     def _starting(self, services: Sequence[Service]) -> Iterator[None]:
         """Yields until all services of the stage are ready."""
         policies: list[RestartPolicy] = []
-        self._started.append(policies)
         for service in services:
             policies.append(RestartPolicy(service, self._log_dir))
+            self._started[-1].append(policies[-1])
         while [policy for policy in policies if not policy.is_ready()]:
             yield
 
     def _look_after(self) -> None:
         for tail in self._tails:
             tail.read()
-        for stage in self._started:
-            for policy in stage:
+        for policies in self._started:
+            for policy in policies:
                 policy.look_after()
 
     def _stop_all(self) -> None:
         deadline = time.monotonic() + STOP_SECONDS
-        for stage in reversed(self._started):
-            self._stop_stage(stage, deadline)
+        for policies in reversed(self._started):
+            self._stop_together(policies, deadline)
         for tail in self._tails:
             tail.read()
 
-    def _stop_stage(self, policies: Sequence[RestartPolicy], deadline: float) -> None:
+    def _stop_together(self, policies: Sequence[RestartPolicy], deadline: float) -> None:
         began = time.monotonic()
         for policy in policies:
             policy.ask_to_stop()

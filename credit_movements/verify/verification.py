@@ -24,7 +24,7 @@ _NUMBERED: Final = {
     "Duration (seconds)",
     "Balance after",
 }
-_NUMBERS: Final = frozenset(at for at, name in enumerate([*COLUMNS, *DETAILS]) if name in _NUMBERED)
+NUMBERS: Final = frozenset(at for at, name in enumerate([*COLUMNS, *DETAILS]) if name in _NUMBERED)
 
 
 def manifest_beside(file: Path) -> Path:
@@ -62,7 +62,7 @@ def verified(file: Path, manifest_file: Path | None) -> tuple[Manifest, Findings
 def _rows(file: Path, source: Source, manifest: Manifest, findings: Findings) -> Iterator[Row]:
     if manifest.format == "xlsx":
         columns = [*COLUMNS, *(DETAILS if manifest.columns else [])]
-        return sheet_rows(file, len(columns), _NUMBERS, findings)
+        return sheet_rows(file, len(columns), NUMBERS, findings)
     if manifest.format == "parquet":
         return parquet_rows(file, manifest.time_zone, findings)
     return _csv_rows(source, manifest, findings)

@@ -92,7 +92,10 @@ def test_every_command_of_the_start_page_does_what_it_says(up: RunningUp) -> Non
         ),
         ".venv/bin/credit-movements balance acme": NEGATIVE,
         ".venv/bin/python examples/publish_events.py --account acme --top-up 25": '"amount_nanos": 25000000000',
+        ".venv/bin/python examples/publish_events.py --account acme --type sms --destination +4915112345678 --quantity 2"
+        " --user anna --direction outbound --from-number +4930123456 --campaign spring": '"campaign_id": "spring"',
         ".venv/bin/credit-movements request-export acme --wait": r"/downloads/",
+        ".venv/bin/credit-movements request-export acme --wait --columns detailed --format xlsx": r"\.xlsx",
         ".venv/bin/python examples/follow_movements.py --once": r"acme 2\d\.\d+ EUR",
         ".venv/bin/credit-movements rates lint rates.csv": "1 rates on 1 rate cards, nothing wrong",
         ".venv/bin/credit-movements rates publish rates.csv": "1 rates published",

@@ -18,14 +18,16 @@ from selenium.webdriver.common.keys import Keys
 
 from credit_movements.demo.scenario import mails
 from credit_movements.settings import load_settings
+from exporter.storage.keys import FILES
 from tests.acceptance.command import run, running_up
 from tests.browser.chromium import NARROW, chromium, resize
+from tests.integration.spreadsheet.libreoffice import drawn
 
 ACCOUNT = "brightline-travel"
 _TYPES = ("call", "call", "sms", "whatsapp", "stt", "ai-voice-agents", "call", "sms")
 _USERS = ("anna", "ben", "chiara", "dmitri", "elif", "support-desk", "night-desk", "fleet", "reception", "sales", None)
 _NUMBERS = ("+4915112345678", "+4930123456", "+442079460000", "+12025550100", "+33142688000", "+390669812345")
-_PICTURE_WIDTH = 1000
+_PICTURE_WIDTH, _SHEET_WIDTH = 1000, 1800
 _EVENTS, _MINUTES_APART, _STOLEN = 4_000, 10, 8
 
 
@@ -54,6 +56,7 @@ def main(arguments: list[str]) -> None:
             time.sleep(0.1)
         _picture(window, folder / "dashboard.png", "spending")
         _spending(window, folder, wants_all)
+        _sheet(window, folder, up.folder, where)
         if wants_all:
             run("request-export", ACCOUNT, "--wait", "--time-zone", "Mars/Olympus", *where)
             window.refresh()
@@ -77,8 +80,17 @@ def _event(number: int) -> dict[str, object]:
     return {
         "event_id": str(uuid.uuid4()), "account_id": ACCOUNT, "interaction_id": f"{kind}-{number}", "usage_type": kind,
         "quantity": quantity, "destination": _NUMBERS[number * 13 % 31 % len(_NUMBERS)],
-        "user_id": _USERS[number * 17 % 53 % len(_USERS)],
+        "user_id": _USERS[number * 17 % 53 % len(_USERS)], **_said_of(kind, number),
         "occurred_at": at.isoformat(),
+    }  # fmt: skip
+
+
+def _said_of(kind: str, number: int) -> dict[str, object]:
+    if kind in ("stt", "ai-voice-agents"):
+        return {}
+    return {
+        "direction": "outbound", "from_number": f"+4930555{number % 3:04}",
+        "campaign_id": "autumn-sale" if kind != "call" and number % 2 else None,
     }  # fmt: skip
 
 
@@ -128,6 +140,23 @@ def _spending(window: Chrome, folder: Path, wants_all: bool) -> None:
     if wants_all:
         _picture(window, folder / "spending-narrow.png")
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    resize(window, (_PICTURE_WIDTH, 560))
+
+
+def _sheet(window: Chrome, folder: Path, data: Path, where: tuple[str, ...]) -> None:
+    """The beginning of a detailed sheet, as LibreOffice prints it."""
+    begin = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
+    options = ("--columns", "detailed", "--format", "xlsx", "--period-from", begin, "--time-zone", "Europe/Berlin")
+    run("request-export", ACCOUNT, "--wait", *options, *where)
+    files = (data / "exports" / FILES).rglob("*.csv")
+    newest = max(files, key=lambda file: file.stat().st_mtime)
+    sheet = data / "sheet.xlsx"
+    sheet.write_bytes(newest.read_bytes())
+    resize(window, (_SHEET_WIDTH, 900))
+    page = data / "sheet.html"
+    page.write_text(f'<body style="margin:0"><img src="{drawn(sheet, data).name}" style="width:100%">')
+    window.get(page.as_uri())
+    _picture(window, folder / "detailed.png")
     resize(window, (_PICTURE_WIDTH, 560))
 
 

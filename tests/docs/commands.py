@@ -57,6 +57,8 @@ COMMANDS = {
     ".venv/bin/credit-movements up": WALK,
     ".venv/bin/python examples/publish_events.py --account acme --type call --quantity 187 --destination +4915112345678": WALK,
     ".venv/bin/python examples/publish_events.py --account acme --top-up 25": WALK,
+    ".venv/bin/python examples/publish_events.py --account acme --type sms --destination +4915112345678 --quantity 2"
+    " --user anna --direction outbound --from-number +4930123456 --campaign spring": WALK,
     ".venv/bin/credit-movements balance acme": WALK,
     ".venv/bin/credit-movements spending acme": SPENDING,
     ".venv/bin/credit-movements spending acme --from 2026-10-01 --to 2026-11-01 --by day,description"
@@ -64,6 +66,7 @@ COMMANDS = {
     ".venv/bin/credit-movements spending acme --by user --json": SPENDING,
     ".venv/bin/credit-movements balance acme --at 2026-11-01": SPENDING,
     ".venv/bin/credit-movements request-export acme --wait": WALK,
+    ".venv/bin/credit-movements request-export acme --wait --columns detailed --format xlsx": WALK,
     ".venv/bin/python examples/follow_movements.py --once": WALK,
     ".venv/bin/credit-movements rates lint rates.csv": WALK,
     ".venv/bin/credit-movements rates publish rates.csv": WALK,

@@ -1,2 +1,2 @@
-"""Exports of the format FOCUS, held by the FinOps Foundation's own validator (PyPI: focus-validator), which has a Python of its
-own: its packages are older than ours. Begin with `__main__`."""
+"""Exports of the format FOCUS, held by the FinOps Foundation's own validator (PyPI: focus-validator). It lies in a folder of
+its own, with what it needs besides our packages. Begin with `__main__`."""

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS
+from credit_movements.demo.generated.details import with_details
 from credit_movements.demo.generated.numbers import numbers
 
 DAYS_OF_TRAFFIC: Final = 31
@@ -23,7 +24,7 @@ _TYPES: Final = {
     "stt": (0.05, "ST"),
 }
 _TYPE_NAMES: Final = list(_TYPES)
-_BY_KEY: Final = (1, 1, 1, 1, 1, 2, 5, 12, 28, 40, 44, 42, 34, 38, 42, 41, 38, 30, 18, 12, 8, 5, 3, 2)
+_BY_HOUR: Final = (1, 1, 1, 1, 1, 2, 5, 12, 28, 40, 44, 42, 34, 38, 42, 41, 38, 30, 18, 12, 8, 5, 3, 2)
 _BY_WEEKDAY: Final = (10, 11, 11, 10, 9, 3, 2)
 _LONGEST_USE_SECONDS: Final = 4 * 3600
 
@@ -66,7 +67,9 @@ def usage(random: Generator, now_micros: int, events: int) -> pl.DataFrame:
         }
     )
     has_number = pl.col("usage_type").is_in(["stt", "ai-voice-agents"]).not_()
-    return table.with_columns(pl.when(has_number).then("destination").alias("destination")).sort("occurred_at")
+    table = table.with_columns(pl.when(has_number).then("destination").alias("destination"))
+    # By a generator of its own: all else stays what it is without them.
+    return with_details(random.spawn(1)[0], table, accounts).sort("occurred_at")
 
 
 def event_ids(random: Generator, count: int) -> list[str]:
@@ -103,7 +106,7 @@ def _instants(random: Generator, now_micros: int, events: int) -> Ints:
     midnight = now_micros - now_micros % DAY_MICROS
     hours = np.arange(midnight - DAYS_OF_TRAFFIC * DAY_MICROS, now_micros, _HOUR_MICROS)
     weekdays = (hours // DAY_MICROS + _EPOCH_WEEKDAY) % 7
-    weights = np.array(_BY_KEY)[hours // _HOUR_MICROS % 24] * np.array(_BY_WEEKDAY)[weekdays]
+    weights = np.array(_BY_HOUR)[hours // _HOUR_MICROS % 24] * np.array(_BY_WEEKDAY)[weekdays]
     lengths = np.minimum(_HOUR_MICROS, now_micros - hours)
     shares = weights * lengths / (weights * lengths).sum()
     chosen = random.choice(len(hours), size=events, p=shares)

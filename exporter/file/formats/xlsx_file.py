@@ -45,7 +45,10 @@ _PARTS: Final = {
     "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
     "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
-    f'<sheets><sheet name="{SHEET}" sheetId="1" r:id="rId1"/></sheets></workbook>',
+    f'<sheets><sheet name="{SHEET}" sheetId="1" r:id="rId1"/></sheets>'
+    # The header is printed on each page.
+    f'<definedNames><definedName name="_xlnm.Print_Titles" localSheetId="0">\'{SHEET}\'!$1:$1</definedName></definedNames>'
+    "</workbook>",
     "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/>'
     f'<Relationship Id="rId2" Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>',
@@ -82,7 +85,9 @@ def _sheet(blocks: Iterable[pl.DataFrame], offsets: Offsets, is_detailed: bool) 
             row_count += len(part)
             check_sheet_rows(row_count)
     last = f"A1:{_letters(len(columns) - 1)}{row_count + 1}"
-    yield f'</sheetData><autoFilter ref="{last}"/></worksheet>'.encode()
+    # A page has all columns beside one another.
+    page = '<pageSetup paperSize="9" orientation="landscape" fitToWidth="1" fitToHeight="0"/>'
+    yield f'</sheetData><autoFilter ref="{last}"/>{page}</worksheet>'.encode()
 
 
 def _beginning(columns: tuple[Column, ...]) -> str:
@@ -94,7 +99,8 @@ def _beginning(columns: tuple[Column, ...]) -> str:
         for at, column in enumerate(columns)
     )
     return (
-        f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0">'
+        f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
+        '<sheetViews><sheetView workbookViewId="0">'
         '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
         f'<cols>{widths}</cols><sheetData><row r="1">{header}</row>'
     )

@@ -1,4 +1,4 @@
-"""LibreOffice Calc, headless: a CSV opened as a person would open it, saved, and read back cell by cell."""
+"""LibreOffice Calc, headless: a file opened as a person would open it, saved, and read back cell by cell; or drawn."""
 
 import os
 import shutil
@@ -47,10 +47,19 @@ def opened_sheet(xlsx: Path, folder: Path) -> list[list[Cell]]:
     return _opened(xlsx, folder)
 
 
+def drawn(xlsx: Path, folder: Path) -> Path:
+    """An SVG of its first page."""
+    return _converted(xlsx, "svg", folder)
+
+
 def _opened(file: Path, folder: Path, *options: str) -> list[list[Cell]]:
+    return [row for row in _rows(_converted(file, "fods", folder, *options)) if any(cell.kind for cell in row)]
+
+
+def _converted(file: Path, kind: str, folder: Path, *options: str) -> Path:
     command = ["soffice", f"-env:UserInstallation={(folder / 'profile').as_uri()}", "--headless", *options]
     program = subprocess.Popen(
-        [*command, "--convert-to", "fods", "--outdir", str(folder), str(file)],
+        [*command, "--convert-to", kind, "--outdir", str(folder), str(file)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -61,8 +70,7 @@ def _opened(file: Path, folder: Path, *options: str) -> list[list[Cell]]:
         if program.poll() is None:
             os.killpg(program.pid, signal.SIGKILL)
             program.wait()
-    saved = (folder / file.name).with_suffix(".fods")
-    return [row for row in _rows(saved) if any(cell.kind for cell in row)]
+    return (folder / file.name).with_suffix(f".{kind}")
 
 
 def is_there() -> bool:

@@ -100,7 +100,7 @@ def program(stages: str, journal: Journal, log_dir: Path) -> list[str]:
         "import logging, sys\n"
         "from pathlib import Path\n"
         "from credit_movements.supervision.processes import Service, ServiceFailedError\n"
-        "from credit_movements.supervision.supervisor import Supervisor\n"
+        "from credit_movements.supervision.supervisor import Supervisor, Task\n"
         "from tests.integration.supervision.journal import Journal\n"
         f"journal = Journal(Path({str(journal.path)!r}))\n"
         "try:\n"

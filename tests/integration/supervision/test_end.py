@@ -9,17 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from credit_movements.supervision.supervisor import Supervisor
+from credit_movements.supervision.supervisor import Supervisor, Task
 from tests.integration.supervision.journal import Journal, is_running, program, supervising, wait_for, while_running
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 
 
 class TestTheEnd:
-    def test_stages_end_in_reverse_order_each_after_the_other(self, journal: Journal, log_dir: Path) -> None:
-        stages = [[journal.worker("store")], [journal.worker("worker", seconds=0.3)]]
+    def test_who_was_started_behind_a_task_ends_before_the_others(self, journal: Journal, log_dir: Path) -> None:
+        stages = [[journal.worker("store")], Task("set-up", lambda: None), [journal.worker("worker", seconds=0.3)]]
         with while_running(Supervisor(stages, log_dir), then=lambda: None):
             assert journal.notes()[2:] == ["worker asked", "worker ended", "store asked", "store ended"]
+
+    def test_those_with_no_task_between_them_end_together(self, journal: Journal, log_dir: Path) -> None:
+        stages = [[journal.worker("first", seconds=0.3)], [journal.worker("second", seconds=0.3)]]
+        with while_running(Supervisor(stages, log_dir), then=lambda: None):
+            assert set(journal.notes()[2:4]) == {"first asked", "second asked"}
+            assert set(journal.notes()[4:]) == {"first ended", "second ended"}
 
     def test_who_does_not_end_in_time_is_killed(self, journal: Journal, log_dir: Path) -> None:
         began = time.monotonic()
@@ -34,7 +40,8 @@ class TestTheEnd:
     def test_a_signal_lets_all_finish_and_the_status_is_0(
         self, journal: Journal, log_dir: Path, number: signal.Signals, to_group: bool
     ) -> None:
-        with supervising("[[journal.worker('a', 0.2)], [journal.worker('b', 0.2)]]", journal, log_dir) as process:
+        stages = "[[journal.worker('a', 0.2)], Task('t', lambda: None), [journal.worker('b', 0.2)]]"
+        with supervising(stages, journal, log_dir) as process:
             (os.killpg if to_group else os.kill)(process.pid, number)
             assert process.wait(10) == 0
         assert journal.notes()[2:] == ["b asked", "b ended", "a asked", "a ended"]

@@ -38,6 +38,6 @@ def test_an_account_has_a_threshold_of_its_own_and_gets_one_mail(
         *("--schema-registry", settings.schema_registry_url.get_secret_value()),
     ]
     shown = [subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout for _ in range(2)]
-    (eml,) = mails.iterdir()
+    (eml,) = mails.glob("*.eml")
     assert "Account acct-2: Your balance has fallen below 10 EUR: it is 5 EUR." in eml.read_text()
     assert shown == [f"{eml}\n", ""]

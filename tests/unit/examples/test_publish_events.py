@@ -14,6 +14,7 @@ import pytest
 from httpx2 import HTTPError
 
 from examples.publish_events import event_of, main, nanos_of, parser, properties
+from schemas.avro_schemas import schema_text
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "publish_events.py"
@@ -29,6 +30,7 @@ def made(*arguments: str) -> tuple[str, dict[str, Any]]:
     ("arguments", "topic", "record"),
     [
         (("--type", "sms", "--quantity", "2", "--destination", "+491"), "usage-events", "UsageEvent"),
+        (("--user", "anna", "--direction", "inbound", "--from-number", "+491"), "usage-events", "UsageEvent"),
         (("--top-up", "12.50"), "top-up-events", "TopUpEvent"),
         (("--adjust", "12.50"), "adjustment-events", "AdjustmentEvent"),
         (("--adjust", "-25", "--kind", "chargeback", "--movement", EVENT_ID), "adjustment-events", "AdjustmentEvent"),
@@ -36,7 +38,7 @@ def made(*arguments: str) -> tuple[str, dict[str, Any]]:
 )
 def test_an_event_is_one_of_the_contract(arguments: tuple[str, ...], topic: str, record: str) -> None:
     named, event = made(*arguments)
-    schema = fastavro.parse_schema(json.loads((ROOT / "schemas" / "avro" / f"{record}.avsc").read_text()))
+    schema = fastavro.parse_schema(json.loads(schema_text(record)))
     fastavro.schemaless_writer(BytesIO(), schema, event, strict=True)
     assert named == topic
     assert (event["event_id"], event["account_id"], event["occurred_at"]) == (EVENT_ID, "acme", NOW)

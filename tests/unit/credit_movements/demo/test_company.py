@@ -101,6 +101,20 @@ def test_plans_change_in_the_middle_of_the_month_but_never_the_currency(made: Co
     assert made.plans["account_id"].n_unique() < len(ACCOUNTS)
 
 
+def test_what_the_price_does_not_depend_on_is_said_of_most(made: Company) -> None:
+    good = _good(made.usage_events)
+    said = {kind: part for (kind,), part in good.group_by("usage_type")}
+    directions = dict.fromkeys(("call", "sms", "whatsapp", "mms"), "outbound")
+    directions |= {"ai-voice-agents": "inbound", "stt": None}
+    assert {kind: set(part["direction"]) for kind, part in said.items()} == {
+        kind: {direction} for kind, direction in directions.items()
+    }
+    assert (good["from_number"].is_null() == good["direction"].is_null()).all()
+    campaigns = good.filter(pl.col("campaign_id").is_not_null())
+    assert set(campaigns["usage_type"]) == {"sms", "whatsapp", "mms"}
+    assert len(campaigns) > len(good) // 10
+
+
 def test_a_company_can_be_made_at_any_instant() -> None:
     for now in (0, 1, DAY // 2, DAY - 1):
         made = company(1_763_856_000_000_000 + now, events=2_000)
