@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import Message
 from rich.console import Console
@@ -47,7 +48,11 @@ from schemas.topics import (
     dead_letter_topic,
 )
 from sinks.read.balance import Balance, read_balance
+from sinks.read.spending import spending
+from sinks.read.summed.grains import DAY, DESCRIPTION
 
+DEMO_ZONE: Final = "Europe/Berlin"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXPORT_SECONDS = 120.0
 # Long enough for a second notification to arrive, if there were one.
 _QUIET_SECONDS = 3.0
@@ -68,8 +73,9 @@ class DemoResult:
     """What was found. `read`: topic name → events that the rater read; `outcomes`: topic name → what they became;
     `refunds`: what support published; `stolen`: the usage of a theft, `alerts`: what the account was told of it, `alert_mail`:
     the mail about the first one; `requests` and `notifications`: the records of the export that was asked for twice;
-    `detailed`: the file of another form, and its notification; `mended`: a wrong price of the last month, and `corrected` the
-    sum of all corrections in ClickHouse, by currency."""
+    `spending`: of the export's period by day (of DEMO_ZONE) and description, as `sinks.read.spending` has it; `detailed`: the
+    file of another form, and its notification; `mended`: a wrong price of the last month, and `corrected` the sum of all
+    corrections in ClickHouse, by currency."""
 
     read: dict[str, int]
     outcomes: dict[str, Outcomes]
@@ -82,6 +88,7 @@ class DemoResult:
     requests: list[dict[str, Any]]
     notifications: list[dict[str, Any]]
     csv_file: Path
+    spending: list[dict[str, Any]]
     mails: list[Path]
     detailed: tuple[Path, dict[str, Any]]
     mended: Mended
@@ -118,7 +125,7 @@ def play(
     ):
         alert_mails = beside.submit(mails, settings, folder / "alerts", "alert_mails.py")
         # Together, as a double click sends them: an export takes less time than a program needs to ask once more.
-        requests = [request_of_now(account_id, "Europe/Berlin", "user-1") for _ in range(2)]
+        requests = [request_of_now(account_id, DEMO_ZONE, "user-1") for _ in range(2)]
         publish(settings, EXPORT_REQUESTS, requests)
         _wait_for_notifications(settings, 1)
         time.sleep(_QUIET_SECONDS)
@@ -136,6 +143,8 @@ def play(
     try:
         stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
         balances = read_balance(client, account_id)
+        first, end = (_EPOCH + timedelta(microseconds=notifications[0][name]) for name in ("period_from", "period_to"))
+        spent = spending(client, account_id, first, end, (DAY, DESCRIPTION), DEMO_ZONE)
         outcomes = {topic.name: _outcomes(settings, topic, stored.get(topic.name, 0)) for topic in _SOURCES}
         read = {
             topic.name: counted(settings.rater_http_port, "credit_events_consumed", topic=topic.name)
@@ -165,6 +174,7 @@ def play(
         requests=requests,
         notifications=notifications,
         csv_file=csv_file,
+        spending=spent,
         mails=made_mails,
         detailed=(sheet, told),
         mended=mended,
