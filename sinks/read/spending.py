@@ -49,8 +49,8 @@ def spending(
     `key` has None for movements without a user, destination or card. A destination is the prefix of the rate that was
     applied. `only`: of the movements that have these alone (name of BY but DAY and HOUR → key).
 
-    From sums of blocks, so it takes no longer where the history is long, but where users or destinations are asked for along with
-    anything else: then the period's movements are added up. Raises TooManyPeriodsError, MovementsUnavailableError.
+    From sums of blocks, so it takes no longer where the history is long, but where users or destinations are asked for along
+    with anything else: then the period's movements are added up. Raises TooManyPeriodsError, MovementsUnavailableError.
     """
     only = only or {}
     first, last = (_instant(each) for each in (start, end))
