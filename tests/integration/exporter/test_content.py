@@ -161,7 +161,7 @@ def test_a_period_that_is_none_fails_at_once(stack: Stack, account: str, begin: 
 def test_an_unknown_option_fails_at_once(stack: Stack, account: str, option: str) -> None:
     failure = stack.wait_for_notification(stack.ask(account, **{option: "utf-16"}))
     assert (failure["status"], failure["error_code"]) == ("failed", "unknown_option")
-    assert "with another one" in failure["error_message"]
+    assert "with another choice" in failure["error_message"]
 
 
 def test_a_request_written_with_version_1_gets_the_plain_file(stack: Stack, account: str) -> None:

@@ -128,7 +128,7 @@ def test_the_commands_say_what_they_did(audited: Audited) -> None:
     needed = ("kafka_bootstrap_servers", "schema_registry_url", "clickhouse_dsn")
     environment: dict[str, Any] = {variable(name): required(settings, name) for name in needed}
     users = run("setup", "--clickhouse-users", **environment)
-    assert "GRANT INSERT ON `rebuilt_" in users.stdout
+    assert "GRANT SELECT, INSERT ON `rebuilt_" in users.stdout
     assert str(urlsplit(required(settings, "clickhouse_dsn")).password) not in users.stdout
     erased = run("erase", "acct-1", **environment)
     assert erased.stdout.startswith("Account 'acct-1': 6 rows had a number or a user and have none now")
