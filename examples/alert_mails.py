@@ -3,8 +3,8 @@
     python examples/alert_mails.py --help
 
 It reads `credit-alerts` with plain confluent-kafka and the registry's schemas, and drops an alert whose mail it has made: its
-id names the mail's file. It writes each mail as an .eml file into a folder, and with --smtp it sends them. Nothing here imports
-the project.
+id names the mail's file. It writes each mail as an .eml file and an .html preview into a folder, and with --smtp it sends them.
+Nothing here imports the project.
 
 The order, for each alert: send, then write the .eml, then commit the offset. A crash between the first two sends one
 mail twice, with the same Message-ID, which mail programs show once; no crash loses one.
@@ -68,7 +68,13 @@ font-weight:bold;padding:13px 24px;border-radius:8px">See where your credit goes
 """)
 
 
-def rendered(alert: Mapping[str, Any], *, sender: str, recipient: str, dashboard_url: str) -> EmailMessage:
+@dataclass(frozen=True)
+class Mail:
+    message: EmailMessage
+    html: str
+
+
+def rendered(alert: Mapping[str, Any], *, sender: str, recipient: str, dashboard_url: str) -> Mail:
     """The mail for an alert as AvroDeserializer gives it: times are aware datetimes. Pure."""
     subject, advice = SUBJECTS[alert["kind"]], ADVICE[alert["kind"]]
     account, told = one_line(alert["account_id"]), one_line(alert["message"])
@@ -82,8 +88,9 @@ def rendered(alert: Mapping[str, Any], *, sender: str, recipient: str, dashboard
         f"{subject}\n\nAccount {account}: {told}\n\n{advice}\n\nSee where your credit goes:\n{dashboard_url}\n"
     )
     values = {"subject": subject, "account": account, "message": told, "advice": advice, "url": dashboard_url}
-    message.add_alternative(HTML.substitute({name: escape(text) for name, text in values.items()}), subtype="html")
-    return message
+    html = HTML.substitute({name: escape(text) for name, text in values.items()})
+    message.add_alternative(html, subtype="html")
+    return Mail(message, html)
 
 
 def one_line(text: str) -> str:
@@ -93,7 +100,7 @@ def one_line(text: str) -> str:
 
 @dataclass(frozen=True)
 class Mailer:
-    """Makes each alert's mail once. `addresses`: the id of an account → the address of its admin."""
+    """Makes each alert's mail once. `addresses`: the id of an account → the address of its admin, "*" that of all others."""
 
     folder: Path
     addresses: Mapping[str, str]
@@ -111,16 +118,17 @@ class Mailer:
         if eml.exists():
             logger.info("%s has its mail already: dropped", eml.stem)
             return None
-        address = self.addresses.get(alert["account_id"])
+        address = self.addresses.get(alert["account_id"], self.addresses.get("*"))
         mail = rendered(alert, sender=self.sender, recipient=address or NOBODY, dashboard_url=self.dashboard_url)
         if self.smtp is not None and address is not None:
             with smtplib.SMTP(*self.smtp, timeout=30) as server:
-                server.send_message(mail)
+                server.send_message(mail.message)
         elif self.smtp is not None:
             logger.warning("%s is not sent: nobody knows the address of its account", eml.stem)
+        eml.with_suffix(".html").write_text(mail.html, encoding="utf-8")
         # Appears whole or not at all: it says that this mail is done.
         unfinished = eml.with_suffix(".part")
-        unfinished.write_bytes(mail.as_bytes())
+        unfinished.write_bytes(mail.message.as_bytes())
         unfinished.replace(eml)
         return eml
 
@@ -185,10 +193,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--config", type=Path, help="JSON file: librdkafka's properties, as for TLS and a password")
     parser.add_argument("--registry-config", type=Path, help="JSON file: properties of the registry's client")
     parser.add_argument("--group", default="alert-mails", help="consumer group")
-    parser.add_argument("--folder", type=Path, default=Path("mails"), help="where .eml files go")
+    parser.add_argument("--folder", type=Path, default=Path("mails"), help="where .eml and .html files go")
     parser.add_argument("--once", action="store_true", help="read to the end of the topic, and end")
     parser.add_argument("--sender", default="Example Telecom Billing <billing@example.com>", help="From")
-    parser.add_argument("--addresses", type=Path, help='JSON file, {"account id": "address"}')
+    parser.add_argument("--addresses", type=Path, help='JSON file, {"account id": "address"}; "*": of all others')
     parser.add_argument("--dashboard-url", default="http://127.0.0.1:18080/dashboard/", help="where the mail leads")
     parser.add_argument("--smtp", type=_host_and_port, metavar="HOST:PORT", help="send the mails, too")
     options = parser.parse_args(arguments)

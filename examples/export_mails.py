@@ -179,8 +179,8 @@ def told_size(size_bytes: int) -> str:
 
 @dataclass(frozen=True)
 class Mailer:
-    """Makes each notification's mail once. `addresses`: the id of a user → the address; here the real service would ask
-    whether that user is an admin of the account."""
+    """Makes each notification's mail once. `addresses`: the id of a user → the address, "*" that of all others; here the real
+    service would ask whether that user is an admin of the account."""
 
     folder: Path
     addresses: Mapping[str, str]
@@ -198,7 +198,7 @@ class Mailer:
         if eml.exists():
             logger.info("%s has its mail already: dropped", eml.stem)
             return None
-        address = self.addresses.get(notification["requested_by"] or "")
+        address = self.addresses.get(notification["requested_by"] or "", self.addresses.get("*"))
         mail = rendered(notification, sender=self.sender, recipient=address or NOBODY, dashboard_url=self.dashboard_url)
         if self.smtp is not None and address is not None:
             with smtplib.SMTP(*self.smtp, timeout=30) as server:
@@ -276,7 +276,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--folder", type=Path, default=Path("mails"), help="where .eml and .html files go")
     parser.add_argument("--once", action="store_true", help="read to the end of the topic, and end")
     parser.add_argument("--sender", default="Example Telecom Billing <billing@example.com>", help="From")
-    parser.add_argument("--addresses", type=Path, help='JSON file, {"user id": "address"}')
+    parser.add_argument("--addresses", type=Path, help='JSON file, {"user id": "address"}; "*": of all others')
     parser.add_argument("--dashboard-url", default="http://127.0.0.1:18080/dashboard/", help="where a failure leads")
     parser.add_argument("--smtp", type=_host_and_port, metavar="HOST:PORT", help="send the mails, too")
     options = parser.parse_args(arguments)

@@ -106,7 +106,15 @@ def dead_letter_topic(source: Topic) -> Topic:
 
 DEAD_LETTER_TOPICS = tuple(
     dead_letter_topic(topic)
-    for topic in (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS, RATES, ACCOUNT_PLANS, EXPORT_REQUESTS)
+    for topic in (
+        USAGE_EVENTS,
+        TOP_UP_EVENTS,
+        ADJUSTMENT_EVENTS,
+        RATES,
+        ACCOUNT_PLANS,
+        EXPORT_REQUESTS,
+        ALERT_SETTINGS,
+    )
 )
 ALL_TOPICS = RECORD_TOPICS + DEAD_LETTER_TOPICS
 

@@ -5,7 +5,7 @@ from functools import cache, partial
 from typing import Any
 
 import polars as pl
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException, Message, Producer
 
 from kafka_io.offsets import OffsetAndNote
 from kafka_io.positions import TopicPartition, position_of
@@ -56,18 +56,9 @@ class MovementWriter:
             begin += count
 
     def write_dead_letter(self, message: Message, reason: Reason, detail: str) -> None:
-        """Queue a dead letter: the record's bytes untouched, its headers, and ours."""
+        """Queue a dead letter. Raises KafkaException."""
         self._begin_writing()
-        (topic, partition), offset = position_of(message)
-        headers = [*(message.headers() or []), *dead_letter_headers(reason, detail, topic, partition, offset)]
-        produce(
-            self._transactions.producer,
-            _dead_letter_topic(topic),
-            key=message.key(),
-            value=message.value(),
-            partition=partition,
-            headers=headers,
-        )
+        produce_dead_letter(self._transactions.producer, message, reason, detail)
 
     def abort(self, failure: KafkaException) -> None:
         """After an error in the middle of a batch. Raises AbortedError, and `failure` where the rater must end."""
@@ -107,6 +98,20 @@ class MovementWriter:
         partition, offset = message.partition(), message.offset()
         if error is None and partition is not None and offset is not None:
             self._next_offsets[partition] = offset + 1
+
+
+def produce_dead_letter(producer: Producer, message: Message, reason: Reason, detail: str) -> None:
+    """Queue a dead letter: the record's bytes untouched, its headers, and ours. Raises KafkaException."""
+    (topic, partition), offset = position_of(message)
+    headers = [*(message.headers() or []), *dead_letter_headers(reason, detail, topic, partition, offset)]
+    produce(
+        producer,
+        _dead_letter_topic(topic),
+        key=message.key(),
+        value=message.value(),
+        partition=partition,
+        headers=headers,
+    )
 
 
 @cache

@@ -3,19 +3,20 @@
 The good traffic is the company's (`demo.generated`), rated by the rating itself. A record comes when a call ends, so the log is
 not in the order of `occurred_at`.
 
-Fraud: a stolen SIP account calls expensive numbers, on many lines at once, mostly at night. Noise: a day of twice the traffic,
-a day of none, a colleague who begins in the middle of the month, a journey with calls to another country, an hour's shift of
-all working hours as by summer time, six hours of records that come late.
+Fraud: see `frauds`. Noise: a day of twice the traffic, a day of none, a colleague who begins in the middle of the month, a
+journey with calls to another country, an hour's shift of all working hours as by summer time, six hours of records that come
+late.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import polars as pl
 
+from benchmarks.alerts.frauds import ALL, FIRST_DAY, HOUR, NOW, PREMIUM, SECOND, events_of
 from credit_movements.demo.generated.accounts import ACCOUNTS, DAY_MICROS, plans
 from credit_movements.demo.generated.deck import sample_deck
 from credit_movements.demo.generated.top_ups import top_ups
@@ -31,50 +32,10 @@ from streams.pricing.deck.parsing import read_deck
 from streams.pricing.history import PriceHistory
 from streams.pricing.rating import PriceList
 
-NOW: Final = 1_793_000_000_000_000
-SECOND: Final = 1_000_000
-HOUR: Final = 3_600 * SECOND
-_PREMIUM: Final = "88299"
+SEED: Final = 20
 # What a minute costs there, in any currency.
 _PREMIUM_PRICE_NANOS: Final = 1_800_000_000
-_FIRST_DAY: Final = NOW // DAY_MICROS - 31
 _SECONDS_UNTIL_PUBLISHED: Final = 2
-
-
-class Fraud(NamedTuple):
-    """From `hour` of a day (0: the first of the month) on, for `minutes`, on so many lines at once."""
-
-    account: int
-    user: str | None
-    prefix: str
-    day: int
-    hour: int
-    minutes: int
-    lines: int
-
-    @property
-    def account_id(self) -> str:
-        return ACCOUNTS[self.account].account_id
-
-    @property
-    def begin(self) -> int:
-        return (_FIRST_DAY + self.day) * DAY_MICROS + self.hour * HOUR
-
-
-FRAUDS: Final = (
-    Fraud(0, "anna-0", _PREMIUM, 12, 2, 180, 20),
-    Fraud(1, "user 7-1", _PREMIUM, 14, 3, 60, 8),
-    Fraud(3, None, _PREMIUM, 16, 1, 120, 15),
-    Fraud(6, "elif-6", "1876", 18, 2, 240, 40),
-    Fraud(9, "björn-9", _PREMIUM, 19, 22, 90, 10),
-    Fraud(12, "stolen-12", _PREMIUM, 21, 4, 120, 10),
-    # At noon of a working day.
-    Fraud(2, "chloé-2", _PREMIUM, 22, 12, 60, 15),
-    # Of a small account.
-    Fraud(46, "anna-46", "1684", 25, 0, 300, 30),
-)
-# One line: what it costs in an hour is never unusual, and the day shows it.
-SLOW_FRAUD: Final = Fraud(15, "dmitri-15", "1876", 24, 1, 360, 1)
 
 
 @dataclass(frozen=True)
@@ -87,15 +48,14 @@ class Month:
     of_fraud: np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def month(events: int, seed: int = 20) -> Month:
+def month(events: int, seed: int = SEED) -> Month:
     """Some `events` of good usage, and the rest of the month."""
     random = np.random.default_rng(seed)
     good = _with_noise(random, usage(random, NOW, events)).with_columns(pl.lit(NONE, pl.Int64).alias("of_fraud"))
     paid = top_ups(random, NOW, good)
-    frauds = (*FRAUDS, SLOW_FRAUD)
     stolen = [
-        _calls(random, fraud).with_columns(pl.lit(number, pl.Int64).alias("of_fraud"))
-        for number, fraud in enumerate(frauds)
+        events_of(random, fraud).with_columns(pl.lit(number, pl.Int64).alias("of_fraud"))
+        for number, fraud in enumerate(ALL)
     ]
     used = pl.concat([good, *stolen], how="diagonal")
     is_timed = pl.col("usage_type").is_in(["call", "ai-voice-agents", "stt"])
@@ -109,7 +69,7 @@ def month(events: int, seed: int = 20) -> Month:
 
 
 def _with_noise(random: np.random.Generator, good: pl.DataFrame) -> pl.DataFrame:
-    day = pl.col("occurred_at") // DAY_MICROS - _FIRST_DAY
+    day = pl.col("occurred_at") // DAY_MICROS - FIRST_DAY
     account = pl.col("account_id")
     # Twice the traffic on one day, and none on another.
     busy = good.filter((day == 17) & account.is_in([ACCOUNTS[number].account_id for number in (4, 7, 10)]))
@@ -133,35 +93,11 @@ def _with_noise(random: np.random.Generator, good: pl.DataFrame) -> pl.DataFrame
 
 def _late(used: pl.DataFrame) -> pl.DataFrame:
     """A publisher has stood still for six hours of one day; then all of them come."""
-    stood_still = (_FIRST_DAY + 23) * DAY_MICROS + 9 * HOUR
+    stood_still = (FIRST_DAY + 23) * DAY_MICROS + 9 * HOUR
     is_late = pl.col("logged_at").is_between(stood_still, stood_still + 6 * HOUR) & (
         pl.col("account_id") == ACCOUNTS[11].account_id
     )
     return used.with_columns(pl.when(is_late).then(stood_still + 6 * HOUR).otherwise("logged_at").alias("logged_at"))
-
-
-def _calls(random: np.random.Generator, fraud: Fraud) -> pl.DataFrame:
-    """Each line calls again as soon as a call has ended, two to nine minutes long."""
-    begins, lengths = [], []
-    for _ in range(fraud.lines):
-        at = fraud.begin + int(random.integers(0, 60)) * SECOND
-        while at < fraud.begin + fraud.minutes * 60 * SECOND:
-            begins.append(at)
-            lengths.append(int(random.integers(120, 540)))
-            at += (lengths[-1] + 3) * SECOND
-    count = len(begins)
-    return pl.DataFrame(
-        {
-            "event_id": event_ids(random, count),
-            "account_id": [fraud.account_id] * count,
-            "interaction_id": [f"SIP-{number}" for number in range(count)],
-            "usage_type": ["call"] * count,
-            "quantity": lengths,
-            "destination": [f"+{fraud.prefix}{number % 7}5551234" for number in range(count)],
-            "occurred_at": begins,
-            "user_id": pl.Series([fraud.user] * count, dtype=pl.String),
-        }
-    )
 
 
 def _rated(together: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.dtype[np.int64]]]:
@@ -193,7 +129,7 @@ def _prices() -> PriceList:
         table = read_deck(file).table
     is_call = (pl.col("usage_type") == "call") & (pl.col("destination_prefix") == "1876")
     premium = table.filter(is_call).with_columns(
-        pl.lit(_PREMIUM).alias("destination_prefix"), pl.lit(_PREMIUM_PRICE_NANOS, pl.Int64).alias("price_nanos")
+        pl.lit(PREMIUM).alias("destination_prefix"), pl.lit(_PREMIUM_PRICE_NANOS, pl.Int64).alias("price_nanos")
     )
     history = PriceHistory("default")
     history.put_rates(pl.concat([table, premium]).drop("line"))

@@ -93,7 +93,7 @@ def _print(found: Latency) -> None:
 def _world(folder: Path, kafka: str) -> Iterator[World]:
     with stack(folder, kafka) as found:
         settings = settings_of(found.environment)
-        templates = _prepare(settings, found.environment, folder)
+        templates = prepare(settings, found.environment, folder)
         with (
             worker(found.environment, "credit_movements", "rate") as rater,
             worker(found.environment, "credit_movements", "sink") as sink,
@@ -102,7 +102,7 @@ def _world(folder: Path, kafka: str) -> Iterator[World]:
             yield World(settings, templates, servers | {"rater": rater, "sink": sink})
 
 
-def _prepare(settings: Settings, environment: dict[str, str], folder: Path) -> Path:
+def prepare(settings: Settings, environment: dict[str, str], folder: Path) -> Path:
     """Topics, prices, and the company's good usage events for the publisher to fill in."""
     made = company(time.time_ns() // 1000, events=_TEMPLATES)
     deck, templates = folder / "rates.csv", folder / "templates.json"
@@ -129,7 +129,7 @@ def _measure(world: World, rate: int, seconds: int) -> Latency:
         process_ids = {**world.process_ids, "publisher": publisher.pid, "this": os.getpid()}
         while not arrivals.messages and publisher.poll() is None:
             arrivals.take()
-        used, began_at = _Used(process_ids), time.monotonic()
+        used, began_at = Used(process_ids), time.monotonic()
         while time.monotonic() - began_at < seconds + WARM_UP_SECONDS - 1:
             arrivals.take()
         processors = used.processors()
@@ -148,7 +148,7 @@ def _measure(world: World, rate: int, seconds: int) -> Latency:
     return _latency(world.settings, rate, int(sent), float(published), seconds, arrivals, rows, processors)
 
 
-class _Used:
+class Used:
     """How much processor time processes take from now on."""
 
     def __init__(self, process_ids: dict[str, int]) -> None:

@@ -1,8 +1,9 @@
-"""How long a balance and spending take, however long an account's history is: `python -m benchmarks.spending [ROWS]`.
+"""How long a balance and spending take, however long an account's history is: `python -m benchmarks.spending [ROWS [LIKE]]`.
 
 One account has ROWS movements of 13 months, a hundred users and two hundred destinations, made inside ClickHouse. Each
-question is asked with the sums of blocks and without them, several times: the median of the seconds, and ClickHouse's
-processor seconds."""
+question is asked with the sums of blocks and without them, several times: the median of the seconds, the slowest, and
+ClickHouse's processor seconds. LIKE: blocks are so small that the account has as many of them, and so as many sums, as one with
+LIKE movements (or with fewer, where other accounts' records lie between them)."""
 
 import os
 import statistics
@@ -27,6 +28,7 @@ from credit_movements.stack.servers import servers
 from sinks.read.balance import read_balance
 from sinks.read.slice import MovementsSlice
 from sinks.read.spending import spending
+from sinks.read.summed.grains import BLOCK_OFFSETS, BY_KEY, BY_QUARTER
 from sinks.read.totals import read_totals
 from sinks.write.sums.fill import fill
 
@@ -53,20 +55,22 @@ FROM (SELECT number, number % 1000 = 0 AS is_top_up FROM numbers({first}, {count
 """
 
 
-def main(rows: int) -> None:
+def main(rows: int, like: int) -> None:
     print(
-        f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {rows:,} movements, {_TIMES} times each",
+        f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {rows:,} movements, {_TIMES} times each,"
+        f" with the sums of {like:,} movements; load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
-    print("\n| what | without sums | with sums | processor, with sums |\n|---|---|---|---|")
-    figures = measured(rows)
+    figures = measured(rows, like)
+    print("\n| what | without sums | with sums, median | slowest | processor, with sums |\n|---|---|---|---|---|")
     for what, seconds in figures.items():
         print(f"| {what} | {' | '.join(map(three_figures, seconds))} |", flush=True)
-    save("spending", {"rows": rows, "seconds": figures})
+    save("spending", {"rows": rows, "like": like, "seconds": figures})
 
 
-def measured(rows: int) -> dict[str, list[float]]:
-    """On servers of its own: seconds without sums and with them, and processor seconds with them, of each question."""
+def measured(rows: int, like: int) -> dict[str, list[float]]:
+    """On servers of its own, of each question: seconds without sums, with them (the median, and the slowest), and processor
+    seconds with them. The newest block of movements has no sums yet."""
     with tempfile.TemporaryDirectory() as name, servers(Path(name)) as stack:
         command(stack.environment, "setup")
         with closing(clickhouse.checked_client(settings_of(stack.environment), _INSERT_SECONDS)) as client:
@@ -75,8 +79,16 @@ def measured(rows: int) -> dict[str, list[float]]:
             questions = _questions(client, rows, until)
             before = {what: _median(ask, times=3)[0] for what, ask in questions.items()}
             began_at = time.perf_counter()
-            blocks = fill(client, "log", {0: rows})
-            print(f"sums of {blocks} blocks: {time.perf_counter() - began_at:.1f} s", file=sys.stderr)
+            size = max(1, BLOCK_OFFSETS * rows // like)
+            blocks = fill(client, "log", {0: rows - BLOCK_OFFSETS}, block_offsets=size)
+            sums = [
+                client.query(f"SELECT count() FROM {table} FINAL").result_rows[0][0] for table in (BY_QUARTER, BY_KEY)
+            ]
+            print(
+                f"{blocks:,} blocks in {time.perf_counter() - began_at:.1f} s; sums by quarter, by key: {sums};"
+                f" load {os.getloadavg()[0]:.1f}",
+                file=sys.stderr,
+            )
             server = next(pid for name, pid in stack.process_ids.items() if "clickhouse" in name)
             return {what: [before[what], *_median(ask, server)] for what, ask in questions.items()}
 
@@ -97,8 +109,8 @@ def _questions(client: Client, rows: int, until: datetime) -> dict[str, Callable
         micros = int(until.timestamp() * 10**6)
         assert read_totals(client, MovementsSlice(_ACCOUNT, micros - 10**6, micros, "log", 0, rows)).opening_nanos
 
-    def spent(days: int, *by: str) -> Callable[[], Any]:
-        return lambda: spending(client, _ACCOUNT, until - timedelta(days=days), until, by, _ZONE)
+    def spent(days: int, *by: str, **only: str) -> Callable[[], Any]:
+        return lambda: spending(client, _ACCOUNT, until - timedelta(days=days), until, by, _ZONE, only)
 
     at = int((until - timedelta(days=100, hours=3)).timestamp() * 10**6)
     return {
@@ -110,11 +122,16 @@ def _questions(client: Client, rows: int, until: datetime) -> dict[str, Callable
             for by in (("day",), ("day", "description"), ("hour",), ("user",), ("destination",), ("card",))
             for days in (30, _DAYS)
         },
+        **{
+            f"{days} days of one {name} by day and description": spent(days, "day", "description", **{name: key})
+            for name, key in (("user", "user-7"), ("destination", "4907"))
+            for days in (30, _DAYS)
+        },
     }
 
 
-def _median(ask: Callable[[], Any], server: int | None = None, times: int = _TIMES) -> tuple[float, float]:
-    """Seconds, and the server's processor seconds."""
+def _median(ask: Callable[[], Any], server: int | None = None, times: int = _TIMES) -> tuple[float, float, float]:
+    """Seconds, the most of them, and the server's processor seconds."""
     ask()
     seconds = []
     processor = processor_seconds(server)
@@ -122,8 +139,9 @@ def _median(ask: Callable[[], Any], server: int | None = None, times: int = _TIM
         began_at = time.perf_counter()
         ask()
         seconds.append(time.perf_counter() - began_at)
-    return statistics.median(seconds), (processor_seconds(server) - processor) / times
+    return statistics.median(seconds), max(seconds), (processor_seconds(server) - processor) / times
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS)
+    asked = [int(each) for each in sys.argv[1:]] or [ROWS]
+    main(asked[0], asked[-1])

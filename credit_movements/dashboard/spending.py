@@ -9,6 +9,7 @@ from credit_movements import clickhouse
 from credit_movements.settings import Settings
 from exporter.request.window import Period
 from exporter.spending.balance import balance_answer, plain
+from sinks.read.newest_movements import WantedMovements, destination_names
 from sinks.read.slice import outages_named
 from sinks.read.spending import spending
 from sinks.read.summed.grains import DAY, DESCRIPTION, DESTINATION, USER
@@ -20,7 +21,8 @@ _AMOUNTS: Final = ("charges", "top_ups", "adjustments", "net")
 
 def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str, str]) -> dict[str, Any]:
     """The account's `balances`; of the period its `days` (one row a day, description and currency), and of `users` and
-    `destinations` the MOST_KEYS that cost most. Amounts are texts of plain decimals.
+    `destinations` the MOST_KEYS that cost most; and `destination_names`, of the prefixes in there that have one. Amounts are
+    texts of plain decimals.
 
     `only`: the days of this `user` and `destination` (the prefix of the rate). Of the two lists each is that of the other one,
     so that the reader sees whom else to choose.
@@ -38,12 +40,17 @@ def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str
         users, destinations = (
             by(each, only={name: key for name, key in only.items() if name != each}) for each in (USER, DESTINATION)
         )
+        most_spent_on = _most_spent(destinations)
+        prefixes = {row["key"] for row in most_spent_on} | {only.get(DESTINATION)}
+        of_period = WantedMovements(account_id, period.from_micros, period.to_micros)
+        names = destination_names(client, of_period, [each for each in prefixes if each])
     return {
         "account_id": account_id,
         "balances": balances,
         "days": [{"day": row["key"][0], "description": row["key"][1], **_amounts(row)} for row in days],
         "users": _most_spent(users),
-        "destinations": _most_spent(destinations),
+        "destinations": most_spent_on,
+        "destination_names": names,
     }
 
 

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 
 from credit_movements.demo.answer import Answer, Line
@@ -19,11 +20,13 @@ _WHOLE_NUMBERS: Final = ("unit_size", "initial_increment", "increment", "price_u
 
 
 class CompanyOracle:
-    """Takes a company's events once, in their order. `adjustments`: records of that topic, published after all else."""
+    """Takes a company's events once, in their order. `adjustments` and `more_usage`: records of these topics, published after
+    all else."""
 
-    def __init__(self, company: Company, adjustments: Sequence[Event] = ()) -> None:
+    def __init__(self, company: Company, adjustments: Sequence[Event] = (), more_usage: Sequence[Event] = ()) -> None:
         self._company = company
         self._adjustments = adjustments
+        self._more_usage = more_usage
         rates = [_rate(row) for row in csv.DictReader(io.StringIO(company.rate_deck))]
         self._oracle = Oracle(rates, company.plans.to_dicts(), DEFAULT_CARD)
 
@@ -58,8 +61,9 @@ class CompanyOracle:
     def _events(self, topic: Topic) -> Iterable[Event]:
         if topic is ADJUSTMENT_EVENTS:
             return self._adjustments
-        events = self._company.usage_events if topic is USAGE_EVENTS else self._company.top_up_events
-        return events.drop("outcome").iter_rows(named=True)
+        is_usage = topic is USAGE_EVENTS
+        events = self._company.usage_events if is_usage else self._company.top_up_events
+        return chain(events.drop("outcome").iter_rows(named=True), self._more_usage if is_usage else ())
 
     def _placed(self, topic: Topic, row: dict[str, Any]) -> Event:
         """The event as it lies in its topic: published now, where its account belongs."""

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,7 +21,8 @@ from credit_movements.demo.company import Company, Outcomes
 from credit_movements.demo.company_oracle import CompanyOracle
 from credit_movements.demo.oracle import NANO
 from credit_movements.demo.refunds import MISTYPED
-from credit_movements.demo.scenario import DemoResult
+from credit_movements.demo.scenario import DEMO_ZONE, DemoResult
+from credit_movements.demo.shown.spending import charged_by_day_and_type, days, show_spending
 from credit_movements.verify.amounts import text_of
 from credit_movements.verify.details import COLUMNS as DETAILS
 from credit_movements.verify.reading.sheet_rows import sheet_rows
@@ -35,7 +35,6 @@ _FIRST_LINES = 8
 _LEFT_OUT = frozenset({1, 3})
 _FIRST_NUMBER = 4
 _WIDE = 130
-_BAR_CHARACTERS = 40
 # Of what a detailed file has more: as much as fits on a screen.
 _SHOWN_DETAILS = ("Date & Time", "User", "From", "To", "Destination name", "Balance after")
 _FIRST_DETAILS = 5
@@ -53,14 +52,16 @@ class Report:
         self.holds = True
 
     def show(self) -> None:
-        refunds = self._result.refunds
-        self._show_outcomes(CompanyOracle(self._company, refunds).everything())
-        answer = CompanyOracle(self._company, refunds).account(self._company.showcase_account_id)
+        published = self._result.refunds, self._result.stolen
+        self._show_outcomes(CompanyOracle(self._company, *published).everything())
+        answer = CompanyOracle(self._company, *published).account(self._company.showcase_account_id)
         self._show_balance(answer)
         self._show_notification()
         self._show_file(answer)
+        self._show_spending(answer)
         self._show_refund()
         self._show_mails()
+        self._show_alert(answer)
         self._show_detailed(answer)
         self._show_mended()
 
@@ -124,7 +125,6 @@ class Report:
             table.add_row(*(Text(row[number]) for number in shown))
         self._console.print()
         self._console.print(table)
-        self._show_spend(rows[1:])
         self._console.print(f"\n  The file: {path}", highlight=False, markup=False, soft_wrap=True)
         lines = answer.exported(notification["period_from"], notification["period_to"])
         expected = [(_guarded(line.interaction_id), line.description, line.credit_movement) for line in lines]
@@ -157,8 +157,25 @@ class Report:
     def _show_mails(self) -> None:
         self._console.print("\n[bold]What the customer gets[/] (made by examples/export_mails.py)")
         for eml in self._result.mails:
-            for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
-                self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
+            self._show_mail(eml)
+
+    def _show_mail(self, eml: Path) -> None:
+        for what, path in (("mail", eml), ("preview", eml.with_suffix(".html"))):
+            self._console.print(f"  The {what}: {path}", highlight=False, markup=False, soft_wrap=True)
+
+    def _show_alert(self, answer: Answer) -> None:
+        """What the account was told of the night's theft, and what all of that cost."""
+        alert, ids = self._result.alerts[0], {each["event_id"] for each in self._result.stolen}
+        cost = -sum((line.credit_movement for line in answer.lines if line.movement_id in ids), Decimal(0))
+        told = alert["spent_nanos"] * NANO
+        self._console.print(f"\n[bold]Who called Jamaica {len(ids)} times at night?[/] (topic credit-alerts)")
+        self._console.print(f"  {alert['message']}", highlight=False, markup=False, soft_wrap=True)
+        self._show_mail(self._result.alert_mail)
+        self._console.print("  When an account is told what, and how to set it: docs/how-to/alerts.md", highlight=False)
+        self._check(
+            f"told once, with {plain(told)} of the {plain(cost)} {alert['currency']} that the theft cost in all",
+            len(self._result.alerts) == 1 and 3 * told < cost,
+        )
 
     def _show_detailed(self, answer: Answer) -> None:
         """The file of another form, read by what reads it for `verify`."""
@@ -201,17 +218,13 @@ class Report:
         self._check("its corrections, published twice, are booked once, to the nano", self._result.corrected == given)
         self._check("nothing is left to correct", after.written is not None and not after.written.events)
 
-    def _show_spend(self, rows: list[list[str]]) -> None:
-        spend: dict[str, Decimal] = defaultdict(Decimal)
-        for row in rows:
-            # What has a unit was used; the rest was paid, or given back.
-            if row[3]:
-                spend[row[2]] -= Decimal(row[6])
-        largest = max(spend.values(), default=Decimal(1))
-        self._console.print("\n[bold]Where did the credit go?[/]")
-        for description, amount in sorted(spend.items(), key=lambda each: -each[1]):
-            bar = "█" * max(1, int(amount / largest * _BAR_CHARACTERS))
-            self._console.print(f"  {description:16} {amount:>12,.2f} {bar}", highlight=False, markup=False)
+    def _show_spending(self, answer: Answer) -> None:
+        first, end = (self._result.notifications[0][name] for name in ("period_from", "period_to"))
+        of_period = days(first, end, DEMO_ZONE)
+        show_spending(self._console, self._company.showcase_account_id, self._result.spending, of_period)
+        expected = charged_by_day_and_type(answer.exported(first, end), DEMO_ZONE)
+        found = {row["key"]: row["charges"] for row in self._result.spending if row["charges"]}
+        self._check("each day and type is the oracle's, to the nano", found == expected)
 
 
 def plain(amount: Decimal) -> str:

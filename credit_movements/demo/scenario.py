@@ -1,4 +1,4 @@
-"""What happens in the demo once the stack runs: traffic, a refund, two exports, and what came of it all."""
+"""What happens in the demo once the stack runs: traffic, a refund, a theft, two exports, and what came of it all."""
 
 import subprocess
 import sys
@@ -7,10 +7,12 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import Message
 from rich.console import Console
@@ -18,6 +20,7 @@ from rich.console import Console
 from credit_movements import clickhouse, clients
 from credit_movements.clock import now_micros
 from credit_movements.demo.company import Company, Outcomes
+from credit_movements.demo.generated.theft import USER, stolen_calls
 from credit_movements.demo.progress import (
     DemoFailedError,
     counted,
@@ -36,6 +39,7 @@ from kafka_io.reading import read_to_end
 from schemas.dead_letters import read_headers
 from schemas.topics import (
     ADJUSTMENT_EVENTS,
+    CREDIT_ALERTS,
     EXPORT_NOTIFICATIONS,
     EXPORT_REQUESTS,
     TOP_UP_EVENTS,
@@ -44,14 +48,19 @@ from schemas.topics import (
     dead_letter_topic,
 )
 from sinks.read.balance import Balance, read_balance
+from sinks.read.spending import spending
+from sinks.read.summed.grains import DAY, DESCRIPTION
 
+DEMO_ZONE: Final = "Europe/Berlin"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXPORT_SECONDS = 120.0
 # Long enough for a second notification to arrive, if there were one.
 _QUIET_SECONDS = 3.0
 _DOWNLOAD_SECONDS = 30.0
 _MAILS_SECONDS = 60.0
+_ALERT_SECONDS = 60.0
 # Beside the packages, and no part of them: the demo runs in the repository.
-_EXAMPLE = Path(__file__).parents[2] / "examples" / "export_mails.py"
+_EXAMPLES = Path(__file__).parents[2] / "examples"
 _SOURCES = (USAGE_EVENTS, TOP_UP_EVENTS, ADJUSTMENT_EVENTS)
 _COUNT_LINES = "SELECT source_topic, count() FROM credit_movements FINAL GROUP BY source_topic"
 _CORRECTED = """
@@ -62,18 +71,24 @@ SELECT toString(currency), sum(credit_movement) FROM credit_movements FINAL WHER
 @dataclass(frozen=True)
 class DemoResult:
     """What was found. `read`: topic name → events that the rater read; `outcomes`: topic name → what they became;
-    `refunds`: what support published; `requests` and `notifications`: the records of the export that was asked for twice;
-    `detailed`: the file of another form, and its notification; `mended`: a wrong price of the last month, and `corrected` the
-    sum of all corrections in ClickHouse, by currency."""
+    `refunds`: what support published; `stolen`: the usage of a theft, `alerts`: what the account was told of it, `alert_mail`:
+    the mail about the first one; `requests` and `notifications`: the records of the export that was asked for twice;
+    `spending`: of the export's period by day (of DEMO_ZONE) and description, as `sinks.read.spending` has it; `detailed`: the
+    file of another form, and its notification; `mended`: a wrong price of the last month, and `corrected` the sum of all
+    corrections in ClickHouse, by currency."""
 
     read: dict[str, int]
     outcomes: dict[str, Outcomes]
     seconds: float
     balances: list[Balance]
     refunds: list[dict[str, Any]]
+    stolen: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
+    alert_mail: Path
     requests: list[dict[str, Any]]
     notifications: list[dict[str, Any]]
     csv_file: Path
+    spending: list[dict[str, Any]]
     mails: list[Path]
     detailed: tuple[Path, dict[str, Any]]
     mended: Mended
@@ -98,15 +113,26 @@ def play(
         publish(settings, ADJUSTMENT_EVENTS, given_back)
         more_movements = len({each["event_id"] for each in given_back})
         wait_until_stored(settings, messages + len(given_back), movements + more_movements)
-    with console.status("The customer clicks «Export credit movements», twice …"):
+    with console.status("At night a stolen SIP account calls Jamaica …"):
+        stolen = stolen_calls(company.now_micros)
+        publish(settings, USAGE_EVENTS, stolen)
+        alerts = _alerts(settings, account_id)
+        messages, movements = messages + len(given_back) + len(stolen), movements + more_movements + len(stolen)
+        wait_until_stored(settings, messages, movements)
+    with (
+        console.status("The customer clicks «Export credit movements», twice …"),
+        ThreadPoolExecutor(1) as beside,
+    ):
+        alert_mails = beside.submit(mails, settings, folder / "alerts", "alert_mails.py")
         # Together, as a double click sends them: an export takes less time than a program needs to ask once more.
-        requests = [request_of_now(account_id, "Europe/Berlin", "user-1") for _ in range(2)]
+        requests = [request_of_now(account_id, DEMO_ZONE, "user-1") for _ in range(2)]
         publish(settings, EXPORT_REQUESTS, requests)
         _wait_for_notifications(settings, 1)
         time.sleep(_QUIET_SECONDS)
         notifications = _notifications(settings)
         csv_file = _download(notifications[0], folder)
         made_mails = mails(settings, folder)
+        alert_mail = next(each for each in alert_mails.result() if each.stem == alerts[0]["alert_id"])
     with console.status("The accountant asks for a sheet with all details …"):
         detailed = request_of_now(account_id, "Europe/Berlin", "user-2", columns="detailed", format="xlsx")
         publish(settings, EXPORT_REQUESTS, [detailed])
@@ -117,6 +143,8 @@ def play(
     try:
         stored = {str(topic): int(count) for topic, count in client.query(_COUNT_LINES).result_rows}
         balances = read_balance(client, account_id)
+        first, end = (_EPOCH + timedelta(microseconds=notifications[0][name]) for name in ("period_from", "period_to"))
+        spent = spending(client, account_id, first, end, (DAY, DESCRIPTION), DEMO_ZONE)
         outcomes = {topic.name: _outcomes(settings, topic, stored.get(topic.name, 0)) for topic in _SOURCES}
         read = {
             topic.name: counted(settings.rater_http_port, "credit_events_consumed", topic=topic.name)
@@ -140,9 +168,13 @@ def play(
         seconds=seconds,
         balances=balances,
         refunds=given_back,
+        stolen=stolen,
+        alerts=alerts,
+        alert_mail=alert_mail,
         requests=requests,
         notifications=notifications,
         csv_file=csv_file,
+        spending=spent,
         mails=made_mails,
         detailed=(sheet, told),
         mended=mended,
@@ -184,9 +216,22 @@ def _download(notification: Mapping[str, Any], folder: Path) -> Path:
     return target
 
 
-def mails(settings: Settings, folder: Path) -> list[Path]:
-    """What the example of an e-mail service makes of the topic: a program of another team, so a process of its own."""
-    command = (sys.executable, str(_EXAMPLE), "--once", "--folder", str(folder / "mails"))
+def _alerts(settings: Settings, account_id: str) -> list[dict[str, Any]]:
+    """What the account was told of unusual spending of the user whose telephone was stolen, once it was."""
+    codec = clients.codec(settings, CREDIT_ALERTS)
+    deadline = time.monotonic() + _ALERT_SECONDS
+    while time.monotonic() < deadline:
+        alerts = [codec.decode_one(each.value()) for each in _read_to_end(settings, CREDIT_ALERTS)]
+        found = [each for each in alerts if (each["account_id"], each["subject"]) == (account_id, f"user:{USER}")]
+        if found:
+            return found
+        time.sleep(0.2)
+    raise DemoFailedError(f"no alert within {_ALERT_SECONDS:g} s: the watch's log may tell why")
+
+
+def mails(settings: Settings, folder: Path, example: str = "export_mails.py") -> list[Path]:
+    """What the example of an e-mail service makes of its topic: a program of another team, so a process of its own."""
+    command = (sys.executable, str(_EXAMPLES / example), "--once", "--folder", str(folder / "mails"))
     servers = ("--bootstrap-servers", required(settings, "kafka_bootstrap_servers"))
     registry = ("--schema-registry", required(settings, "schema_registry_url"))
     dashboard = ("--dashboard-url", f"http://127.0.0.1:{settings.export_http_port}/dashboard/")

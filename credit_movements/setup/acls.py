@@ -78,7 +78,7 @@ _READS: Mapping[str, Sequence[Topic]] = {
 }
 _WRITES: Mapping[str, Sequence[Topic]] = {
     RATER: (CREDIT_MOVEMENTS, *(dead_letter_topic(topic) for topic in (*_SOURCES, *_PRICES))),
-    WATCH: (CREDIT_ALERTS,),
+    WATCH: (CREDIT_ALERTS, dead_letter_topic(ALERT_SETTINGS)),
     EXPORTER: (EXPORT_NOTIFICATIONS, dead_letter_topic(EXPORT_REQUESTS)),
     # `dead-letters replay` sends events again; `publish` and `rates publish` do what a person asks.
     COMMANDS: (*_SOURCES, *_PRICES, ALERT_SETTINGS),
@@ -89,7 +89,7 @@ _WRITES: Mapping[str, Sequence[Topic]] = {
 _CHECKS: Mapping[str, Sequence[Topic]] = {
     RATER: (*_READS[RATER], *_WRITES[RATER][1:]),
     SINK: _READS[SINK],
-    WATCH: _READS[WATCH],
+    WATCH: (*_READS[WATCH], *_WRITES[WATCH][1:]),
     EXPORTER: (CREDIT_MOVEMENTS, EXPORT_REQUESTS, *_WRITES[EXPORTER]),
     COMMANDS: _PRICES,
 }

@@ -17,7 +17,7 @@ from credit_movements.workers.health import any_of, health_page
 from credit_movements.workers.still_allowed import still_allowed
 from kafka_io.transaction_watch import TransactionWatch
 from kafka_io.transactions import MakeProducer
-from schemas.topics import ALERT_SETTINGS, CREDIT_ALERTS, CREDIT_MOVEMENTS
+from schemas.topics import ALERT_SETTINGS, CREDIT_ALERTS, CREDIT_MOVEMENTS, dead_letter_topic
 from streams.alerts.judging.rules import Rules
 from streams.alerts.judging.settings import AccountSettings
 from streams.alerts.metrics import WatchMetrics
@@ -51,7 +51,9 @@ def run_watch(settings: Settings, stop: threading.Event) -> None:
 
 
 def make_watch(settings: Settings, metrics: CollectorRegistry) -> Watch:
-    topics = kafka_topics.checked(settings, [CREDIT_MOVEMENTS, CREDIT_ALERTS, ALERT_SETTINGS])
+    topics = kafka_topics.checked(
+        settings, [CREDIT_MOVEMENTS, CREDIT_ALERTS, ALERT_SETTINGS], [dead_letter_topic(ALERT_SETTINGS)]
+    )
     check_allowed(settings, WATCH)
     clients.check_registry(settings)
     counts = WatchMetrics(metrics)

@@ -1,5 +1,7 @@
-"""An account's newest movements out of ClickHouse: all, or those of some days, a type, a user or a prefix."""
+"""An account's newest movements out of ClickHouse: all, or those of some days, a type, a user or a prefix; and what the
+destinations among them are called."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,13 +19,29 @@ SELECT
     reinterpretAsInt64(credit_movement) AS nanos,
     toString(currency) AS currency_text,
     user_id,
-    destination
+    destination,
+    toString(destination_name) AS destination_name_text
 FROM credit_movements FINAL
 PREWHERE {key}
 WHERE {others}
 ORDER BY occurred_at DESC, movement_id DESC
 LIMIT {{most:Int64}}
 """
+# No rate tells what it is called without the whole price list. The newest movements do, without FINAL: a name stays a name.
+_NAMES: Final = """
+SELECT prefix_text, argMax(name_text, at)
+FROM (
+    SELECT toString(destination_prefix) AS prefix_text, toString(destination_name) AS name_text, occurred_at AS at
+    FROM credit_movements
+    PREWHERE {key}
+    ORDER BY occurred_at DESC
+    LIMIT {{most:Int64}}
+)
+WHERE has({{prefixes:Array(String)}}, prefix_text) AND name_text != ''
+GROUP BY prefix_text
+"""
+# More would take longer than the sums that these names stand beside.
+_NAMED_BY_MOST: Final = 500_000
 _ACCOUNT: Final = "account_id = {account_id:String}"
 # By the field of WantedMovements that is given: first what the table is sorted by.
 _KEY: Final = {
@@ -57,13 +75,9 @@ class WantedMovements:
 
 def newest_movements(client: Client, wanted: WantedMovements, most: int) -> list[dict[str, Any]]:
     """At most `most` of them, the newest first. Raises MovementsUnavailableError."""
-    before_micros, before_id = wanted.before or (None, None)
-    given = {**vars(wanted), "before_micros": before_micros, "before_id": before_id}
-    parameters = {name: value for name, value in given.items() if value is not None} | {"most": most}
-    question = _NEWEST.format(
-        key=" AND ".join([_ACCOUNT, *(text for name, text in _KEY.items() if name in parameters)]),
-        others=" AND ".join(["true", *(text for name, text in _OTHERS.items() if name in parameters)]),
-    )
+    parameters = _given(wanted) | {"most": most}
+    others = " AND ".join(["true", *(text for name, text in _OTHERS.items() if name in parameters)])
+    question = _NEWEST.format(key=_key(parameters), others=others)
     with outages_named():
         rows = client.query(question, parameters=parameters, settings=SETTINGS).named_results()
         return [
@@ -76,6 +90,31 @@ def newest_movements(client: Client, wanted: WantedMovements, most: int) -> list
                 "currency": row["currency_text"],
                 "user_id": row["user_id"],
                 "destination": row["destination"],
+                "destination_name": row["destination_name_text"],
             }
             for row in rows
         ]
+
+
+def destination_names(client: Client, wanted: WantedMovements, prefixes: Collection[str]) -> dict[str, str]:
+    """What rates called the destinations of these `prefixes`: that of the newest movement of each, among the newest
+    _NAMED_BY_MOST of the account and time that are `wanted`. What has not been used so lately is not there.
+
+    Raises MovementsUnavailableError.
+    """
+    if not prefixes:
+        return {}
+    parameters = _given(wanted) | {"most": _NAMED_BY_MOST, "prefixes": list(prefixes)}
+    with outages_named():
+        found = client.query(_NAMES.format(key=_key(parameters)), parameters=parameters, settings=SETTINGS).result_rows
+    return {str(prefix): str(name) for prefix, name in found}
+
+
+def _given(wanted: WantedMovements) -> dict[str, Any]:
+    before_micros, before_id = wanted.before or (None, None)
+    given = {**vars(wanted), "before_micros": before_micros, "before_id": before_id}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _key(parameters: dict[str, Any]) -> str:
+    return " AND ".join([_ACCOUNT, *(text for name, text in _KEY.items() if name in parameters)])

@@ -10,18 +10,16 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.consistency import WHOLE_ANSWER
+from sinks.read.erased import PERSONAL
 from sinks.write.insert import INSERT_SETTINGS
 from sinks.write.sums.store import delete_users
 from sinks.write.tables import UNTIL_DONE, stored_in
 
-_REWRITE: Final = """
-ALTER TABLE {table} UPDATE user_id = NULL, destination = NULL, reason = NULL
-WHERE account_id = {{account_id:String}} AND (isNotNull(user_id) OR isNotNull(destination) OR isNotNull(reason))
-"""
-_LEFT: Final = """
-SELECT count() FROM credit_movements
-WHERE account_id = {account_id:String} AND (isNotNull(user_id) OR isNotNull(destination) OR isNotNull(reason))
-"""
+_OF_ACCOUNT: Final = (
+    f"account_id = {{account_id:String}} AND ({' OR '.join(f'isNotNull({name})' for name in PERSONAL)})"
+)
+_REWRITE: Final = f"ALTER TABLE %s UPDATE {', '.join(f'{name} = NULL' for name in PERSONAL)} WHERE {_OF_ACCOUNT}"
+_LEFT: Final = f"SELECT count() FROM credit_movements WHERE {_OF_ACCOUNT}"
 
 
 def erase_account(client: Client, account_id: str) -> int:
@@ -32,7 +30,7 @@ def erase_account(client: Client, account_id: str) -> int:
     client.insert("erased_accounts", [[account_id]], column_names=["account_id"], settings=INSERT_SETTINGS)
     rows = int(client.query(_LEFT, parameters={"account_id": account_id}, settings=WHOLE_ANSWER).result_rows[0][0])
     if rows:
-        rewrite = _REWRITE.format(table=stored_in(client))
+        rewrite = _REWRITE % stored_in(client)
         client.command(rewrite, parameters={"account_id": account_id}, settings=UNTIL_DONE)
     delete_users(client, [account_id])
     return rows

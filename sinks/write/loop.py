@@ -4,7 +4,8 @@
 2. Decode all of them at once. A movement that cannot be decoded is a bug in the rater or in the registry, so the sink raises
    an error with its position. It never skips a record.
 3. Insert one block. When ClickHouse answers, the block is on disk. After an error nobody knows whether the rows are in, so the
-   sink sends the same rows again, after growing pauses, for ever. Then write the sums of what is whole now: see `sums.roll_up`.
+   sink sends the same rows again, after growing pauses, for ever. Before it, note where the log has movements twice (see
+   `sums.repeats`); then write the sums of what is whole now (see `sums.roll_up`).
 4. Commit the offset that each partition was read to, its end included. So ClickHouse has all movements below a committed
    offset.
 
@@ -20,6 +21,7 @@ one drops the offsets of partitions that are no longer its own.
 """
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +29,6 @@ from threading import Event
 from typing import Final, NamedTuple
 
 import polars as pl
-import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException
 
@@ -46,7 +47,7 @@ from sinks.write.columns import movement_columns
 from sinks.write.insert import explain_refusal, insert_movements, is_clickhouse_outage
 from sinks.write.metrics import SinkMetrics
 from sinks.write.partitions import AssignedPartitions
-from sinks.write.sums.roll_up import DueBlocks, RollUp
+from sinks.write.sums.roll_up import RollUp
 
 logger = logging.getLogger(__name__)
 
@@ -109,8 +110,8 @@ class Sink:
         self._monotonic_seconds = monotonic_seconds
         self._may_insert_at_seconds = 0.0
         self._complaints = Complaints(monotonic_seconds)
-        self._partitions = AssignedPartitions(metrics)
         self._sums = RollUp(client, log_id, sums_of_offsets)
+        self._partitions = AssignedPartitions(metrics, self._sums.reached)
         self._rows_inserted = 0
         self._under_way: _Block | None = None
 
@@ -158,18 +159,22 @@ class Sink:
         columns = movement_columns(movements, self._log_id, batch.partitions, batch.offsets)
         patience.outlast("ClickHouse", self._sums.learn, is_clickhouse_outage, explain_refusal)
         due = self._sums.gather(batch, movements)
+        writes: list[Callable[[], None]] = [partial(self._sums.write, each) for each in due]
+        if batch.values:
+            noted = partial(self._sums.note_repeats, batch, movements)
+            writes = [noted, partial(insert_movements, self._client, columns), *writes]
         # 3. Insert, when the block before is in and committed (its step 4).
         self._finish()
-        self._under_way = _Block(batch, self._begun(inserter, columns, due, patience) if batch.values or due else None)
+        self._under_way = _Block(batch, self._begun(inserter, writes, patience) if writes else None)
 
     def _is_insert_to_wait(self) -> bool:
         insert = self._under_way.insert if self._under_way is not None else None
         is_inserting = insert is not None and not insert.done()
         return is_inserting or self._monotonic_seconds() < self._may_insert_at_seconds
 
-    def _begun(self, inserter: Executor, columns: pa.Table, due: list[DueBlocks], patience: Patience) -> Future[None]:
+    def _begun(self, inserter: Executor, writes: list[Callable[[], None]], patience: Patience) -> Future[None]:
         self._may_insert_at_seconds = self._monotonic_seconds() + INSERT_INTERVAL_SECONDS
-        return inserter.submit(self._insert, columns, due, patience)
+        return inserter.submit(_written, writes, patience)
 
     def _decode(self, batch: MovementBatch) -> pl.DataFrame:
         decoded = self._codec.decode(batch.values)
@@ -177,13 +182,6 @@ class Sink:
             position = f"partition {batch.partitions[refusal.row]}, offset {batch.offsets[refusal.row]}"
             raise UndecodableMovementError(f"{CREDIT_MOVEMENTS.name}, {position}: {refusal.reason}, {refusal.detail}")
         return decoded.rows
-
-    def _insert(self, columns: pa.Table, due: list[DueBlocks], patience: Patience) -> None:
-        writes = [partial(self._sums.write, each) for each in due]
-        if len(columns):
-            writes.insert(0, partial(insert_movements, self._client, columns))
-        for write in writes:
-            patience.outlast("ClickHouse", write, is_clickhouse_outage, explain_refusal)
 
     def _finish(self) -> None:
         """Wait until the block under way is in ClickHouse, then commit the offsets that it reached."""
@@ -232,6 +230,11 @@ class Sink:
             self._complaints.complain("Kafka", text)
         if batch.reached:
             self._complaints.withdraw("Kafka")
+
+
+def _written(writes: list[Callable[[], None]], patience: Patience) -> None:
+    for write in writes:
+        patience.outlast("ClickHouse", write, is_clickhouse_outage, explain_refusal)
 
 
 def _is_registry_outage(error: BaseException) -> bool:

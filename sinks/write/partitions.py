@@ -1,6 +1,7 @@
 """How far each assigned partition of the log is read and committed."""
 
 import logging
+from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
@@ -13,10 +14,12 @@ logger = logging.getLogger(__name__)
 
 
 class AssignedPartitions:
-    """Offsets are the next to read. `begin` and `forget` are the consumer's rebalance callbacks."""
+    """Offsets are the next to read. `begin` and `forget` are the consumer's rebalance callbacks. `summed`: partition → offset
+    below which all sums are written, as far as is known at a commit; those without sums may be missing."""
 
-    def __init__(self, metrics: SinkMetrics) -> None:
+    def __init__(self, metrics: SinkMetrics, summed: Mapping[int, int]) -> None:
         self._metrics = metrics
+        self._summed = summed
         self.assigned: set[int] = set()
         self.committed: dict[int, int] = {}
         self.lag: dict[int, int] = {}
@@ -56,7 +59,8 @@ class AssignedPartitions:
     def _measure(self, consumer: Consumer) -> None:
         for partition, at in self.committed.items():
             self.lag[partition] = max(0, last_known_end(consumer, _of_log(partition)) - at)
-            self._metrics.committed(partition, at, self.lag[partition])
+            without_sums = max(0, at - self._summed.get(partition, 0))
+            self._metrics.committed(partition, at, self.lag[partition], without_sums)
 
 
 def _of_log(partition: int) -> TopicPartition:

@@ -19,6 +19,7 @@ class WatchMetrics:
         self.settings_refused = Counter(
             "credit_alert_settings_refused", "Records of alert-settings that change nothing", registry=registry
         )
+        self.lag = Gauge("credit_watch_lag_messages", "Messages of the log that are not judged yet", registry=registry)
         self.to_read = Gauge(
             "credit_watch_movements_to_read_back",
             "Movements up to the committed offset that the watch still has to judge again, without telling",

@@ -1,8 +1,10 @@
-"""Reads `alert-settings` to its end once, then follows it. A record that is none is logged and changes nothing."""
+"""Reads `alert-settings` to its end once, then follows it. A record that is wrong changes nothing, and is kept until it is a
+dead letter (`watch` says whose business that is)."""
 
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message
 from prometheus_client import Counter
@@ -12,6 +14,7 @@ from kafka_io.offsets import ANSWER_SECONDS, assign, offset_range
 from kafka_io.positions import TopicPartition, position_of
 from kafka_io.reading import read_to_end
 from schemas.codec import RecordCodec
+from schemas.dead_letters import Reason
 from schemas.topics import ALERT_SETTINGS
 from streams.alerts.judging.settings import AccountSettings
 
@@ -19,6 +22,16 @@ logger = logging.getLogger(__name__)
 
 _PARTITION = TopicPartition(ALERT_SETTINGS.name, 0)
 _MOST_RECORDS = 10_000
+
+
+@dataclass(frozen=True)
+class RefusedSettings:
+    """A record that changes nothing: the message, its offset, and why it is refused."""
+
+    message: Message
+    offset: int
+    reason: Reason
+    detail: str
 
 
 class SettingsFeed:
@@ -36,6 +49,8 @@ class SettingsFeed:
         self._next_offset = 0
         # A batch stays here until the registry has helped to decode it.
         self._undecoded: Sequence[Message] = ()
+        self.refused: list[RefusedSettings] = []
+        """In the topic's order: those of which `forget_refused` has not heard."""
 
     def read_to_end(self, stop: threading.Event) -> None:
         """Read all that is published. No movement may be judged before this returns."""
@@ -52,6 +67,10 @@ class SettingsFeed:
         self._undecoded = consume(self._consumer, _MOST_RECORDS, 0).records
         self._take()
 
+    def forget_refused(self, next_offset: int) -> None:
+        """Forget those below this offset: they are dead letters now, for good."""
+        self.refused = [each for each in self.refused if each.offset >= next_offset]
+
     def close(self) -> None:
         self._consumer.close()
 
@@ -59,10 +78,17 @@ class SettingsFeed:
         if not self._undecoded:
             return
         decoded = self._codec.decode([record.value() for record in self._undecoded])
-        for refusal in decoded.refusals:
-            offset = self._undecoded[refusal.row].offset()
-            logger.warning("%s at offset %s changes nothing: %s, %s", ALERT_SETTINGS.name, offset, *refusal[1:])
-        self._refused.inc(len(decoded.refusals))
-        self._settings.put(decoded.rows.drop("row"))
+        rows = decoded.rows["row"]
+        faults = self._settings.put(decoded.rows.drop("row"))
+        refused = [
+            *((refusal.row, refusal.reason, refusal.detail) for refusal in decoded.refusals),
+            *((int(rows[row]), Reason.INVALID_EVENT, detail) for row, detail in faults.items()),
+        ]
+        for row, reason, detail in sorted(refused):
+            message = self._undecoded[row]
+            offset = position_of(message).offset
+            logger.warning("%s at offset %d changes nothing: %s, %s", ALERT_SETTINGS.name, offset, reason.value, detail)
+            self.refused.append(RefusedSettings(message, offset, reason, detail))
+        self._refused.inc(len(refused))
         self._next_offset = position_of(self._undecoded[-1]).next_offset
         self._undecoded = ()

@@ -6,7 +6,8 @@
 3. Keep what is to be told: not what lies below the offset that was committed when the partition came, not what is in
    `credit-alerts` already, and nothing that is older than `max_age`.
 4. In one transaction write these alerts and commit the offsets (`writer`). Where it is aborted, it is written again. Where
-   there is nothing to tell, the offsets are committed alone, once a second.
+   there is nothing to tell, the offsets are committed alone, once a second. Settings that are wrong become dead letters here,
+   and how far they are is an offset of the group, too: so each is one once, though every watch reads all settings.
 
 A crash before the end of step 4 leaves nothing behind: the same movements raise the same alerts again. After it the committed
 offset says that they are told. A watch that has lost its partition cannot tell any more: Kafka refuses offsets of an earlier
@@ -31,7 +32,7 @@ from confluent_kafka import Consumer, KafkaError, Message
 from kafka_io.access.refusals import is_unauthorized
 from kafka_io.access.refusals import told as explained
 from kafka_io.batches import ConsumedBatch, available_pieces, log_error, sort_out
-from kafka_io.offsets import assign, committed, subscribe
+from kafka_io.offsets import assign, committed, last_known_end, subscribe
 from kafka_io.outages import Complaints, MonotonicSeconds, Patience, StoppedWaitingError
 from kafka_io.positions import TopicPartition
 from kafka_io.reading import StoppedError
@@ -39,14 +40,14 @@ from kafka_io.transactions import AbortedError, NotAllowedError
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_MOVEMENTS
 from streams.alerts.judging.alerts import Alert
-from streams.alerts.judging.judge import Rows
+from streams.alerts.judging.facts import Facts
 from streams.alerts.judging.settings import AccountSettings
 from streams.alerts.metrics import WatchMetrics
 from streams.alerts.partitions import WatchedPartition, WatchedPartitions
 from streams.alerts.settings_feed import SettingsFeed
 from streams.alerts.told import ToldReader
 from streams.alerts.writer import AlertWriter
-from streams.events.sorted_keys import Ints
+from streams.events.sorted_keys import Ints, distinct
 from streams.registry_outages import outlast_registry
 
 logger = logging.getLogger(__name__)
@@ -95,22 +96,34 @@ class Watch:
         self._writer = writer
         self._told_reader = told_reader
         self._feed = feed
+        self._settings = settings
         self._codec = codec
         self._options = options
         self._metrics = metrics
         self._now_micros = now_micros
         self._monotonic_seconds = monotonic_seconds
         self._complaints = Complaints(monotonic_seconds)
-        self._partitions = WatchedPartitions(options.folder, options.log_id, settings)
+        self._partitions = WatchedPartitions(options.folder, options.log_id)
         # Whether the group has given it partitions, be they none.
         self._is_member = False
         self._rebalances = 0
         self._commit_at_seconds = self._judge_at_seconds = 0.0
         metrics.to_read.set_function(lambda: self._to_read_back)
+        metrics.lag.set_function(lambda: self._lag)
 
     @property
     def _to_read_back(self) -> int:
         return sum(each.to_read_back for each in tuple(self._partitions.now.values()))
+
+    @property
+    def _lag(self) -> int:
+        try:
+            ends = {number: last_known_end(self._consumer, _of_log(number)) for number in tuple(self._partitions.now)}
+        except RuntimeError:
+            # It is closed: the page goes a moment later.
+            return 0
+        now = dict(self._partitions.now)
+        return sum(max(end - now[number].next_offset, 0) for number, end in ends.items() if number in now)
 
     @property
     def not_ready(self) -> str | None:
@@ -191,16 +204,16 @@ class Watch:
         if batch.records:
             self._judge_at_seconds = self._monotonic_seconds() + _SECONDS_BETWEEN_BATCHES
             # 1. Decode.
-            rows = outlast_registry(patience, lambda: self._decoded(batch.records))
-            self._judge(rows, np.array([record.partition() for record in batch.records], dtype=np.int64))
+            facts = outlast_registry(patience, lambda: self._decoded(batch.records))
+            self._judge(facts, np.array([record.partition() for record in batch.records], dtype=np.int64))
         for (_, number), end in batch.ends.items():
             # The markers of transactions follow the last record, so the end may lie further on.
             partition = self._partitions.now[number]
             partition.next_offset = max(partition.next_offset, end)
 
-    def _judge(self, rows: Rows, numbers: Ints) -> None:
-        for number in np.unique(numbers).tolist():
-            partition, of_partition = self._partitions.now[number], rows.of(np.flatnonzero(numbers == number))
+    def _judge(self, facts: Facts, numbers: Ints) -> None:
+        for number in distinct(numbers).tolist():
+            partition, of_partition = self._partitions.now[number], facts.of(np.flatnonzero(numbers == number))
             # 2. Judge.
             alerts = partition.judge.judge(of_partition)
             # 3. Keep what is to be told.
@@ -211,7 +224,7 @@ class Watch:
     def _read_told(self, stop: threading.Event) -> None:
         self._partitions.read_told(lambda number: self._told_reader.told(number, stop))
 
-    def _decoded(self, records: list[Message]) -> Rows:
+    def _decoded(self, records: list[Message]) -> Facts:
         decoded = self._codec.decode([record.value() for record in records])
         for refusal in decoded.refusals:
             record = records[refusal.row]
@@ -219,7 +232,7 @@ class Watch:
             raise UndecodableMovementError(f"{CREDIT_MOVEMENTS.name}, {position}: {refusal.reason}, {refusal.detail}")
         offsets = np.array([record.offset() for record in records], dtype=np.int64)
         logged_at = np.array([record.timestamp()[1] for record in records], dtype=np.int64) * _MICROS_PER_MILLI
-        return Rows(decoded.rows, offsets, logged_at)
+        return Facts.read(decoded.rows, offsets, logged_at, self._settings)
 
     def _to_tell(self, partition: WatchedPartition, alerts: list[Alert]) -> list[Alert]:
         told = partition.told or set()
@@ -233,24 +246,28 @@ class Watch:
 
     def _tell(self, *, at_once: bool = False) -> None:
         """Step 4. Raises AbortedError."""
-        offsets, alerts = self._partitions.offsets_to_commit(), self._partitions.to_tell()
-        is_due = at_once or bool(alerts) or self._monotonic_seconds() >= self._commit_at_seconds
+        alerts, refused = self._partitions.to_tell(), self._partitions.to_dead_letter(self._feed.refused)
+        offsets = self._partitions.offsets_to_commit(refused)
+        is_due = at_once or bool(alerts or refused) or self._monotonic_seconds() >= self._commit_at_seconds
         if not offsets or not is_due:
             return
-        self._writer.write(alerts, offsets, self._consumer)
+        self._writer.write(alerts, refused, offsets, self._consumer)
         self._complaints.withdraw(_PERMISSION)
         self._commit_at_seconds = self._monotonic_seconds() + _SECONDS_BETWEEN_COMMITS
         kinds = Counter(alert.kind.value for some in alerts.values() for alert in some)
         for kind, count in kinds.items():
             self._metrics.told.labels(kind).inc(count)
             logger.info("told: %s, %d alerts", kind, count)
-        self._partitions.note_committed()
+        self._partitions.note_committed(refused)
+        for letter in refused[-1:]:
+            self._feed.forget_refused(letter.offset + 1)
 
     def _begin(self, patience: Patience, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalances += 1
         try:
             # It waits for the end of a predecessor's transaction.
-            found = patience.outlast("Kafka's offsets", partial(committed, consumer, partitions))
+            asked = self._partitions.with_offsets(partitions)
+            found = patience.outlast("Kafka's offsets", partial(committed, consumer, asked))
         except StoppedWaitingError:
             # A consumer that closes in the middle of a rebalance calls this too. It will read no more.
             return
@@ -275,5 +292,9 @@ class Watch:
         numbers = self._partitions.now.items()
         assign(
             self._consumer,
-            {TopicPartition(CREDIT_MOVEMENTS.name, number): each.next_offset for number, each in numbers},
+            {_of_log(number): each.next_offset for number, each in numbers},
         )
+
+
+def _of_log(number: int) -> TopicPartition:
+    return TopicPartition(CREDIT_MOVEMENTS.name, number)

@@ -1,4 +1,4 @@
-"""Writes alerts, and commits the offsets with them in one Kafka transaction."""
+"""Writes alerts and the dead letters of settings, and commits the offsets with them in one Kafka transaction."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +12,8 @@ from kafka_io.transactions import MakeProducer, Transactions, commit_alone
 from schemas.codec import RecordCodec
 from schemas.topics import CREDIT_ALERTS
 from streams.alerts.judging.alerts import Alert
+from streams.alerts.settings_feed import RefusedSettings
+from streams.writer import produce_dead_letter
 
 
 class AlertWriter:
@@ -27,16 +29,17 @@ class AlertWriter:
     def write(
         self,
         alerts: Mapping[int, Sequence[Alert]],
+        refused: Sequence[RefusedSettings],
         offsets: Mapping[TopicPartition, OffsetAndNote],
         consumer: Consumer,
     ) -> None:
-        """Tell these alerts, each in its account's partition, and commit these offsets: both or neither. Where there is nothing
-        to tell, the offsets are committed alone.
+        """Tell these alerts, each in its account's partition, dead-letter these settings, and commit these offsets: all or
+        nothing. Where there is nothing to write, the offsets are committed alone.
 
         Raises AbortedError where nothing of it counts and it may be tried again, and KafkaException where this watch must end.
         """
         records = {partition: self._records(some) for partition, some in alerts.items() if some}
-        if not records:
+        if not records and not refused:
             # Offsets alone need no transaction, and Tansu loses the offsets of a transaction that holds nothing else.
             commit_alone(offsets, consumer)
             return
@@ -44,6 +47,8 @@ class AlertWriter:
         try:
             for partition, some in records.items():
                 produce_all(self._transactions.producer, CREDIT_ALERTS.name, some, partition)
+            for each in refused:
+                produce_dead_letter(self._transactions.producer, each.message, each.reason, each.detail)
         except KafkaException as failure:
             self._transactions.abort(failure)
         self._transactions.commit(offsets, consumer.consumer_group_metadata())

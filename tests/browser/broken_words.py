@@ -2,7 +2,8 @@
 
 # The words of explanations that are not on one line. Long ids may break.
 BROKEN_WORDS = r"""
-const broken = [], range = document.createRange(), walker = document.createTreeWalker(byId("explained"), NodeFilter.SHOW_TEXT);
+const explained = document.getElementById("explained"), broken = [];
+const range = document.createRange(), walker = document.createTreeWalker(explained, NodeFilter.SHOW_TEXT);
 for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
   for (const word of node.data.matchAll(/[^\s,]+/g)) {
     range.setStart(node, word.index);

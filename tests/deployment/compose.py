@@ -11,14 +11,14 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
-# Of ours, those that run a command of ours: the example's mailer does not.
+# Of ours, those that run a command of ours: the examples' mailers do not.
 COMMANDS = [
     name for name in OURS if "entrypoint" not in SERVICES[name] or "credit-movements" in SERVICES[name]["entrypoint"]
 ]
 ONCE = ["bucket", "setup"]
 WORKERS = ["rater", "sink", "watch", "exporter"]
-AUDIT, MAILER = "audit", "mailer"
-SERVERS = [name for name in SERVICES if name not in [*ONCE, *WORKERS, AUDIT, MAILER]]
+AUDIT, MAILERS = "audit", ["mailer", "alert-mailer"]
+SERVERS = [name for name in SERVICES if name not in [*ONCE, *WORKERS, AUDIT, *MAILERS]]
 SECRETS = Path("/run/secrets")
 PROBE = "/opt/credit-movements/probe.py"
 VARIABLE = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")

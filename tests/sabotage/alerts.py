@@ -7,6 +7,8 @@
 | a judge begins where the offset is | what an account had is not in its balance | `a_restarted_watch_knows_the_balances` |
 | a judge's file is ahead of the offset | what lies between is never told | `an_alert_of_an_aborted_commit_is_told` |
 | alerts go with an aborted commit | they are never told | `alerts_and_offsets_go_together` |
+| each watch dead-letters all wrong settings | one is a dead letter again and again | `wrong_settings_are_letters_once` |
+| half of the floor is enough for one call | a call that was long by chance is told | `few_calls_need_the_whole_floor` |
 | any movement counts however often it is shown | a balance is too low | `a_repeated_movement_counts_once` |
 """
 
@@ -15,15 +17,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 from kafka_io.transactions import AbortedError
+from streams.alerts.judging import spending
 from streams.alerts.judging.alerts import Alert
 from streams.alerts.judging.judge import Judge
 from streams.alerts.judging.repeats import RecentMovements
 from streams.alerts.partitions import WatchedPartition, WatchedPartitions
 from streams.alerts.watch import Watch
+from streams.dedup.fingerprints import Hashes
 from tests.unit.streams.alerts import test_told_once
 from tests.unit.streams.alerts.judging import test_judge
 from tests.unit.streams.alerts.watch_double import WatchDouble
@@ -41,8 +44,8 @@ def told_not_read_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def begin_at_the_offset(patch: pytest.MonkeyPatch) -> None:
-    def begun(partitions: WatchedPartitions, _: int, committed: int) -> WatchedPartition:
-        return WatchedPartition(Judge(partitions._settings), committed, committed, committed, committed)
+    def begun(_: WatchedPartitions, __: int, committed: int) -> WatchedPartition:
+        return WatchedPartition(Judge(), committed, committed, committed, committed)
 
     patch.setattr(WatchedPartitions, "_begun", begun)
 
@@ -72,15 +75,23 @@ def alerts_go_with_the_commit(patch: pytest.MonkeyPatch) -> None:
 
 
 def repeats_count(patch: pytest.MonkeyPatch) -> None:
-    def are_new(_: RecentMovements, movements: pl.DataFrame) -> Any:
-        return np.ones(len(movements), dtype=bool)
+    def are_new(_: RecentMovements, ids: Hashes) -> Any:
+        return np.ones(len(ids), dtype=bool)
 
     patch.setattr(RecentMovements, "are_new", are_new)
 
 
+def all_wrong_settings_are_letters(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WatchedPartitions, "to_dead_letter", lambda _, refused: list(refused))
+
+
+def half_is_enough_for_one_call(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(spending, "SEVERAL", 1)
+
+
 def the_same_log_raises_the_same_alerts(_: Fixture) -> None:
     thefts = [test_judge.movement(100, 20, 2, -100 * test_judge.UNIT)]
-    first, second = ([each.alert_id for each in test_judge.judged(test_judge.judge_of(), history)]
+    first, second = ([each.alert_id for each in test_judge.judged(Judge(), history)]
                      for history in [[*test_judge.steady(20), *thefts]] * 2)  # fmt: skip
     assert first == second != []
 
@@ -105,6 +116,15 @@ def alerts_and_offsets_go_together(fixture: Fixture) -> None:
     test_told_once.test_alerts_and_offsets_are_committed_together(kafka, "abort")
 
 
+def wrong_settings_are_letters_once(fixture: Fixture) -> None:
+    kafka = WatchDouble(fixture("tmp_path") / "watch")
+    test_told_once.test_wrong_settings_are_dead_letters_once(kafka, "crash after")
+
+
+def few_calls_need_the_whole_floor(_: Fixture) -> None:
+    test_judge.test_half_of_the_floor_is_enough_where_nothing_is_usual_but_not_of_few_calls()
+
+
 def a_repeated_movement_counts_once(_: Fixture) -> None:
     test_judge.test_a_movement_that_the_log_has_twice_counts_once()
 
@@ -115,5 +135,7 @@ SABOTAGES = [
     ("a judge begins where the offset is", begin_at_the_offset, a_restarted_watch_knows_the_balances),
     ("a judge's file is ahead of the offset", file_ahead_of_the_offset, an_alert_of_an_aborted_commit_is_told),
     ("alerts go with an aborted commit", alerts_go_with_the_commit, alerts_and_offsets_go_together),
+    ("each watch dead-letters all wrong settings", all_wrong_settings_are_letters, wrong_settings_are_letters_once),
+    ("half of the floor is enough for one call", half_is_enough_for_one_call, few_calls_need_the_whole_floor),
     ("any movement counts however often it is shown", repeats_count, a_repeated_movement_counts_once),
 ]

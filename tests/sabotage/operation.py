@@ -29,7 +29,7 @@ def passwords_in_lines(patch: pytest.MonkeyPatch) -> None:
 
 
 def erase_amounts_too(patch: pytest.MonkeyPatch) -> None:
-    spoiled = erase._REWRITE.replace("reason = NULL\n", "reason = NULL, credit_movement = 0\n")
+    spoiled = erase._REWRITE.replace("reason = NULL", "reason = NULL, credit_movement = 0")
     assert spoiled != erase._REWRITE
     patch.setattr(erase, "_REWRITE", spoiled)
 

@@ -43,6 +43,10 @@ def users_stay_in_sums(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(erase, "delete_users", lambda *_: None)
 
 
+def repeats_go_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(roll_up.RollUp, "note_repeats", lambda *_: None)
+
+
 def sums_leave_no_hole(fixture: Fixture) -> None:
     rows = test_sums.made(250)
     with _client(fixture) as client:
@@ -54,6 +58,11 @@ def sums_leave_no_hole(fixture: Fixture) -> None:
 def a_step_back_counts_nothing_twice(fixture: Fixture) -> None:
     with _client(fixture) as client:
         test_sums.test_after_a_step_back_in_the_log_nothing_is_counted_twice_or_missed(client)
+
+
+def a_movement_that_the_log_has_twice_counts_once(fixture: Fixture) -> None:
+    with _client(fixture) as client:
+        test_sums.test_a_movement_that_the_log_has_twice_counts_once(client, step=70, crashes=False)
 
 
 def opening_balances_are_those_of_their_place(fixture: Fixture) -> None:
@@ -85,6 +94,11 @@ def _client(fixture: Fixture) -> Iterator[Client]:
 SABOTAGES = [
     ("a part of a block is taken for the whole", part_of_a_block_for_the_whole, sums_leave_no_hole),
     ("a step back in the log goes unnoticed", a_step_back_goes_unnoticed, a_step_back_counts_nothing_twice),
+    (
+        "a movement that the log has twice is in two sums",
+        repeats_go_unnoticed,
+        a_movement_that_the_log_has_twice_counts_once,
+    ),
     ("sums behind a place in the log are taken", sums_behind_the_place, opening_balances_are_those_of_their_place),
     ("movements of other logs are not looked for", other_logs_are_not_looked_for, an_event_of_two_logs_counts_once),
     ("sums by user outlive an erasure", users_stay_in_sums, erased_users_have_no_sums),

@@ -25,7 +25,7 @@ from tests.deployment.compose import (
     AUDIT,
     COMMANDS,
     COMPOSE,
-    MAILER,
+    MAILERS,
     OURS,
     PROBE,
     ROOT,
@@ -40,7 +40,7 @@ from tests.deployment.compose import (
     seen_by,
 )
 
-PROFILES = {"observe": {AUDIT, "prometheus", "grafana"}, "mail": {"mailpit", MAILER}, "ui": {"kafka-ui"}}
+PROFILES = {"observe": {AUDIT, "prometheus", "grafana"}, "mail": {"mailpit", *MAILERS}, "ui": {"kafka-ui"}}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What the command cannot do without: see `required` in credit_movements.
 NEEDED = {
@@ -95,7 +95,7 @@ def test_the_documentation_has_the_tag_and_the_user_of_each_server(service: str)
 @pytest.mark.parametrize("service", [*SERVERS, *WORKERS, AUDIT])
 def test_what_keeps_running_has_a_health_check_and_is_started_again(service: str) -> None:
     health = SERVICES[service]["healthcheck"]
-    assert SERVICES[MAILER]["healthcheck"] == SERVICES["setup"]["healthcheck"] == {"disable": True}
+    assert [SERVICES[each]["healthcheck"] for each in [*MAILERS, "setup"]] == [{"disable": True}] * 3
     assert health["test"][0] == "CMD"
     assert {"interval", "timeout", "retries", "start_period"} < set(health)
     assert SERVICES[service]["restart"] == "unless-stopped"

@@ -1,6 +1,6 @@
 // What the account was told of its credit. Where it was told nothing, there is nothing to see.
 import {asked, button, byId, element, p} from "./parts.js";
-import {localTime} from "./days.js";
+import {localTime, longDay} from "./days.js";
 import {showMovements} from "./movements.js";
 
 const TITLES = {low_balance: "Your balance is low", empty_soon: "Your credit is soon gone", unusual_spending: "Unusual spending"};
@@ -26,6 +26,6 @@ function item(alert) {
 function showBehind(alert) {
   const from = localTime(alert.window_from).slice(0, 10), to = localTime(Date.parse(alert.window_to) - 1).slice(0, 10);
   const user = alert.subject?.startsWith(OF_USER) ? alert.subject.slice(OF_USER.length) : null;
-  const days = from === to ? from : `${from} to ${to}`;
+  const days = from === to ? longDay(from) : `${longDay(from)} to ${longDay(to)}`;
   showMovements({from, to, ...(user === null ? {} : {user}), told: [days, ...(user === null ? [] : [`user ${user}`])]});
 }

@@ -3,6 +3,7 @@ import {byId} from "./parts.js";
 import {height, money} from "./money.js";
 import {longDay, shortDay} from "./days.js";
 
+const MOST_OF_NAME = 24;
 let chart = null, days = [], types = [], currency = "", onChosen = () => {};
 // Where the keyboard is: a day, and a type of it or null for the whole day.
 let place = null;
@@ -28,7 +29,7 @@ function begin() {
           filter: (item) => spent(item.datasetIndex, item.dataIndex) !== 0n,
           callbacks: {
             title: ([item]) => (item === undefined ? "" : longDay(days[item.dataIndex])),
-            label: (item) => ` ${types[item.datasetIndex].name}: ${money(spent(item.datasetIndex, item.dataIndex), currency)}`,
+            label: (item) => ` ${short(types[item.datasetIndex].name)}: ${money(spent(item.datasetIndex, item.dataIndex), currency)}`,
             footer: ([item]) => (item === undefined ? "" : `Together: ${money(together(item.dataIndex), currency)}`),
           },
         },
@@ -65,6 +66,8 @@ function paint() {
   chart.update();
 }
 
+// A tip is one line a type, and no wider than the chart.
+function short(name) { return name.length > MOST_OF_NAME ? `${name.slice(0, MOST_OF_NAME - 1)}…` : name; }
 function spent(type, day) { return types[type].byDay.get(days[day]) ?? 0n; }
 function together(day) { return types.reduce((sum, _, type) => sum + spent(type, day), 0n); }
 

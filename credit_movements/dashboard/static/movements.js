@@ -49,11 +49,19 @@ function render(isMore) {
 }
 
 function line(moved) {
-  const why = button(moved.interaction_id, () => explain(moved), "line"), amount = element("td", money(nanos(moved.credit_movement), moved.currency));
+  const nano = nanos(moved.credit_movement), amount = element("td", money(nano, moved.currency));
+  const why = button(moved.interaction_id, () => explain(moved), "line");
   why.title = "Explain this movement";
   why.dataset.id = moved.movement_id;
-  amount.className = "amount";
-  return [localTime(moved.occurred_at), why, moved.description, moved.user_id ?? "", moved.destination ?? "", amount];
+  amount.className = nano > 0n ? "amount gained" : "amount";
+  return [localTime(moved.occurred_at), why, moved.description, moved.user_id ?? "", called(moved), amount];
+}
+
+// The number, and what the rate calls where it is.
+function called(moved) {
+  const cell = words("td", moved.destination ?? "");
+  if (moved.destination !== null && moved.destination_name) cell.append(" ", Object.assign(element("span", moved.destination_name), {className: "soft"}));
+  return cell;
 }
 
 async function explain(moved) {

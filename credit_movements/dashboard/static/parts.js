@@ -43,7 +43,7 @@ export function table(heads, rows) {
       return around;
     }));
   }
-  [...(body.rows[0]?.cells ?? [])].forEach((cell, at) => head.cells[at].classList.toggle("amount", cell.className === "amount"));
+  [...(body.rows[0]?.cells ?? [])].forEach((cell, at) => head.cells[at].classList.toggle("amount", cell.classList.contains("amount")));
   return whole;
 }
 

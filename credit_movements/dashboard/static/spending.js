@@ -87,14 +87,24 @@ function render() {
   if (hasSpent) drawBars(daysOf(from, to), shown, currency, choose);
   showDays(rows, shown);
   showOnly();
+  // They are added up by day and not by type: see `spent` of the backend.
+  for (const note of document.querySelectorAll(".of-all-types")) note.hidden = shown.length === types.length;
   showMost("users", "user", "No user");
   showMost("destinations", "destination", "Any number, or none");
 }
 
 function showBalance() {
-  const balances = answer.balances.map((each) => Object.assign(p(money(nanos(each.balance), each.currency)), {className: "balance"}));
   const count = answer.balances.reduce((sum, each) => sum + each.movements, 0);
-  byId("balance").replaceChildren(...balances, Object.assign(p(count === 0 ? "There are no movements yet." : `after ${number(count)} movements`), {className: "soft"}));
+  const after = count === 0 ? "There are no movements yet." : `after ${number(count)} movement${count === 1 ? "" : "s"}`;
+  byId("balance").replaceChildren(...answer.balances.map(balance), Object.assign(p(after), {className: "soft"}));
+}
+
+// What is less than a cent is there, and small.
+function balance(each) {
+  const amount = nanos(each.balance), text = money(amount, each.currency), cents = text.indexOf(".") + 3, end = text.indexOf(" ");
+  const whole = Object.assign(p(text.slice(0, cents)), {className: amount < 0n ? "balance below" : "balance"});
+  whole.append(element("small", text.slice(cents, end)), text.slice(end));
+  return whole;
 }
 
 function chooseCurrency() {
@@ -153,18 +163,24 @@ function showDays(rows, shown) {
   const days = [...new Set(rows.map((row) => row.day))].sort().reverse();
   const of = (day, name) => rows.reduce((total, row) => (row.day === day ? total + nanos(row[name]) : total), 0n);
   const cell = (amount) => Object.assign(element("td", amount === 0n ? "" : money(amount, currency)), {className: "amount"});
-  byId("days").replaceChildren(table(["Day", ...shown.map((type) => type.name), "Topped up", "Adjusted", "All together"], days.map((day) => [
-    button(day, () => choose(day, null), "line"),
+  const whole = table(["Day", ...shown.map((type) => type.name), "Topped up", "Adjusted", "All together"], days.map((day) => [
+    button(day, () => choose(day, null), "line word"),
     ...shown.map((type) => cell(type.byDay.get(day) ?? 0n)),
     cell(of(day, "top_ups")), cell(of(day, "adjustments")), cell(of(day, "net")),
-  ])));
+  ]));
+  whole.setAttribute("aria-labelledby", "spending-title");
+  byId("days").replaceChildren(whole);
 }
 
 function showOnly() {
   byId("only").replaceChildren(...Object.entries(only).map(([kind, key]) => button(`Only ${toldOf(kind, key)} ✕`, () => chooseOnly(kind, key), "chip")));
 }
 
-function toldOf(kind, key) { return kind === "user" ? `user ${key}` : `numbers that begin with +${key}`; }
+function toldOf(kind, key) {
+  if (kind === "user") return `user ${key}`;
+  const name = answer?.destination_names[key];
+  return `numbers that begin with +${key}${name === undefined ? "" : ` (${name})`}`;
+}
 
 // The second time takes the choice back.
 function chooseOnly(kind, key) {
@@ -185,12 +201,14 @@ function showMost(id, kind, nobody) {
   const rows = answer[id].filter((row) => row.currency === currency);
   const largest = rows.reduce((most, row) => (row.others === 0 && -nanos(row.charges) > most ? -nanos(row.charges) : most), 1n);
   if (rows.length === 0) return byId(id).replaceChildren(Object.assign(p("Nothing was spent in this period."), {className: "soft"}));
-  byId(id).replaceChildren(table([kind === "user" ? "User" : "Numbers that begin with", "Spent"], rows.map((row) => {
+  const most = table([kind === "user" ? "User" : "Numbers that begin with", "Spent"], rows.map((row) => {
     const spent = -nanos(row.charges), name = element("td", "");
     name.append(row.key === null ? (row.others > 0 ? `${number(row.others)} others` : nobody) : choiceOf(kind, row.key));
+    if (kind === "destination" && row.key in answer.destination_names) name.append(" ", Object.assign(element("span", answer.destination_names[row.key]), {className: "soft"}));
     if (row.others === 0) name.append(share(spent, largest));
     return [name, Object.assign(element("td", money(spent, currency)), {className: "amount"})];
-  })));
+  }));
+  byId(id).replaceChildren(Object.assign(most, {className: "most"}));
 }
 
 function choiceOf(kind, key) {

@@ -2,7 +2,8 @@
 
 An account's movements lie in one partition of one log: sums of its covered blocks and the movements behind them are all.
 Where movements of another log are found (an embedded log begins anew, and the same event may come again in it), which of them
-count is known to the ledger alone. So such an account is added up from the ledger.
+count is known to the ledger alone. So such an account is added up from the ledger, and so are those of a partition that
+has movements twice.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +16,7 @@ from sinks.read.consistency import WHOLE_ANSWER
 from sinks.read.summed.grains import REACHED
 
 _REACHED: Final = f"""
-SELECT log_partition, max(block_offsets), max({REACHED}.reached) FROM {REACHED}
+SELECT log_partition, max(block_offsets), max({REACHED}.reached), max({REACHED}.has_repeats) FROM {REACHED}
 WHERE log_id = {{log_id:String}} GROUP BY log_partition
 """
 _PLACE: Final = f"""
@@ -26,6 +27,7 @@ FROM (
 ) AS place
 INNER JOIN {REACHED} ON {REACHED}.log_id = place.log AND {REACHED}.log_partition = place.number
 GROUP BY place.log, place.number
+HAVING NOT max({REACHED}.has_repeats)
 """
 # One row is wanted: whoever reads side by side reads more.
 _ONE_ROW: Final = {**WHOLE_ANSWER, "max_threads": 1}
@@ -33,10 +35,12 @@ _ONE_ROW: Final = {**WHOLE_ANSWER, "max_threads": 1}
 
 @dataclass(frozen=True)
 class Reach:
-    """A partition's sums are written for all blocks below `reached`, each of `block_offsets` offsets."""
+    """A partition's sums are written for all blocks below `reached`, each of `block_offsets` offsets. If it `has_repeats`,
+    movements that lie in it twice, none of its sums counts, and `reached` is 0."""
 
     block_offsets: int
     reached: int
+    has_repeats: bool = False
 
     def below(self, end: int | None) -> int:
         """The end of the last whole block below the offset `end`; None: of all."""
@@ -57,7 +61,10 @@ class Summed:
 def read_reach(client: Client, log_id: str) -> dict[int, Reach]:
     """By partition of the log; those without sums are missing. Raises as clickhouse_connect does."""
     rows = client.query(_REACHED, parameters={"log_id": log_id}, settings=WHOLE_ANSWER).result_rows
-    return {int(number): Reach(int(block), int(reached)) for number, block, reached in rows}
+    return {
+        int(number): Reach(int(block), 0 if has_repeats else int(reached), bool(has_repeats))
+        for number, block, reached, has_repeats in rows
+    }
 
 
 def summed(client: Client, account_id: str) -> Summed | None:

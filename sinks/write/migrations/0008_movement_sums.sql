@@ -45,11 +45,12 @@ CREATE TABLE IF NOT EXISTS movement_sums_reached
 (
     log_id LowCardinality(String) COMMENT 'The log',
     log_partition Int32 COMMENT 'Its partition',
+    has_repeats Bool COMMENT 'Whether the partition has movements twice: then none of its sums counts',
     block_offsets Int64 COMMENT 'How many offsets a block of this partition has: the same for ever',
     reached Int64 COMMENT 'The sums of all blocks below this offset are written, empty ones too'
 )
 ENGINE = ReplacingMergeTree(reached)
-ORDER BY (log_id, log_partition)
+ORDER BY (log_id, log_partition, has_repeats)
 COMMENT 'How far the sums of movements have come';
 -- The newest movements are not summed yet. They are found by where they lie in the log, without reading the account's history.
 ALTER TABLE credit_movements ADD INDEX IF NOT EXISTS log_places (log_id, log_partition, log_offset) TYPE minmax GRANULARITY 1;

@@ -36,7 +36,7 @@ def fill(
     for partition, offset in stored.items():
         reach = known.get(partition, Reach(block_offsets, 0))
         end = offset - offset % reach.block_offsets
-        if end > reach.reached:
+        if end > reach.reached and not reach.has_repeats:
             whole[partition] = Reach(reach.block_offsets, end)
     for size in {each.block_offsets for each in whole.values()}:
         spans = {

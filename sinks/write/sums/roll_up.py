@@ -26,6 +26,7 @@ from sinks.write.batch import MovementBatch
 from sinks.write.columns import Int64s
 from sinks.write.sums.of_ledger import sum_span
 from sinks.write.sums.of_movements import COLUMNS
+from sinks.write.sums.repeats import Repeats
 from sinks.write.sums.store import insert_reach, insert_sums, users_left_out
 
 logger = logging.getLogger(__name__)
@@ -104,13 +105,16 @@ class _Gathered:
 class RollUp:
     """`write` is called where ClickHouse is written to, all else where the log is read; `learn` before each `gather`.
 
-    `log_id` identifies the log. A partition that has no sums yet gets blocks of `block_offsets` offsets.
+    `log_id` identifies the log. A partition that has no sums yet gets blocks of `block_offsets` offsets. `reached`: partition →
+    offset below which all sums are written, as this sink saw it last; any thread may look.
     """
 
     def __init__(self, client: Client, log_id: str, block_offsets: int = BLOCK_OFFSETS) -> None:
         self._client = client
         self._log_id = log_id
         self._block_offsets = block_offsets
+        self._repeats = Repeats(client, log_id)
+        self.reached: dict[int, int] = {}
         self._new: set[int] = set()
         self._sizes: dict[int, int] = {}
         self._gathered: dict[int, _Gathered] = {}
@@ -123,17 +127,22 @@ class RollUp:
 
     def forget(self, partitions: Iterable[int]) -> None:
         """These are another worker's now."""
+        partitions = set(partitions)
+        self._repeats.forget(partitions)
         for partition in partitions:
             self._new.discard(partition)
             self._gathered.pop(partition, None)
             self._sizes.pop(partition, None)
+            self.reached.pop(partition, None)
 
     def learn(self) -> None:
         """What has to be known of the partitions that began. Raises clickhouse_connect's OperationalError and DatabaseError."""
         if self._new:
             reach = read_reach(self._client, self._log_id)
             for partition in self._new:
-                self._sizes[partition] = reach[partition].block_offsets if partition in reach else self._block_offsets
+                known = reach.get(partition, Reach(self._block_offsets, 0))
+                self._sizes[partition] = known.block_offsets or self._block_offsets
+                self.reached[partition] = known.reached
             self._new = set()
 
     def gather(self, batch: MovementBatch, movements: pl.DataFrame) -> list[DueBlocks]:
@@ -154,12 +163,19 @@ class RollUp:
             due.append(gathered.taken(reached))
         return [each for each in due if each is not None]
 
+    def note_repeats(self, batch: MovementBatch, movements: pl.DataFrame) -> None:
+        """Before the batch's movements are stored: see `repeats`. After an error: again. Raises as `write`."""
+        self._repeats.note(batch.partitions, batch.offsets, movements)
+
     def write(self, due: DueBlocks) -> None:
         """Write the sums of these blocks, and of all before them that have none. Their movements are in ClickHouse. After an
         error: write the same again. Raises clickhouse_connect's OperationalError and DatabaseError."""
-        known = read_reach(self._client, self._log_id).get(due.partition)
-        begin = 0 if known is None else known.reached
-        if begin >= due.until:
+        reach = read_reach(self._client, self._log_id)
+        # Of partitions that are quiet, too: `setup` may have written their sums.
+        self.reached |= {number: each.reached for number, each in reach.items() if number in self.reached}
+        known = reach.get(due.partition, Reach(due.size, 0))
+        begin = known.reached
+        if begin >= due.until or known.has_repeats:
             return
         of_ledger = Span(begin, min(max(begin, due.whole_from), due.until))
         if of_ledger.until - of_ledger.begin > MOST_BLOCKS_OF_LEDGER * due.size:
@@ -178,6 +194,7 @@ class RollUp:
                 in_memory = due.movements.filter(pl.col("log_block") >= of_ledger.until)
                 insert_sums(self._client, in_memory, self._log_id, erased)
         insert_reach(self._client, self._log_id, {due.partition: Reach(due.size, due.until)})
+        self.reached |= {due.partition: due.until}
 
 
 def _block_after(offset: int, size: int) -> int:

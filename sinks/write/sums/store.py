@@ -14,7 +14,7 @@ from sinks.write.insert import INSERT_SETTINGS
 from sinks.write.sums.of_movements import key_sums, quarter_sums
 from sinks.write.tables import UNTIL_DONE, stored_in
 
-_REACHED_COLUMNS: Final = ("log_id", "log_partition", "block_offsets", "reached")
+_REACHED_COLUMNS: Final = ("log_id", "log_partition", "has_repeats", "block_offsets", "reached")
 _DELETE_USERS: Final = f"""
 ALTER TABLE {{table}} DELETE WHERE kind = '{USER}' AND account_id IN {{{{accounts:Array(String)}}}}
 """
@@ -29,7 +29,13 @@ def insert_sums(client: Client, movements: pl.DataFrame, log_id: str, without_us
 
 def insert_reach(client: Client, log_id: str, reached: Mapping[int, Reach]) -> None:
     """Say how far the sums of partitions reach, once they are in. Raises as `insert_sums`."""
-    rows = [[log_id, number, each.block_offsets, each.reached] for number, each in reached.items()]
+    rows = [[log_id, number, False, each.block_offsets, each.reached] for number, each in reached.items()]
+    client.insert(REACHED, rows, column_names=_REACHED_COLUMNS, settings=INSERT_SETTINGS)
+
+
+def insert_repeats(client: Client, log_id: str, partition: int) -> None:
+    """Say that the partition has movements twice: none of its sums counts from now on. Raises as `insert_sums`."""
+    rows = [[log_id, partition, True, 0, 0]]
     client.insert(REACHED, rows, column_names=_REACHED_COLUMNS, settings=INSERT_SETTINGS)
 
 

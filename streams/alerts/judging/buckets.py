@@ -1,7 +1,8 @@
 """What was spent in each hour and on each day, by whom and where to: one bucket for each, where anything was spent.
 
 A bucket has two sums: all that it has now, and what it had when the day of the log began. What is usual is taken from the
-second one. So it is the same all day long, however the log is cut into batches, though late movements still come.
+second one. So it is the same all day long, however the log is cut into batches, though late movements still come. It has the
+number of its charges, too.
 """
 
 from collections.abc import Sequence
@@ -44,25 +45,26 @@ class Buckets:
         self._codes = GrowingColumn(np.int64)
         self._spent = GrowingColumn(np.int64)
         self._before = GrowingColumn(np.int64)
+        self._count = GrowingColumn(np.int64)
         # The day of the log on which something was added last.
         self._changed_on = GrowingColumn(np.int64)
         self._is_told = GrowingColumn(np.bool_)
         self._columns: list[GrowingColumn[Any]] = [
-            self._codes, self._spent, self._before, self._changed_on, self._is_told,
+            self._codes, self._spent, self._before, self._count, self._changed_on, self._is_told,
         ]  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._codes)
 
-    def add(self, codes: Ints, spent: Ints, today: int) -> tuple[Ints, Ints]:
-        """Add to these buckets, each once. Returns their rows, and what each had before."""
+    def add(self, codes: Ints, spent: Ints, counts: Ints, today: int) -> tuple[Ints, Ints]:
+        """Add to these buckets, each once; `counts`: of how many charges. Returns what each had before, and of how many."""
         rows = self._find(codes)
         new = np.flatnonzero(rows == NONE)
         if len(new):
             rows[new] = np.arange(len(self), len(self) + len(new))
             self._index = self._index.added(codes[new].view(np.uint64), rows[new])
             self._codes.append(codes[new])
-            for column in (self._spent, self._before):
+            for column in (self._spent, self._before, self._count):
                 column.append(np.zeros(len(new), dtype=np.int64))
             self._changed_on.append(np.full(len(new), today))
             self._is_told.append(np.zeros(len(new), dtype=bool))
@@ -71,7 +73,9 @@ class Buckets:
         self._before.values[rows] = np.where(is_first_today, before, self._before.values[rows])
         self._changed_on.values[rows] = today
         self._spent.values[rows] = np.minimum(before + spent, MOST_SPENT)
-        return rows, before
+        count_before = self._count.values[rows]
+        self._count.values[rows] = count_before + counts
+        return before, count_before
 
     def before(self, codes: Ints, today: int) -> Ints:
         """What each of these buckets had when `today` began."""

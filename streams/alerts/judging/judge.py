@@ -6,56 +6,28 @@ before it. So a batch is cut there, and each piece is judged as a table.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from schemas.adjustments import KINDS
 from streams.alerts.judging.alerts import Alert, AlertKind
 from streams.alerts.judging.balances import Balances, BalanceTable
 from streams.alerts.judging.buckets import WHOLE_DAY, Buckets, bucket_codes
-from streams.alerts.judging.countries import NO_COUNTRY, countries
+from streams.alerts.judging.facts import Facts, Named
 from streams.alerts.judging.repeats import RecentMovements
-from streams.alerts.judging.rules import RowRules
-from streams.alerts.judging.settings import AccountSettings
 from streams.alerts.judging.spending import OF_ACCOUNT, OF_COUNTRY, OF_USER, Spent, Unusual, spend
-from streams.events.sorted_keys import Ints
+from streams.events.sorted_keys import NONE, Ints, distinct
 from streams.pricing.tables.name_table import NameTable
 
 _MICROS_OF_A_DAY: Final = 86_400_000_000
 _NO_DAY: Final = -1
-_NOT_SPENT: Final = ("top-up", *KINDS)
 _BALANCE_COLUMNS, _BUCKET_COLUMNS = len(BalanceTable().columns()), len(Buckets().columns())
 
 
-class Rows(NamedTuple):
-    """Movements, and where they lie: `table` has the columns of CreditMovement, `offsets` and `logged_at` (microseconds) are
-    those of their records."""
-
-    table: pl.DataFrame
-    offsets: Ints
-    logged_at: Ints
-
-    def of(self, rows: Ints | slice) -> "Rows":
-        return Rows(self.table[rows], self.offsets[rows], self.logged_at[rows])
-
-    @property
-    def occurred_at(self) -> Ints:
-        return self.table["occurred_at"].to_numpy()
-
-    @property
-    def nanos(self) -> Ints:
-        return self.table["credit_movement_nanos"].to_numpy()
-
-
 class Judge:
-    """`settings`: the thresholds of accounts, which others may add to between two batches."""
-
-    def __init__(self, settings: AccountSettings) -> None:
-        self._settings = settings
-        # An account in another currency is another one.
+    def __init__(self) -> None:
         self._accounts = NameTable()
         # Users and countries, each with its account's number.
         self._subjects = NameTable()
@@ -64,68 +36,80 @@ class Judge:
         self._recent = RecentMovements()
         self._today = _NO_DAY
 
-    def judge(self, rows: Rows) -> list[Alert]:
+    def judge(self, facts: Facts) -> list[Alert]:
         """Take the next movements of the log. Returns the alerts that they raise, in its order."""
-        if not len(rows.offsets):
+        if not facts.count:
             return []
-        are_new = self._recent.are_new(rows.table)
-        rows = rows if are_new.all() else rows.of(np.flatnonzero(are_new))
-        return [alert for piece in self._days(rows) for alert in self._judge_within_a_day(piece)]
+        are_new = self._recent.are_new(facts.ids)
+        facts = facts if are_new.all() else facts.of(np.flatnonzero(are_new))
+        return [alert for piece in self._days(facts) for alert in self._judge_within_a_day(piece)]
 
-    def _days(self, rows: Rows) -> Iterator[Rows]:
-        latest = np.maximum.accumulate(np.append(self._today, rows.occurred_at // _MICROS_OF_A_DAY))
+    def _days(self, facts: Facts) -> Iterator[Facts]:
+        latest = np.maximum.accumulate(np.append(self._today, facts.occurred_at // _MICROS_OF_A_DAY))
         begins = np.flatnonzero(latest[1:] > latest[:-1]).tolist()
-        for begin, end in zip([0, *begins], [*begins, len(rows.offsets)], strict=True):
+        for begin, end in zip([0, *begins], [*begins, facts.count], strict=True):
             if begin == end:
                 continue
             if latest[begin + 1] > self._today:
                 self._today = int(latest[begin + 1])
                 self._buckets = self._buckets.without_old(self._today)
-            yield rows.of(slice(begin, end))
+            yield facts.of(slice(begin, end))
 
-    def _judge_within_a_day(self, rows: Rows) -> list[Alert]:
-        # Polars plans each of its steps anew, which is most of what a small batch costs: so they are few.
-        is_spent = (pl.col("credit_movement_nanos") < 0) & ~pl.col("description").is_in(_NOT_SPENT)
-        found = rows.table.select(pl.concat_str("currency", "account_id").alias("account"), is_spent.alias("is_spent"))
-        accounts = self._accounts.numbered(found["account"])
+    def _judge_within_a_day(self, facts: Facts) -> list[Alert]:
+        accounts = self._numbered(facts.accounts)
         self._balances.know(len(self._accounts), self._today)
-        rules = self._settings.at(rows.table["account_id"], rows.occurred_at)
-        balances = self._balances.move(accounts, rows.nanos, rules, self._today, self._spent_on)
-        spent = self._spent(rows, np.flatnonzero(found["is_spent"].to_numpy()), accounts, rules)
+        balances = self._balances.move(accounts, facts.nanos, facts.rules, self._today, self._spent_on)
+        spent = self._spent(facts, np.flatnonzero(facts.is_spent), accounts)
         unusual = spend(self._buckets, spent, self._today)
-        alerts = [*_of_balances(rows, balances, rules), *(self._of_spending(rows, balances, each) for each in unusual)]
+        alerts = [*_of_balances(facts, balances), *(self._of_spending(facts, balances, each) for each in unusual)]
         return sorted(alerts, key=lambda alert: (alert.offset, alert.kind, alert.subject))
+
+    def _numbered(self, accounts: Named) -> Ints:
+        used = distinct(accounts.codes)
+        numbers = np.zeros(len(accounts.names), dtype=np.int64)
+        numbers[used] = self._accounts.numbered(accounts.names.gather(pl.Series(used)))
+        found: Ints = numbers[accounts.codes]
+        return found
 
     def _spent_on(self, accounts: Ints, day: int) -> Ints:
         return self._buckets.before(
             bucket_codes(_account_slots(accounts), np.full(len(accounts), day), WHOLE_DAY), self._today
         )
 
-    def _spent(self, rows: Rows, charges: Ints, accounts: Ints, rules: RowRules) -> Spent:
-        table, of_charges = rows.table[charges], accounts[charges]
-        account, code = pl.lit(pl.Series(of_charges)), pl.Series(countries(table["destination"]))
-        subjects = table.select(
-            pl.concat_str(account, pl.lit(" user:"), "user_id").alias("user"),
-            pl.when(code != NO_COUNTRY).then(pl.concat_str(account, pl.lit(" country:+"), code)).alias("country"),
-        )
-        has_user, has_country = (np.flatnonzero(subjects[name].is_not_null().to_numpy()) for name in subjects.columns)
-        named = pl.concat([subjects["user"].alias(""), subjects["country"].alias("")]).drop_nulls()
-        slots = [_account_slots(of_charges), _subject_slots(self._subjects.numbered(named))]
+    def _spent(self, facts: Facts, charges: Ints, accounts: Ints) -> Spent:
+        of_charges = accounts[charges]
+        users, countries = (column.of_rows(charges) for column in (facts.users, facts.countries))
+        has_user, has_country = (np.flatnonzero(column.codes != NONE) for column in (users, countries))
+        # A subject is its account's number and a text of either column.
+        names = pl.concat([users.names, countries.names])
+        texts = np.concatenate([users.codes[has_user], countries.codes[has_country] + len(users.names)])
+        subjects = self._subjects_of(np.concatenate([of_charges[has_user], of_charges[has_country]]), texts, names)
         each = charges[np.concatenate([np.arange(len(charges)), has_user, has_country])]
         return Spent(
-            slots=np.concatenate(slots),
+            slots=np.concatenate([_account_slots(of_charges), _subject_slots(subjects)]),
             ranks=np.repeat([OF_ACCOUNT, OF_USER, OF_COUNTRY], [len(charges), len(has_user), len(has_country)]),
             accounts=_account_slots(accounts[each]),
             rows=each,
-            occurred_at=rows.occurred_at[each],
-            nanos=-rows.nanos[each],
-            floors=rules.unusual_nanos[each],
+            occurred_at=facts.occurred_at[each],
+            nanos=-facts.nanos[each],
+            floors=facts.rules.unusual_nanos[each],
             known_since=self._balances.known_since[accounts[each]],
         )
 
-    def _of_spending(self, rows: Rows, balances: Balances, unusual: Unusual) -> Alert:
+    def _subjects_of(self, accounts: Ints, texts: Ints, names: pl.Series) -> Ints:
+        """The number of each subject: its account and its text, of which `names` has the words."""
+        pairs = accounts * len(names) + texts
+        used = distinct(pairs)
+        of_accounts, of_names = np.divmod(used, max(len(names), 1))
+        keys = pl.select(
+            pl.concat_str(pl.Series(of_accounts), pl.lit(" "), names.gather(pl.Series(of_names))).alias("key")
+        )["key"]
+        found: Ints = self._subjects.numbered(keys)[np.searchsorted(used, pairs)]
+        return found
+
+    def _of_spending(self, facts: Facts, balances: Balances, unusual: Unusual) -> Alert:
         return Alert(
-            **_told_of(rows, balances, unusual.row),
+            **_told_of(facts, balances, unusual.row),
             kind=AlertKind.UNUSUAL_SPENDING,
             subject=self._subject(unusual.slot),
             window_from=unusual.begin,
@@ -165,32 +149,32 @@ def _subject_slots(subjects: Ints) -> Ints:
     return 2 * subjects + 1
 
 
-def _of_balances(rows: Rows, balances: Balances, rules: RowRules) -> Iterator[Alert]:
-    movement_ids, occurred_at = rows.table["movement_id"], rows.occurred_at
+def _of_balances(facts: Facts, balances: Balances) -> Iterator[Alert]:
     fallen = (
-        (AlertKind.LOW_BALANCE, balances.is_low, rules.low_balance_nanos),
+        (AlertKind.LOW_BALANCE, balances.is_low, facts.rules.low_balance_nanos),
         (AlertKind.EMPTY_SOON, balances.is_soon_empty, balances.gone_soon),
     )
     for kind, are_fallen, thresholds in fallen:
         # Each of them is told, and again only after its balance has risen: they are few.
         for row in np.flatnonzero(are_fallen).tolist():
             yield Alert(
-                **_told_of(rows, balances, row),
+                **_told_of(facts, balances, row),
                 kind=kind,
                 subject="",
-                window_from=int(occurred_at[row]),
+                window_from=int(facts.occurred_at[row]),
                 window_to=None,
-                trigger=str(movement_ids[row]),
-                hours=int(rules.empty_soon_hours[row]),
+                trigger=str(facts.table["movement_id"][int(facts.rows[row])]),
+                hours=int(facts.rules.empty_soon_hours[row]),
                 threshold_nanos=int(thresholds[row]),
             )
 
 
-def _told_of(rows: Rows, balances: Balances, row: int) -> dict[str, Any]:
+def _told_of(facts: Facts, balances: Balances, row: int) -> dict[str, Any]:
+    in_table = int(facts.rows[row])
     return {
-        "offset": int(rows.offsets[row]),
-        "account_id": str(rows.table["account_id"][row]),
-        "currency": str(rows.table["currency"][row]),
-        "raised_at": int(rows.logged_at[row]),
+        "offset": int(facts.offsets[row]),
+        "account_id": str(facts.table["account_id"][in_table]),
+        "currency": str(facts.table["currency"][in_table]),
+        "raised_at": int(facts.logged_at[row]),
         "balance_nanos": balances.after.nanos(row),
     }

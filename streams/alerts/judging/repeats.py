@@ -8,10 +8,9 @@ that is longer than what a rater writes to a partition in one transaction.
 from typing import Final
 
 import numpy as np
-import polars as pl
 
-from streams.dedup.fingerprints import Hashes, id_hashes
-from streams.events.sorted_keys import NONE
+from streams.dedup.fingerprints import Hashes
+from streams.events.sorted_keys import NONE, first_entries
 from streams.pricing.tables.hash_index import HashIndex, Mask
 
 _STRETCH: Final = 2**16
@@ -36,12 +35,11 @@ class RecentMovements:
         self._newer = self._newer.added(ids, np.zeros(len(ids), dtype=np.int64))
         self._count += len(ids)
 
-    def are_new(self, movements: pl.DataFrame) -> Mask:
-        """Whether each of the next movements is there for the first time; remembers them."""
-        ids = id_hashes(movements.select("account_id", pl.col("movement_id").alias("event_id")))
-        _, firsts = np.unique(ids, return_index=True)
+    def are_new(self, ids: Hashes) -> Mask:
+        """Whether each of the next movements is there for the first time, by the hashes of their ids; remembers them."""
+        order = np.argsort(ids, kind="stable")
         are_new = np.zeros(len(ids), dtype=bool)
-        are_new[firsts] = True
+        are_new[order[first_entries(ids[order].view(np.int64))]] = True
         for index in (self._older, self._newer):
             are_new &= index.find(ids, lambda wanted, _: np.ones(len(wanted), dtype=bool)) == NONE
         self.add(ids[are_new])

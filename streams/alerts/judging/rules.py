@@ -42,6 +42,10 @@ MEDIANS: Final = 2
 FLOORS_OF_A_DAY: Final = 3
 # Of a user or a country, in floors and in the account's own median: a new colleague of a large account is no news.
 ACCOUNT_SHARE: Final = 2
+# Where nothing is usual this part of the floor is enough, once so many calls or messages have cost it. One call may be long by
+# chance, and needs the whole floor.
+QUIET_SHARE: Final = 2
+SEVERAL: Final = 5
 # An account that is known for less than this is told nothing of its spending: nobody knows yet what is usual.
 LEAST_DAYS_KNOWN: Final = 7
 DAYS_OF_PACE: Final = 3

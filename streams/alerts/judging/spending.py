@@ -6,6 +6,7 @@ UTC. Of each account, user and country at most one alert a day is raised, and of
 of its country, else of the account. What a user or a country has explained is not told of the account once more.
 """
 
+from collections.abc import Iterator
 from itertools import accumulate, islice
 from typing import Final, NamedTuple
 
@@ -20,6 +21,8 @@ from streams.alerts.judging.rules import (
     HOURS_OF_A_DAY,
     LEAST_DAYS_KNOWN,
     MEDIANS,
+    QUIET_SHARE,
+    SEVERAL,
 )
 from streams.events.sorted_keys import Ints, first_entries
 
@@ -64,14 +67,15 @@ class Unusual(NamedTuple):
 
 
 class _Groups(NamedTuple):
-    """Buckets to which something is added: their codes, where the rows of each begin among the sorted ones, where they end, and
-    how much they have afterwards and before."""
+    """Buckets to which something is added: their codes, where the rows of each begin among the sorted ones, where they end, how
+    much they have afterwards and before, and how many charges they had before."""
 
     codes: Ints
     firsts: Ints
     ends: Ints
     after: Ints
     before: Ints
+    count_before: Ints
 
 
 def spend(buckets: Buckets, spent: Spent, today: int) -> list[Unusual]:
@@ -117,48 +121,63 @@ def _added(buckets: Buckets, codes: Ints, nanos: Ints, today: int) -> _Groups:
     firsts = np.flatnonzero(first_entries(codes))
     ends = np.append(firsts[1:], len(codes))
     total = spent_together(nanos, firsts)
-    _, before = buckets.add(codes[firsts], total, today)
-    return _Groups(codes[firsts], firsts, ends, np.minimum(before + total, MOST_SPENT), before)
+    before, count_before = buckets.add(codes[firsts], total, ends - firsts, today)
+    return _Groups(codes[firsts], firsts, ends, np.minimum(before + total, MOST_SPENT), before, count_before)
 
 
 def _unusual(buckets: Buckets, groups: _Groups, spent: Spent, days: Ints, factor: int, today: int) -> list[Unusual]:
     rows = groups.firsts
-    floors = spent.floors[rows] * factor
+    if not len(rows):
+        return []
+    # An account's rules may change within an hour: this is the least that any row needs.
+    least = np.minimum.reduceat(spent.floors, rows) * factor
+    are_several = groups.count_before + groups.ends - groups.firsts >= SEVERAL
+    least = np.where(are_several, least // QUIET_SHARE, least)
     days_known = days[rows] - spent.known_since[rows]
     day_codes = bucket_codes(spent.slots[rows], days[rows], WHOLE_DAY)
     # Most are below the floor, and need not be held against their past.
-    hot = np.flatnonzero((groups.after > floors) & (days_known >= LEAST_DAYS_KNOWN) & ~buckets.are_told(day_codes))
+    hot = np.flatnonzero((groups.after > least) & (days_known >= LEAST_DAYS_KNOWN) & ~buckets.are_told(day_codes))
     if not len(hot):
         return []
-    rows, floors, days_known = rows[hot], floors[hot], days_known[hot]
-    parts = groups.codes[hot] & 31
+    rows, days_known, parts = rows[hot], days_known[hot], groups.codes[hot] & 31
     medians, deviations = usual(buckets, spent.slots[rows], days[rows], parts, days_known, today)
     of_account, _ = usual(buckets, spent.accounts[rows], days[rows], parts, days_known, today)
     is_part = spent.slots[rows] != spent.accounts[rows]
-    floors = np.where(is_part, np.maximum(floors, of_account // ACCOUNT_SHARE), floors)
-    thresholds = medians + np.maximum(np.maximum(deviations * DEVIATIONS, medians * MEDIANS), floors)
-    exceeding = np.flatnonzero(groups.after[hot] > thresholds)
-    # Each of these is told, and once a day: so they are few.
-    return [
-        _crossed(groups, int(hot[each]), spent, days, int(medians[each]), int(thresholds[each]), int(parts[each]))
-        for each in exceeding
-    ]
+    strays = np.maximum(deviations * DEVIATIONS, medians * MEDIANS)
+    strays = np.where(is_part, np.maximum(strays, of_account // ACCOUNT_SHARE), strays)
+    least = np.where(are_several[hot] & (medians != 0), least[hot] * QUIET_SHARE, least[hot])
+    found: list[Unusual] = []
+    # Nearly all of these are told, and once a day: so they are few.
+    for at in np.flatnonzero(groups.after[hot] > medians + np.maximum(strays, least)):
+        past = int(medians[at]), int(strays[at])
+        found += _crossed(groups, int(hot[at]), spent, days, factor, past, int(parts[at]))
+    return found
 
 
-def _crossed(groups: _Groups, group: int, spent: Spent, days: Ints, median: int, threshold: int, part: int) -> Unusual:
+def _crossed(
+    groups: _Groups, group: int, spent: Spent, days: Ints, factor: int, past: tuple[int, int], part: int
+) -> Iterator[Unusual]:
+    """The first row with which it is unusual, if there is one. `past`: the median of like parts, and how far above it is still
+    usual."""
+    median, strays = past
     first, end = int(groups.firsts[group]), int(groups.ends[group])
     # Of a day they lie hour by hour.
     stretch = first + np.argsort(spent.rows[first:end], kind="stable")
+    counts = int(groups.count_before[group]) + np.arange(1, len(stretch) + 1)
+    floors = spent.floors[stretch] * factor
+    floors = np.where((counts >= SEVERAL) & (median == 0), floors // QUIET_SHARE, floors)
+    thresholds = median + np.maximum(strays, floors)
     sums = islice(accumulate(spent.nanos[stretch].tolist(), initial=int(groups.before[group])), 1, None)
     # One that was above a lower threshold already is told with its next movement.
-    number, total = next((number, total) for number, total in enumerate(sums) if total > threshold)
-    is_day = part == WHOLE_DAY
-    hour = int(days[first]) * HOURS_OF_A_DAY + (0 if is_day else part)
-    length = HOURS_OF_A_DAY if is_day else 1
-    begin, until = hour * _MICROS_OF_AN_HOUR, (hour + length) * _MICROS_OF_AN_HOUR
-    rank, slot, account = (int(column[first]) for column in (spent.ranks, spent.slots, spent.accounts))
-    row, spent_now = int(spent.rows[stretch[number]]), min(total, MOST_SPENT)
-    return Unusual(row, rank, slot, account, begin, until, spent_now, median, threshold)
+    above = ((number, total) for number, total in enumerate(sums) if total > thresholds[number])
+    for number, total in islice(above, 1):
+        is_day = part == WHOLE_DAY
+        hour = int(days[first]) * HOURS_OF_A_DAY + (0 if is_day else part)
+        begin = hour * _MICROS_OF_AN_HOUR
+        until = begin + (HOURS_OF_A_DAY if is_day else 1) * _MICROS_OF_AN_HOUR
+        rank, slot, account = (int(column[first]) for column in (spent.ranks, spent.slots, spent.accounts))
+        row, threshold = int(spent.rows[stretch[number]]), int(thresholds[number])
+        yield Unusual(row, rank, slot, account, begin, until, min(total, MOST_SPENT), median, threshold)
 
 
 def _first_of_each_day(buckets: Buckets, found: list[Unusual]) -> list[Unusual]:

@@ -1,7 +1,10 @@
 """What a browser shows of spending: the bars and the movements behind them, and whether it can be read."""
 
+from typing import NamedTuple
+
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 
 def bars(browser: Chrome) -> dict[tuple[str, str], float]:
@@ -57,3 +60,33 @@ def unreadable(browser: Chrome) -> list[str]:
           .map((node) => `${node.tagName} ${node.textContent}`);
     """)
     return found
+
+
+class Stop(NamedTuple):
+    """A stop of the Tab key. `name`: its id, that of the part of the page that it is in, or its text; `place`: among all
+    elements; `is_seen`: whether it is in the window, with a ring around it."""
+
+    name: str
+    place: int
+    is_seen: bool
+
+
+def tab_stops(browser: Chrome, most: int) -> list[Stop]:
+    """From the beginning of the page, until the Tab key leaves it or `most` were found; each once."""
+    browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    stops: list[Stop] = []
+    for _ in range(most):
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        found = browser.execute_script("""
+            const now = document.activeElement, {top, bottom} = now.getBoundingClientRect(), style = getComputedStyle(now);
+            if (now === document.body) return null;
+            const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+            return [now.id || now.closest("main [id]:not(section)")?.id || now.textContent,
+              [...document.querySelectorAll("*")].indexOf(now), ring && bottom > 0 && top < innerHeight];
+        """)
+        if found is None:
+            break
+        # Each part of a date is a stop.
+        if not stops or stops[-1].place != found[1]:
+            stops.append(Stop(*found))
+    return stops

@@ -1,4 +1,4 @@
-"""One `up` and one browser for all tests of the dashboard."""
+"""One `up`, one browser and one account that has spent, for all tests of the dashboard."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from tests.acceptance.command import RunningUp, running_up
+from tests.acceptance.dashboard.spender import SPENDER, publish_spender
 from tests.browser.chromium import NoChromiumError, chromium, without_chromium
 
 
@@ -22,3 +23,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
             yield window
     except NoChromiumError as error:
         without_chromium(str(error))
+
+
+@pytest.fixture(scope="package")
+def spender(up: RunningUp, tmp_path_factory: pytest.TempPathFactory) -> str:
+    publish_spender(up, tmp_path_factory.mktemp("spender"))
+    return SPENDER

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from tests.acceptance.command import RunningUp
-from tests.acceptance.dashboard.charts import bars, click_on_bar, lines_shown, unreadable
+from tests.acceptance.dashboard.charts import bars, click_on_bar, lines_shown
 from tests.acceptance.dashboard.ledger import added_up, ledger, shown, spent
 from tests.acceptance.dashboard.page import (
     NASTY,
@@ -21,49 +19,11 @@ from tests.acceptance.dashboard.page import (
     complaints,
     open_billing,
     read,
-    send,
-    sms,
     until,
-    wait_for_movements,
 )
-from tests.browser.chromium import NARROW, WIDE, resize
+from tests.acceptance.dashboard.spender import GERMANY, ITALY, USED, day_ago, open_spending
 
-SPENDER = f"spender {NASTY}"
-GERMANY, ITALY = "+4915112345678", "+390669812345"
-# Days ago, hour and minute (UTC), type, quantity, user, number.
-USED = [
-    (1, 12, 0, "call", 61, "anna", GERMANY),
-    (1, 13, 0, "call", 3_000, "ben", ITALY),
-    (1, 14, 0, "whatsapp", 1, "anna", GERMANY),
-    # In Kathmandu it is the next day already.
-    (3, 18, 20, "call", 600, NASTY, ITALY),
-    (3, 18, 10, "sms", 2, None, GERMANY),
-    *((5, 9, minute, "sms", 1, "carla", GERMANY) for minute in range(45)),
-]
-TOP_UP = 25 * 10**9
 NO_ZONE_OF_ITS_OWN = ""
-
-
-@pytest.fixture(scope="module")
-def spender(up: RunningUp, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder, today = tmp_path_factory.mktemp("spender"), datetime.now(UTC).date()
-    at = [
-        datetime.combine(today - timedelta(days=days), time(hour, minute), tzinfo=UTC)
-        for days, hour, minute, *_ in USED
-    ]
-    used = [
-        sms(
-            SPENDER, number, usage_type=kind, interaction_id=f"{kind}-{number}", quantity=quantity, user_id=user,
-            destination=called, occurred_at=at[number],
-        )
-        for number, (*_, kind, quantity, user, called) in enumerate(USED)
-    ]  # fmt: skip
-    send(up, folder, used)
-    paid = {"event_id": "0f6a2f5c-8e63-4c2c-9a55-0c6f3a1f7b10", "account_id": SPENDER, "interaction_id": "payment-1"}
-    paid |= {"amount_nanos": TOP_UP, "currency": "EUR", "occurred_at": at[0]}
-    send(up, folder, [paid], "top-up-events")
-    wait_for_movements(up, SPENDER, len(used) + 1)
-    return SPENDER
 
 
 @pytest.fixture
@@ -78,19 +38,10 @@ def set_zone(browser: Chrome, name: str) -> None:
     browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": name})
 
 
-def open_spending(browser: Chrome, up: RunningUp, account_id: str) -> None:
-    open_billing(browser, up, account_id)
-    until(lambda: browser.find_elements(By.CSS_SELECTOR, "#figures dt"))
-
-
 def most_shown(browser: Chrome, kind: str) -> list[tuple[str, Decimal]]:
     rows = browser.find_elements(By.CSS_SELECTOR, f"#{kind} tbody tr")
     cells = ([cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows)
     return [(name, Decimal(amount.removesuffix(" EUR"))) for name, amount in cells]
-
-
-def day_ago(days: int) -> str:
-    return (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"], indirect=True)
@@ -132,37 +83,17 @@ def test_behind_a_bar_are_its_movements_and_nothing_else(up: RunningUp, browser:
     assert complaints(browser) == []
 
 
-def test_the_bars_are_walked_by_keyboard_and_told(up: RunningUp, browser: Chrome, spender: str) -> None:
-    open_spending(browser, up, spender)
-    browser.execute_script("document.querySelector('#types label:last-child input').focus()")
-    browser.switch_to.active_element.send_keys(Keys.TAB)
-    chart = browser.switch_to.active_element
-    assert chart.get_attribute("id") == "chart"
-    assert chart.accessible_name == "Spending by day"
-    told = browser.find_element(By.ID, "chart-told")
-    for key in (Keys.END, Keys.LEFT):
-        chart.send_keys(key)
-    lines = [line for line in ledger(up, spender) if line["interaction_id"] in ("call-0", "call-1", "whatsapp-2")]
-    of_day = spent(lines, "UTC")
-    said = told.get_attribute("textContent") or ""
-    assert shown(sum(of_day.values(), Decimal())) in said
-    assert f"whatsapp {shown(of_day[day_ago(1), 'whatsapp'])}" in said
-    chart.send_keys(Keys.UP)
-    assert (told.get_attribute("textContent") or "").endswith(f": call {shown(of_day[day_ago(1), 'call'])}")
-    chart.send_keys(Keys.UP)
-    chart.send_keys(Keys.ENTER)
-    until(lambda: lines_shown(browser) == ["whatsapp-2"])
-    assert browser.switch_to.active_element.get_attribute("id") == "movements"
-
-
 def test_the_filters_hold_for_the_bars_and_figures_and_stay(up: RunningUp, browser: Chrome, spender: str) -> None:
     open_spending(browser, up, spender)
+    assert not any(note.is_displayed() for note in browser.find_elements(By.CLASS_NAME, "of-all-types"))
     browser.find_element(By.CSS_SELECTOR, "#types input[data-type=call]").click()
     assert {kind for _, kind in bars(browser)} == {"sms", "whatsapp"}
     without_calls = sum(
         (amount for (_, kind), amount in spent(ledger(up, spender), "UTC").items() if kind != "call"), Decimal()
     )
     assert shown(without_calls) in browser.find_element(By.ID, "figures").text
+    notes = browser.find_elements(By.CLASS_NAME, "of-all-types")
+    assert [note.is_displayed() for note in notes] == [True, True]
     Select(browser.find_element(By.ID, "period")).select_by_value("7")
     until(lambda: browser.find_element(By.ID, "from").get_attribute("value") == day_ago(7))
     browser.refresh()
@@ -184,8 +115,10 @@ def test_who_and_what_cost_most_comes_first_and_leads_to_its_movements(
     lines = [line for line in ledger(up, spender) if line["description"] != "top-up"]
     by_user = added_up([(line["user_id"] or "No user", -Decimal(line["credit_movement"])) for line in lines])
     assert most_shown(browser, "users") == sorted(by_user.items(), key=lambda each: -each[1])
-    # Of a number the prefix of its rate, of which messages have another than calls.
-    prefixes = most_shown(browser, "destinations")
+    # Of a number the prefix of its rate, of which messages have another than calls, and what the rate calls it.
+    called = most_shown(browser, "destinations")
+    assert ("+39 Italy", dict(called)["+39 Italy"]) in called
+    prefixes = [(text.partition(" ")[0], amount) for text, amount in called]
     assert [amount for _, amount in prefixes] == sorted((amount for _, amount in prefixes), reverse=True)
     by_number = added_up([(line["destination"], -Decimal(line["credit_movement"])) for line in lines])
     assert by_number == {
@@ -196,29 +129,19 @@ def test_who_and_what_cost_most_comes_first_and_leads_to_its_movements(
     until(lambda: lines_shown(browser) == ["call-3"])
     until(lambda: list(bars(browser)) == [(day_ago(3), "call")])
     [(prefix, amount)] = most_shown(browser, "destinations")
-    assert ITALY.startswith(prefix)
+    assert prefix == "+39 Italy"
+    assert f"{ITALY} Italy" in browser.find_element(By.ID, "lines").text
     assert amount == sum(spent(ledger(up, spender, user=NASTY), "UTC").values(), Decimal())
     browser.find_element(By.CSS_SELECTOR, "#only button").click()
     until(lambda: len(bars(browser)) > 1 and len(lines_shown(browser)) == 20)
+    next(each for each in browser.find_elements(By.CSS_SELECTOR, "#destinations .line") if each.text == "+39").click()
+    until(lambda: lines_shown(browser) == ["call-1", "call-3"])
+    until(lambda: sorted(bars(browser)) == [(day_ago(3), "call"), (day_ago(1), "call")])
+    told = "Only numbers that begin with +39 (Italy) ✕"
+    assert browser.find_element(By.CSS_SELECTOR, "#only button").text == told
+    assert {user for user, _ in most_shown(browser, "users")} == {"ben", NASTY}
     assert browser.find_elements(By.CSS_SELECTOR, "main img") == []
     assert complaints(browser) == []
-
-
-def test_it_fits_a_narrow_window_and_can_be_read_in_the_dark(up: RunningUp, browser: Chrome, spender: str) -> None:
-    try:
-        resize(browser, NARROW)
-        for scheme in ("light", "dark"):
-            browser.execute_cdp_cmd(
-                "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-            )
-            open_spending(browser, up, spender)
-            until(lambda: lines_shown(browser))
-            assert browser.execute_script("return document.documentElement.scrollWidth") <= NARROW[0]
-            assert browser.find_element(By.ID, "bars").size["width"] >= 250
-            assert unreadable(browser) == []
-    finally:
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-        resize(browser, WIDE)
 
 
 def test_an_account_without_movements_is_told_so(up: RunningUp, browser: Chrome) -> None:
@@ -244,13 +167,6 @@ def test_spending_that_cannot_be_read_is_told_and_can_be_tried_again(
     assert told.text == ""
     # That no answer came may be said there, and is nothing of the next test.
     complaints(browser)
-
-
-def test_nothing_comes_from_anywhere_else(up: RunningUp, browser: Chrome, spender: str) -> None:
-    open_spending(browser, up, spender)
-    asked_for = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
-    assert any(name.endswith("/dashboard/chart.js") for name in asked_for)
-    assert [name for name in asked_for if not name.startswith((f"{up.pages}/dashboard/", "data:"))] == []
 
 
 def test_an_account_sees_nothing_of_what_another_spent(up: RunningUp, spender: str) -> None:

@@ -7,7 +7,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.read.newest_movements import WantedMovements, newest_movements
+from sinks.read.newest_movements import WantedMovements, destination_names, newest_movements
 from sinks.read.one_movement import adjustments_of, movements_of_id
 from tests.integration.whatif.test_ledger import call, correction_of, put
 
@@ -87,3 +87,20 @@ def test_only_what_is_wanted_of_an_account_comes(client: Client) -> None:
     assert wanted(destination_prefix="49") == ["call-3", "call-1"]
     assert wanted(description="sms", destination_prefix="49", from_micros=at) == ["call-3"]
     assert wanted(description="sms", user_id="anna") == []
+
+
+def test_a_destination_is_called_what_its_newest_movement_of_the_account_and_time_was_called(client: Client) -> None:
+    at = call(0)["occurred_at"]
+    put(
+        client,
+        call(1, occurred_at=at, destination_name="Germany"),
+        call(2, occurred_at=at + 1, destination_name="Germany, fixed line"),
+        call(3, occurred_at=at + 2, destination_name="Germany from now on"),
+        call(4, occurred_at=at + 1, destination_prefix="39", destination_name=None),
+        call(5, "other", occurred_at=at + 1, destination_name="another's", destination_prefix="44"),
+        call(6, occurred_at=at + 1, destination_prefix=None, destination_name=None),
+    )
+    of_time = WantedMovements("acme", at, at + 2)
+    assert destination_names(client, of_time, ["49", "39", "44", "' OR 1=1 --"]) == {"49": "Germany, fixed line"}
+    assert destination_names(client, of_time, []) == {}
+    assert destination_names(client, WantedMovements("acme"), ["49"]) == {"49": "Germany from now on"}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from exporter.file.clickhouse_clients import ClickHouseClients
+from exporter.storage.links import Link, LinkSigner
 from exporter.web.spending_pages import spending_pages
 from sinks.write.columns import movement_columns
 from sinks.write.insert import insert_movements
@@ -142,8 +143,28 @@ def test_the_commands_of_the_page_run(dsn: str, tmp_path: Any) -> None:
 
 
 def test_nobody_without_the_token_gets_an_answer(server: Server) -> None:
+    # What a customer may hold: a link to a file of the account, signed with whatever is secret here.
+    link = LinkSigner(TOKEN).path(Link("exports/1.csv", ACCOUNT, "1", "1.csv", NOW + HOUR))
+    of_link = link.removeprefix("/downloads/").partition("/")[0]
     for name in ("spending", "balance"):
-        assert server.get(f"/{name}/acme%2F%C3%BC", None)[0] == 401
+        for authorization in (None, "Bearer", f"Bearer {of_link}", f"Basic {TOKEN.decode()}"):
+            code, _, body = server.get(f"/{name}/acme%2F%C3%BC", authorization)
+            assert (code, body) == (401, {"error": "a bearer token is needed"})
+
+
+def test_no_account_is_answered_with_what_another_spent(server: Server) -> None:
+    for target in (
+        "acme%2F%C3%9C",
+        "acme",
+        "acme%2F%C3%BC%20",
+        "%2A",
+        "acme%2F%25",
+        "..%2Facme%2F%C3%BC",
+        "acme%27%20OR%201=1",
+    ):
+        code, _, body = server.get(f"/spending/{target}?from=2025-10-01&by=user")
+        assert (code, body["rows"], body["currency"]) == (200, [], None)
+        assert server.get(f"/balance/{target}")[2]["balances"] == []
 
 
 def test_an_outage_says_try_later(caplog: pytest.LogCaptureFixture) -> None:

@@ -45,7 +45,7 @@ WRITTEN_BY = {
     "credit-movements": {"rater"}, "credit-alerts": {"watch"}, "alert-settings": {"commands", "dashboard"},
     "export-requests": {"dashboard"}, "export-notifications": {"exporter"},
     "usage-events.dlq": {"rater"}, "top-up-events.dlq": {"rater"}, "rates.dlq": {"rater"}, "account-plans.dlq": {"rater"},
-    "export-requests.dlq": {"exporter"}, "adjustment-events.dlq": {"rater"},
+    "export-requests.dlq": {"exporter"}, "adjustment-events.dlq": {"rater"}, "alert-settings.dlq": {"watch"},
 }  # fmt: skip
 READ_BY = {
     "usage-events": {"rater", "exporter", "commands"}, "top-up-events": {"rater", "exporter", "commands"},
@@ -56,7 +56,7 @@ READ_BY = {
     "export-requests": {"exporter"}, "export-notifications": {"mailer"},
     "usage-events.dlq": {"commands"}, "top-up-events.dlq": {"commands"}, "rates.dlq": {"commands"},
     "account-plans.dlq": {"commands"}, "export-requests.dlq": {"commands"},
-    "adjustment-events.dlq": {"commands"},
+    "adjustment-events.dlq": {"commands"}, "alert-settings.dlq": {"commands"},
 }  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def test_a_user_may_be_known_by_a_certificate(secured_broker: SecuredKafka, gran
         kafka_ssl_key_file=pair.key_file,
     )
     shown = clients.admin(settings).list_topics(timeout=30).topics
-    assert [name for name in shown if name.startswith(PREFIX)] == [real("export-notifications")]
+    assert {name for name in shown if name.startswith(PREFIX)} == {real("export-notifications"), real("credit-alerts")}
 
 
 def test_a_second_time_nothing_is_new_and_what_a_user_has_besides_is_named(

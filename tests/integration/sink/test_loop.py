@@ -115,6 +115,7 @@ def test_rows_blocks_offsets_and_lag_are_counted(log: str, client: Client, codec
         assert 1 <= (sample("credit_sink_inserts_total") or 0) <= 12
         assert sample("credit_sink_committed_offset", {"partition": "0"}) == 5
         assert sample("credit_sink_lag_messages", {"partition": "0"}) == 0
+        assert sample("credit_sink_sums_lag_messages", {"partition": "0"}) == 5
         assert worker.sink.health.lag == {0: 0, 1: 0, 2: 0}
 
 

@@ -78,6 +78,7 @@ def sink(client: Client, rows: list[dict[str, Any]], first: int = 0, step: int =
     for at in range(first, len(rows), step):
         piece = rows[at : at + step]
         due = sums.gather(batch(piece, at), movements_table(piece))
+        sums.note_repeats(batch(piece, at), movements_table(piece))
         insert(client, piece, at, log_id)
         for each in due:
             sums.write(each)
@@ -95,12 +96,12 @@ def moment(micros: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
-def key_of(row: dict[str, Any], by: str) -> str | None:
-    # Kathmandu is 5:45 ahead of UTC.
-    local = moment(row["occurred_at"]) + timedelta(hours=5, minutes=45)
+def key_of(row: dict[str, Any], by: str, zone: str) -> str | None:
+    ahead = timedelta(hours=5, minutes=45) if zone == "Asia/Kathmandu" else timedelta(hours=1)
+    local = moment(row["occurred_at"]) + ahead
     keys = {
         "day": f"{local:%Y-%m-%d}",
-        "hour": f"{local:%Y-%m-%dT%H:00:00}+05:45",
+        "hour": f"{local:%Y-%m-%dT%H:00:00}+{moment(0) + ahead:%H:%M}",
         "description": row["description"],
         "user": row["user_id"],
         "destination": row["destination_prefix"],
@@ -126,11 +127,14 @@ def check(
         (BEGIN + 20, BEGIN + 600_000_000),
     ):
         mine = [row for row in rows if begin <= row["occurred_at"] < end]
-        for keys in by:
+        # Their hours begin with a quarter of an hour of UTC, and with an hour. Without keys by time a zone changes nothing.
+        asked = [(keys, "Asia/Kathmandu") for keys in by]
+        asked += [(keys, "Africa/Lagos") for keys in by if keys in (("day",), ("hour",))]
+        for keys, zone in asked:
             wanted: dict[Any, list[dict[str, Any]]] = {}
             for row in mine:
-                wanted.setdefault(tuple(key_of(row, each) for each in keys), []).append(row)
-            found_rows = spending(client, account, moment(begin), moment(end), keys, "Asia/Kathmandu")
+                wanted.setdefault(tuple(key_of(row, each, zone) for each in keys), []).append(row)
+            found_rows = spending(client, account, moment(begin), moment(end), keys, zone)
             assert {row["key"]: (row["movements"], row["net"]) for row in found_rows} == {
                 key: (len(of_key), amount(of_key)) for key, of_key in wanted.items()
             }
@@ -234,6 +238,38 @@ def test_sums_that_nothing_reaches_do_not_count(client: Client) -> None:
     # A crash between the sums and how far they reach.
     client.command(f"ALTER TABLE {REACHED} DELETE WHERE 1", settings={"mutations_sync": 2})
     insert_reach(client, "log", {0: Reach(BLOCK, 200)})
+    check(client, rows)
+
+
+@one_server
+@pytest.mark.parametrize("step", [45, 70, 400])
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_movement_that_the_log_has_twice_counts_once(client: Client, step: int, crashes: bool) -> None:
+    rows = made(300)
+    # The broker shows what a transaction wrote that was aborted.
+    log = rows[:170] + rows[110:]
+    if crashes:
+        sink(client, log[:160], step=step)
+        sink(client, log[:180], first=100, step=step)
+    sink(client, log, first=140 if crashes else 0, step=step)
+    assert (read_reach(client, "log")[0].reached, read_reach(client, "log")[0].has_repeats) == (0, True)
+    assert summed(client, "acme") is None
+    check(client, rows)
+    # Read again from its beginning, it has them again.
+    client.command(f"TRUNCATE TABLE {REACHED}")
+    sink(client, log, step=step)
+    check(client, rows)
+
+
+@one_server
+def test_a_rater_that_was_set_back_makes_no_repeats(client: Client) -> None:
+    rows = made(300)
+    # It comes upon events again that were none; of the others it knows that they were rated.
+    again = [row | {"source_offset": number} for number, row in enumerate(rows[200:])]
+    log = rows[:200] + again
+    sink(client, log)
+    sink(client, log, first=130)
+    assert read_reach(client, "log") == {0: Reach(BLOCK, 300)}
     check(client, rows)
 
 

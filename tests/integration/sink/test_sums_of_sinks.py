@@ -3,12 +3,14 @@
 from functools import partial
 from typing import Any
 
+import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from credit_movements.audit.clickhouse.erasure import EVER
 from credit_movements.audit.clickhouse.rows import ALL_MONTHS
 from credit_movements.audit.clickhouse.sums import SumsFound, check_sums
 from schemas.codec import RecordCodec
+from sinks.read.balance import read_balance
 from sinks.read.summed.reach import Reach, read_reach
 from tests.integration.sink.movements_log import append, movements, total
 from tests.integration.sink.workers import SimulatedCrashError, Worker, counted, ends, sinking, wait_until
@@ -74,6 +76,20 @@ def test_sums_hold_after_crashes_at_any_write(log: str, client: Client, codec: R
         wait_until(lambda: worker.sink.health.committed == ends(log))
     assert counted(client) == total(frame)
     check(log, client, ROWS)
+
+
+def test_what_an_aborted_transaction_wrote_is_in_no_balance(log: str, client: Client, codec: RecordCodec) -> None:
+    frame = movements(600).with_columns(account_id=pl.format("acme-{}", pl.col("source_partition")))
+    values = codec.encode(frame)
+    append(log, values[:300])
+    append(log, values[300:540], is_aborted=True)
+    append(log, values[300:])
+    with sinking(log, client, codec, messages_a_batch=100, sums_of_offsets=BLOCK) as worker:
+        wait_until(lambda: worker.sink.health.committed == ends(log))
+    assert counted(client) == total(frame)
+    for account_id in ("acme-0", "acme-1", "acme-2"):
+        [found] = read_balance(client, account_id)
+        assert (found.movements, found.amount) == total(frame.filter(pl.col("account_id") == account_id))
 
 
 def test_sums_hold_when_partitions_go_from_sink_to_sink(log: str, client: Client, codec: RecordCodec) -> None:

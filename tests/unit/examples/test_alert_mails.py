@@ -1,6 +1,7 @@
 """The example of a service that mails alerts: what its mails say, and that each is made once."""
 
 import email
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
@@ -32,7 +33,7 @@ def parts(told: dict[str, Any]) -> tuple[EmailMessage, str, str]:
     mail = rendered(
         told, sender="b@example.com", recipient="a@example.com", dashboard_url="https://example.com/?a=1&b=2"
     )
-    message = email.message_from_bytes(mail.as_bytes(), policy=policy.default)
+    message = email.message_from_bytes(mail.message.as_bytes(), policy=policy.default)
     assert isinstance(message, EmailMessage)
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     assert text is not None
@@ -61,12 +62,15 @@ def test_an_alert_that_comes_twice_has_one_mail(tmp_path: Path) -> None:
     first = mailer(tmp_path).take(alert())
     assert first == tmp_path / "758e40b4-e9b3-556c-ab1b-c2b9b506c0c4.eml"
     assert mailer(tmp_path).take(alert()) is None
-    assert len(list(tmp_path.iterdir())) == 1
+    assert sorted(each.suffix for each in tmp_path.iterdir()) == [".eml", ".html"]
 
 
 def test_nobody_gets_what_has_no_address_and_a_strange_id_names_no_file(tmp_path: Path) -> None:
     eml = mailer(tmp_path).take(alert(account_id="other"))
     assert eml is not None
     assert NOBODY in eml.read_text()
+    everybody = replace(mailer(tmp_path / "all"), addresses={"*": "all@example.com"}).take(alert(account_id="other"))
+    assert everybody is not None
+    assert "To: all@example.com" in everybody.read_text()
     assert mailer(tmp_path).take(alert(alert_id="../../etc/passwd")) is None
     assert mailer(tmp_path).take(alert(alert_id="758e40b4-e9b3-556c-ab1b-c2b9b506c0c5", kind="new")) is None

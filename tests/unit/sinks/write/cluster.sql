@@ -152,11 +152,12 @@ CREATE TABLE IF NOT EXISTS movement_sums_reached ON CLUSTER 'telephony'
 (
     log_id LowCardinality(String) COMMENT 'The log',
     log_partition Int32 COMMENT 'Its partition',
+    has_repeats Bool COMMENT 'Whether the partition has movements twice: then none of its sums counts',
     block_offsets Int64 COMMENT 'How many offsets a block of this partition has: the same for ever',
     reached Int64 COMMENT 'The sums of all blocks below this offset are written, empty ones too'
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', reached)
-ORDER BY (log_id, log_partition)
+ORDER BY (log_id, log_partition, has_repeats)
 SETTINGS replicated_deduplication_window = 0
 COMMENT 'How far the sums of movements have come';
 ALTER TABLE credit_movements_local ON CLUSTER 'telephony' ADD INDEX IF NOT EXISTS log_places (log_id, log_partition, log_offset) TYPE minmax GRANULARITY 1;

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kafka_io.offsets import OffsetAndNote
-from tests.unit.streams.alerts.judging.test_judge import UNIT, judge_of, judged, movement
+from streams.alerts.judging.judge import Judge
+from tests.unit.streams.alerts.judging.test_judge import UNIT, judged, movement
 from tests.unit.streams.alerts.watch_double import LOG_ID, MAX_AGE, CrashedError, WatchDouble
 
 DAY_MICROS = timedelta(days=1) // timedelta(microseconds=1)
@@ -85,6 +86,23 @@ def test_alerts_and_offsets_are_committed_together(kafka: WatchDouble, how: str)
         kafka.watch().turn()
     assert accounts_told(kafka) == each_once(1, 2)
     assert kafka.committed == OffsetAndNote(4, LOG_ID)
+
+
+@pytest.mark.parametrize("how", ["abort", "crash before", "crash after"])
+def test_wrong_settings_are_dead_letters_once(kafka: WatchDouble, how: str) -> None:
+    watch, other = kafka.watch(), None
+    kafka.publish_wrong_settings()
+    kafka.publish_wrong_settings()
+    kafka.next_commit = how
+    try:
+        watch.turn()
+    except CrashedError:
+        other = kafka.watch()
+    kafka.publish_wrong_settings()
+    (other or watch).turn()
+    (other or watch).turn()
+    kafka.watch().turn()
+    assert kafka.letters == [0, 1, 2]
 
 
 def test_alerts_of_an_aborted_commit_are_told_when_the_partition_comes_back(kafka: WatchDouble) -> None:
@@ -159,8 +177,9 @@ class ToldOnceMachine(RuleBasedStateMachine):
         self.kafka.next_commit = "commit"
         self.turn()
         self.turn()
-        expected = judged(judge_of(), self.movements) if self.movements else []
+        expected = judged(Judge(), self.movements) if self.movements else []
         assert self.kafka.told() == Counter(alert.alert_id for alert in expected)
+        assert self.kafka.letters == list(range(len(self.kafka.wrong_settings)))
         shutil.rmtree(self.folder)
 
     @rule(amounts=st.lists(STEPS, min_size=1, max_size=4), account=st.sampled_from(["a", "b"]))
@@ -171,6 +190,10 @@ class ToldOnceMachine(RuleBasedStateMachine):
         ]
         self.movements += new
         self.kafka.publish(*new)
+
+    @rule()
+    def publish_wrong_settings(self) -> None:
+        self.kafka.publish_wrong_settings()
 
     @rule()
     def turn(self) -> None:

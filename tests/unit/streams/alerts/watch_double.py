@@ -20,10 +20,12 @@ from kafka_io.outages import Complaints, Patience
 from kafka_io.positions import TopicPartition
 from kafka_io.transactions import AbortedError
 from schemas.codec import RecordCodec
-from schemas.topics import CREDIT_MOVEMENTS
+from schemas.dead_letters import Reason
+from schemas.topics import ALERT_SETTINGS, CREDIT_MOVEMENTS
 from streams.alerts.judging.alerts import Alert
 from streams.alerts.judging.settings import AccountSettings
 from streams.alerts.metrics import WatchMetrics
+from streams.alerts.settings_feed import RefusedSettings
 from streams.alerts.watch import Watch, WatchOptions
 from tests.unit.schemas.test_codec import RegisteredSchemas
 from tests.unit.streams.alerts.judging.test_judge import RULES
@@ -32,6 +34,7 @@ CODEC = RecordCodec(CREDIT_MOVEMENTS, cast(Any, RegisteredSchemas()))
 NOW = 1_793_000_000_000_000
 LOG_ID = "the log"
 MAX_AGE = timedelta(days=3)
+_LOG, _SETTINGS = TopicPartition(CREDIT_MOVEMENTS.name, 0), TopicPartition(ALERT_SETTINGS.name, 0)
 
 
 class CrashedError(Exception):
@@ -39,13 +42,17 @@ class CrashedError(Exception):
 
 
 class WatchDouble:
-    """`alerts`: what was committed, in its order. `next_commit`: "commit", "abort", "crash before" or "crash after"."""
+    """`alerts` and `letters` (the offsets of wrong settings): what was committed, in its order. `next_commit`: "commit",
+    "abort", "crash before" or "crash after"."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log: list[Message] = []
         self.alerts: list[Alert] = []
         self.committed: OffsetAndNote | None = None
+        self.wrong_settings: list[RefusedSettings] = []
+        self.letters: list[int] = []
+        self.letters_committed: OffsetAndNote | None = None
         self.next_commit = "commit"
         self.now_micros = NOW
         self.generation = 0
@@ -58,19 +65,32 @@ class WatchDouble:
             message = Message(topic=CREDIT_MOVEMENTS.name, partition=0, offset=offset, value=value, timestamp=stamp)
             self.log.append(message)
 
+    def publish_wrong_settings(self) -> None:
+        offset = len(self.wrong_settings)
+        message = Message(topic=ALERT_SETTINGS.name, partition=0, offset=offset, value=b"")
+        self.wrong_settings.append(RefusedSettings(message, offset, Reason.UNDECODABLE, "no value"))
+
     def watch(self) -> "RunningWatch":
         """One that begins now, and has the partition from now on: another that had it can commit nothing any more."""
         self.generation += 1
         return RunningWatch(self, self.generation)
 
-    def commit(self, generation: int, alerts: Sequence[Alert], offset: OffsetAndNote) -> None:
+    def commit(
+        self,
+        generation: int,
+        alerts: Sequence[Alert],
+        refused: Sequence[RefusedSettings],
+        offsets: Mapping[TopicPartition, OffsetAndNote],
+    ) -> None:
         how, self.next_commit = self.next_commit, "commit"
         if how == "abort" or generation != self.generation:
             raise AbortedError("the double's")
         if how == "crash before":
             raise CrashedError
         self.alerts += alerts
-        self.committed = offset
+        self.letters += [each.offset for each in refused]
+        self.committed = offsets.get(_LOG, self.committed)
+        self.letters_committed = offsets.get(_SETTINGS, self.letters_committed)
         if how == "crash after":
             raise CrashedError
 
@@ -87,7 +107,7 @@ class RunningWatch:
             consumer=cast(Any, self._consumer),
             writer=cast(Any, _Writer(kafka, generation)),
             told_reader=cast(Any, _ToldReader(kafka)),
-            feed=cast(Any, _Feed()),
+            feed=cast(Any, _Feed(kafka)),
             settings=AccountSettings(RULES),
             codec=CODEC,
             options=WatchOptions(kafka.folder, LOG_ID, MAX_AGE, 20_000),
@@ -120,8 +140,8 @@ class _Consumer:
         self._next = 0
 
     def committed(self, partitions: list[PartitionOffset], _: float) -> list[PartitionOffset]:
-        found = self._kafka.committed
-        return [PartitionOffset(partitions[0].topic, 0, *(found or (-1001,)))]
+        found = {_LOG.topic: self._kafka.committed, _SETTINGS.topic: self._kafka.letters_committed}
+        return [PartitionOffset(each.topic, 0, *(found[each.topic] or (-1001,))) for each in partitions]
 
     def assign(self, partitions: list[PartitionOffset]) -> None:
         self._next = partitions[0].offset
@@ -138,9 +158,13 @@ class _Writer:
         self._generation = generation
 
     def write(
-        self, alerts: Mapping[int, Sequence[Alert]], offsets: Mapping[TopicPartition, OffsetAndNote], _: Any
+        self,
+        alerts: Mapping[int, Sequence[Alert]],
+        refused: Sequence[RefusedSettings],
+        offsets: Mapping[TopicPartition, OffsetAndNote],
+        _: Any,
     ) -> None:
-        self._kafka.commit(self._generation, alerts.get(0, []), *offsets.values())
+        self._kafka.commit(self._generation, alerts.get(0, []), refused, offsets)
 
 
 class _ToldReader:
@@ -152,5 +176,14 @@ class _ToldReader:
 
 
 class _Feed:
+    def __init__(self, kafka: WatchDouble) -> None:
+        self._kafka = kafka
+        self._read = 0
+        self.refused: list[RefusedSettings] = []
+
     def refresh(self) -> None:
-        pass
+        self.refused += self._kafka.wrong_settings[self._read :]
+        self._read = len(self._kafka.wrong_settings)
+
+    def forget_refused(self, next_offset: int) -> None:
+        self.refused = [each for each in self.refused if each.offset >= next_offset]

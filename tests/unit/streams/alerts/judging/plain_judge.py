@@ -25,6 +25,7 @@ class PlainJudge:
         # (whose, day, hour or "day") → what was spent, now and when the day of the log began
         self.spent: dict[tuple[Key, int, object], int] = defaultdict(int)
         self.yesterdays = dict(self.spent)
+        self.counts: dict[tuple[Key, int, object], int] = defaultdict(int)
         self.told: set[tuple[Key, int]] = set()
         self.alerts: list[tuple[Any, ...]] = []
         self.is_told = False
@@ -48,6 +49,7 @@ class PlainJudge:
         for whose, _ in self._whose(account, movement):
             for part in (hour, "day"):
                 self.spent[whose, day, part] = min(self.spent[whose, day, part] - nanos, MOST)
+                self.counts[whose, day, part] += 1
         self.is_told = False
         for whose, subject in self._whose(account, movement):
             for part, length in ((hour, 1), ("day", 24)):
@@ -106,6 +108,8 @@ class PlainJudge:
             return
         median, deviation = self._usual(whose, day, part, known)
         floor = rules.unusual_nanos * (3 if part == "day" else 1)
+        if median == 0 and self.counts[whose, day, part] >= 5:
+            floor //= 2
         if subject:
             floor = max(floor, self._usual(account, day, part, known)[0] // 2)
         threshold = median + max(9 * deviation, 2 * median, floor)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.alerts.judging.alerts import Alert, AlertKind
-from streams.alerts.judging.judge import Judge, Rows
+from streams.alerts.judging.facts import Facts
+from streams.alerts.judging.judge import Judge
 from streams.alerts.judging.rules import Rules
 from streams.alerts.judging.settings import AccountSettings
 from tests.integration.records import minute as movement_of
@@ -32,22 +33,32 @@ def movement(number: int, day: int, hour: int, nanos: int, **fields: Any) -> dic
     )
 
 
-def judged(judge: Judge, movements: list[dict[str, Any]], cuts: list[int] = []) -> list[Alert]:  # noqa: B006 - only read
+def judged(
+    judge: Judge,
+    movements: list[dict[str, Any]],
+    cuts: list[int] = [],  # noqa: B006 - only read
+    own: list[dict[str, Any]] | None = None,
+) -> list[Alert]:
     """The alerts of movements that lie at offsets 0, 1, 2 and so on, taken in batches that end at `cuts`."""
     alerts = []
     ends = [*sorted(cut for cut in cuts if cut < len(movements)), len(movements)]
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         if begin < end:
-            rows = Rows(movements_table(movements[begin:end]), np.arange(begin, end), np.arange(begin, end) * 1000)
-            alerts += judge.judge(rows)
+            facts = facts_of(movements[begin:end], begin, settings_of(own))
+            alerts += judge.judge(facts)
     return alerts
 
 
-def judge_of(rules: Rules = RULES, records: list[dict[str, Any]] | None = None) -> Judge:
-    own = AccountSettings(rules)
+def facts_of(movements: list[dict[str, Any]], first: int, own: AccountSettings) -> Facts:
+    offsets = np.arange(first, first + len(movements))
+    return Facts.read(movements_table(movements), offsets, offsets * 1000, own)
+
+
+def settings_of(records: list[dict[str, Any]] | None) -> AccountSettings:
+    own = AccountSettings(RULES)
     if records:
         own.put(pl.DataFrame(records))
-    return Judge(own)
+    return own
 
 
 def plainly(alerts: list[Alert]) -> list[tuple[Any, ...]]:
@@ -66,7 +77,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     made = []
     day = 0
     for number in range(draw(st.integers(1, 50))):
-        day += draw(st.sampled_from([0, 0, 0, 1, 1, 3]))
+        day += draw(st.sampled_from([0, 0, 0, 0, 1, 1, 3]))
         late = draw(st.sampled_from([0, 0, 0, 0, 1, 2, 40]))
         nanos = draw(st.sampled_from([-1, -5, -15, -25, -80, -900, 12, 40, 500, 2_000, -(10**9) + 1])) * UNIT
         made.append(
@@ -85,15 +96,17 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     return made
 
 
+# In the middle of an hour, and of a batch.
+CHANGED_AT = (FIRST_DAY + 9) * DAY + 10 * HOUR + 25
 OWN = [
     {"account_id": "acme", "low_balance_nanos": 40 * UNIT, "empty_soon_hours": None, "unusual_nanos": 2 * UNIT,
-     "effective_from": (FIRST_DAY + 5) * DAY},
+     "effective_from": CHANGED_AT},
     {"account_id": "acme", "low_balance_nanos": None, "empty_soon_hours": 0, "unusual_nanos": None,
      "effective_from": (FIRST_DAY + 15) * DAY},
 ]  # fmt: skip
 OWN_PLAINLY = {
     "acme": [
-        ((FIRST_DAY + 5) * DAY, Rules(40 * UNIT, 24, 2 * UNIT)),
+        (CHANGED_AT, Rules(40 * UNIT, 24, 2 * UNIT)),
         ((FIRST_DAY + 15) * DAY, Rules(10 * UNIT, 0, 20 * UNIT)),
     ]
 }
@@ -107,7 +120,7 @@ def test_however_the_log_is_cut_the_alerts_are_those_of_a_judge_that_takes_one_m
     plain = PlainJudge(RULES, OWN_PLAINLY if has_settings else {})
     for offset, each in enumerate(history):
         plain.take(each, offset)
-    found = plainly(judged(judge_of(records=OWN if has_settings else None), history, cuts))
+    found = plainly(judged(Judge(), history, cuts, OWN if has_settings else None))
     assert sorted(found, key=str) == sorted(plain.alerts, key=str)
     assert [alert[0] for alert in found] == sorted(alert[0] for alert in found)
 
@@ -128,7 +141,7 @@ def unusual(alerts: list[Alert]) -> list[tuple[str, int, int]]:
 
 
 def test_a_theft_at_night_is_told_once_with_the_user_who_did_it() -> None:
-    judge = judge_of()
+    judge = Judge()
     assert judged(judge, steady(20)) == []
     thefts = [movement(100 + number, 20, 2, -7 * UNIT, user_id="anna", destination="+88299123") for number in range(30)]
     assert unusual(judged(judge, thefts)) == [("user:anna", 1, 21)]
@@ -136,20 +149,30 @@ def test_a_theft_at_night_is_told_once_with_the_user_who_did_it() -> None:
 
 def test_what_is_slow_is_told_by_its_day() -> None:
     thefts = [movement(100 + hour, 20, hour, -8 * UNIT, destination="+18761234567") for hour in range(12)]
-    judge = judge_of()
+    judge = Judge()
     judged(judge, steady(20))
-    assert unusual(judged(judge, thefts)) == [("country:+1876", 24, 64)]
+    assert unusual(judged(judge, thefts)) == [("country:+1876", 24, 40)]
+
+
+def test_half_of_the_floor_is_enough_where_nothing_is_usual_but_not_of_few_calls() -> None:
+    judge = Judge()
+    judged(judge, steady(20))
+    few = [movement(100 + number, 20, 2, -5 * UNIT + 1) for number in range(4)]
+    several = [movement(110 + number, 21, 2, -3 * UNIT) for number in range(6)]
+    # At ten o'clock something is usual.
+    by_day = [movement(120 + number, 22, 10, -3 * UNIT) for number in range(6)]
+    assert unusual(judged(judge, [*few, *several, *by_day])) == [("", 1, 15)]
 
 
 def test_an_account_that_is_new_hears_nothing_of_its_spending() -> None:
     for days, count in ((6, 0), (8, 1)):
-        judge = judge_of()
+        judge = Judge()
         judged(judge, steady(days))
         assert len(unusual(judged(judge, [movement(500, days, 2, -100 * UNIT)]))) == count
 
 
 def test_a_late_movement_may_raise_and_never_twice() -> None:
-    judge = judge_of()
+    judge = Judge()
     judged(judge, steady(20))
     late = [movement(300, 15, 2, -100 * UNIT), movement(301, 15, 2, -100 * UNIT), movement(302, 16, 2, -100 * UNIT)]
     assert unusual(judged(judge, late)) == [("", 1, 100), ("", 1, 100)]
@@ -158,34 +181,33 @@ def test_a_late_movement_may_raise_and_never_twice() -> None:
 def test_a_movement_that_the_log_has_twice_counts_once() -> None:
     """As the embedded broker shows it where a transaction was aborted."""
     twice = [movement(1, 0, 8, 20 * UNIT), movement(2, 0, 9, -6 * UNIT), movement(2, 0, 9, -6 * UNIT)]
-    assert judged(judge_of(), twice, [2]) == judged(judge_of(), twice) == []
+    assert judged(Judge(), twice, [2]) == judged(Judge(), twice) == []
     once_more = [*twice, movement(3, 0, 9, -6 * UNIT)]
-    assert [alert.balance_nanos for alert in judged(judge_of(), once_more, [1, 3])] == [8 * UNIT]
+    assert [alert.balance_nanos for alert in judged(Judge(), once_more, [1, 3])] == [8 * UNIT]
 
 
 def test_a_balance_is_told_again_when_it_was_well_above_the_threshold() -> None:
     amounts = [30, -21, 3, -3, 5, -5, 8, -8]
     balances = [movement(number, 0, 8, amount * UNIT) for number, amount in enumerate(amounts)]
     # 9: told; 12 and 14 are not enough; 17 is.
-    assert [alert.offset for alert in judged(judge_of(), balances)] == [1, 7]
+    assert [alert.offset for alert in judged(Judge(), balances)] == [1, 7]
 
 
 def test_a_judge_that_was_restored_goes_on_like_the_one_before() -> None:
     history = [*steady(20, user_id="ünal"), *(movement(100 + number, 20, 2, -7 * UNIT) for number in range(9))]
-    whole = judged(judge_of(), history)
+    whole = judged(Judge(), history)
     for cut in (1, 10, 23):
-        first, second = judge_of(), judge_of()
+        first, second = Judge(), Judge()
         alerts = judged(first, history[:cut])
         second.restore(first.columns())
-        rest = Rows(movements_table(history[cut:]), np.arange(cut, len(history)), np.arange(cut, len(history)) * 1000)
-        assert [*alerts, *second.judge(rest)] == whole
+        assert [*alerts, *second.judge(facts_of(history[cut:], cut, settings_of(None)))] == whole
     assert len(whole) == 1
 
 
 def test_what_an_alert_says_to_a_customer() -> None:
-    low = judged(judge_of(), [movement(1, 0, 8, 20 * UNIT), movement(2, 0, 9, -(10 * UNIT + UNIT // 2))])
+    low = judged(Judge(), [movement(1, 0, 8, 20 * UNIT), movement(2, 0, 9, -(10 * UNIT + UNIT // 2))])
     assert [alert.message for alert in low] == ["Your balance has fallen below 10 EUR: it is 9.5 EUR."]
-    judge = judge_of()
+    judge = Judge()
     judged(judge, steady(20))
     (theft,) = judged(judge, [movement(100, 20, 2, -30 * UNIT, user_id="anna")])
     assert theft.message == (
@@ -201,4 +223,4 @@ def test_what_is_usual_is_as_it_was_known_when_the_day_began_whatever_comes_late
     today = [movement(200, 20, 8, 0, description="call"), *late, movement(201, 20, 10, -30 * UNIT)]
     history = [*steady(20), *today, movement(300, 21, 8, 0, description="call"), movement(301, 21, 10, -30 * UNIT)]
     # Usual was 5, and is 20 when the next day begins.
-    assert unusual(judged(judge_of(), history, cuts)) == [("", 1, 30)]
+    assert unusual(judged(Judge(), history, cuts)) == [("", 1, 30)]

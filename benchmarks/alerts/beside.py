@@ -1,0 +1,99 @@
+"""How far a watch is behind beside the rest.
+
+`python -m benchmarks.alerts.beside [--kafka apache|embedded] [--seconds N] [RATE]`: one rater, one sink and one watch,
+processes as their operator has them, and a publisher that sends RATE usage events a second. A movement's delay is the time from
+when the rater had committed so many events to when the watch had judged so many movements, by their metrics pages, asked four
+times a second. All share the machine's processors, with whatever else runs there.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.latency.__main__ import SECONDS, Used, prepare
+from benchmarks.product import metric, worker
+from benchmarks.results import save
+from benchmarks.stack import APACHE, EMBEDDED, stack
+from credit_movements.settings import Settings, settings_of
+from tests.jars import NoJarsError
+
+_RATE = 20_000
+_ASK_EVERY_SECONDS = 0.25
+_STRAGGLERS_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Beside:
+    """`delays`: in seconds, one for each look at the pages. `processors`: how much of one each process took."""
+
+    published: float
+    judged: int
+    delays: list[float]
+    processors: dict[str, float]
+
+
+def main(kafka: str, seconds: int, rate: int) -> None:
+    with tempfile.TemporaryDirectory() as name, stack(Path(name), kafka) as found:
+        settings = settings_of(found.environment)
+        templates = prepare(settings, found.environment, Path(name))
+        with (
+            worker(found.environment, "credit_movements", "rate") as rater,
+            worker(found.environment, "credit_movements", "sink") as sink,
+            worker(found.environment, "credit_movements", "watch") as watch,
+        ):
+            servers = {each: found.process_ids[each] for each in ("kafka", "clickhouse")}
+            workers = {"rater": rater, "sink": sink, "watch": watch}
+            result = _measure(settings, templates, rate, seconds, servers | workers)
+    median, most = (float(np.percentile(result.delays, each)) for each in (50, 100))
+    processors = ", ".join(f"{name} {share:.2f}" for name, share in result.processors.items())
+    print(f"{result.published:,.0f} events/s published, {result.judged:,} movements judged")
+    print(f"the watch behind the rater: {median:.1f} s at the median, {most:.1f} s at most; processors: {processors}")
+    save(f"alerts-beside-{kafka}", {"rate": rate, "published": result.published, "delay": [median, most]})
+
+
+def _measure(settings: Settings, templates: Path, rate: int, seconds: int, process_ids: dict[str, int]) -> Beside:
+    arguments = (str(settings.kafka_bootstrap_servers), str(templates), str(rate), str(seconds))
+    line = [sys.executable, "-m", "benchmarks.latency.publisher", *arguments]
+    looks: list[tuple[float, float, float]] = []
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as publisher:
+        used = Used({**process_ids, "publisher": publisher.pid})
+        while publisher.poll() is None:
+            looks.append(_look(settings))
+            time.sleep(_ASK_EVERY_SECONDS)
+        processors = used.processors()
+        assert publisher.stdout is not None
+        sent, published = publisher.stdout.read().split()
+    deadline = time.monotonic() + _STRAGGLERS_SECONDS
+    while looks[-1][2] < int(sent) and time.monotonic() < deadline:
+        looks.append(_look(settings))
+        time.sleep(_ASK_EVERY_SECONDS)
+    at, rated, judged = np.array(looks).T
+    # When the rater had so many; the looks with nothing judged say nothing.
+    begun = judged > 0
+    delays = np.maximum(at[begun] - np.interp(judged[begun], rated, at), 0.0)
+    return Beside(float(published), int(judged[-1]), delays.tolist(), processors)
+
+
+def _look(settings: Settings) -> tuple[float, float, float]:
+    # The rater first: what it commits meanwhile makes the watch look worse, not better.
+    rated = metric(settings.rater_http_port, "credit_events_consumed_total")
+    judged = metric(settings.watch_http_port, "credit_watched_movements_total")
+    return time.monotonic(), rated, judged
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.alerts.beside")
+    parser.add_argument("--kafka", choices=(APACHE, EMBEDDED), default=APACHE)
+    parser.add_argument("--seconds", type=int, default=2 * SECONDS)
+    parser.add_argument("rate", type=int, nargs="?", default=_RATE)
+    given = parser.parse_args()
+    try:
+        main(given.kafka, given.seconds, given.rate)
+    except NoJarsError as reason:
+        sys.exit(f"not measured on Apache Kafka: {reason}")
