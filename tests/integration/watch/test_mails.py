@@ -8,7 +8,7 @@ import pytest
 
 from credit_movements.settings import Settings
 from schemas.topics import ALERT_SETTINGS, CREDIT_MOVEMENTS
-from tests.integration.records import YESTERDAY
+from tests.integration.records import YESTERDAY, header
 from tests.integration.stack import Stack
 from tests.integration.watch.watches import UNIT, falls, told, wait_until_watched, watch
 from tests.kafka.brokers import TANSU
@@ -24,12 +24,17 @@ def test_an_account_has_a_threshold_of_its_own_and_gets_one_mail(
 ) -> None:
     own = {"account_id": "acct-1", "low_balance_nanos": 3 * UNIT, "empty_soon_hours": None, "unusual_nanos": None}
     stack.publish_priced(ALERT_SETTINGS, own | {"effective_from": YESTERDAY - 1})
+    # Of the same time and later, but wrong: else a balance of 5 would be low.
+    wrong = {"low_balance_nanos": 9 * UNIT, "empty_soon_hours": 500, "effective_from": YESTERDAY - 1}
+    stack.publish_priced(ALERT_SETTINGS, own | wrong)
     stack.publish(CREDIT_MOVEMENTS, *falls(1, 2))
     with watch(settings, "watch", tmp_path):
         wait_until_watched(stack)
         # It follows them too. The first one's balance is 5.
         stack.publish_priced(ALERT_SETTINGS, own | {"low_balance_nanos": 5 * UNIT, "effective_from": YESTERDAY + 1})
     assert told(stack) == {("acct-2", "low_balance"): 1}
+    (letter,) = stack.read("alert-settings.dlq")
+    assert header(letter, "dlq.detail") == "empty_soon_hours 500 does not lie in 0 to 168"
     mails = tmp_path / "mails"
     assert settings.schema_registry_url is not None
     command = [

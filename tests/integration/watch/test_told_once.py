@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from credit_movements.settings import Settings
-from schemas.topics import CREDIT_MOVEMENTS
+from schemas.topics import ALERT_SETTINGS, CREDIT_MOVEMENTS
+from tests.integration.records import YESTERDAY, header
 from tests.integration.stack import Stack, eventually
 from tests.integration.watch.watches import each_once, falls, set_back, told, wait_until_watched, watch
 from tests.kafka.brokers import BROKERS, TANSU
@@ -79,6 +80,8 @@ def test_a_watch_that_was_paused_until_another_took_over_tells_nothing_any_more(
 
 @on_kafka_itself
 def test_watches_come_and_go_and_each_alert_is_told_once(stack: Stack, settings: Settings, tmp_path: Path) -> None:
+    wrong = {"account_id": "acct-1", "low_balance_nanos": 0, "empty_soon_hours": 500, "unusual_nanos": None}
+    stack.publish_priced(ALERT_SETTINGS, wrong | {"effective_from": YESTERDAY})
     with watch(settings, "first", tmp_path) as first:
         first.wait_for(ALL)
         stack.publish(CREDIT_MOVEMENTS, *falls(*range(100)))
@@ -91,3 +94,5 @@ def test_watches_come_and_go_and_each_alert_is_told_once(stack: Stack, settings:
         stack.publish(CREDIT_MOVEMENTS, *falls(*range(200, 300)))
         wait_until_watched(stack)
     assert told(stack) == each_once(*range(300))
+    # All watches have read it.
+    assert [header(letter, "dlq.reason") for letter in stack.read("alert-settings.dlq")] == ["invalid_event"]
