@@ -1,4 +1,4 @@
-"""`python -m benchmarks.forms [ROWS]`: one exporter writes the same rows in each form, in turn, and `verify` reads each file.
+"""`python -m benchmarks.forms [ROWS]`: one exporter writes the same rows in each form, in turn.
 
 A sheet has 1,048,576 rows. Where the account has more movements, its sheet is that of as many of the last days as fit, and what
 asking for all of them ends with is timed, too.
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.exports import at_work
 from benchmarks.movements import ACCOUNT, fill
 from benchmarks.proc import memory, peak, processor_seconds, reset_peak
-from benchmarks.product import command, worker
+from benchmarks.product import command, metric, worker
 from benchmarks.results import save
 from credit_movements import clickhouse
 from credit_movements.settings import settings_of
@@ -25,6 +25,7 @@ ROWS = 4_000_000
 MOST_SHEET_ROWS = 1_048_576
 # A few days less than 13 months, which are 395 to 397.
 _DAYS = 390
+_ROWS = "credit_export_rows_total"
 _DETAILED = ("--columns", "detailed")
 _FORMS = {
     "csv": (),
@@ -51,8 +52,6 @@ class Made:
     processor_seconds: float
     memory_growth: float
     clickhouse_memory_growth: float
-    verify_seconds: float
-    verify_memory: float
 
 
 def main(rows: int) -> None:
@@ -78,13 +77,12 @@ def main(rows: int) -> None:
             ]
             if rows >= MOST_SHEET_ROWS:
                 _refused(environment, (*_SHEETS["xlsx"], *whole))
-    print("\n| form | rows | MB | s | processor s | MiB more | of ClickHouse | verify s | MiB |")
-    print("|---" * 9 + "|")
+    print("\n| form | rows | MB | s | processor s | MiB more | of ClickHouse |")
+    print("|---" * 7 + "|")
     for each in made:
         print(
             f"| {each.form} | {each.rows:,} | {each.bytes / 1e6:,.0f} | {each.seconds:.1f} | {each.processor_seconds:.1f}"
-            f" | {each.memory_growth:.0f} | {each.clickhouse_memory_growth:.0f}"
-            f" | {each.verify_seconds:.0f} | {each.verify_memory:.0f} |"
+            f" | {each.memory_growth:.0f} | {each.clickhouse_memory_growth:.0f} |"
         )
     save("forms", {"rows": rows, "made": list(map(asdict, made))})
 
@@ -96,32 +94,17 @@ def _made(
     before = [memory(each) for each in (process_id, database)]
     for each in (process_id, database):
         reset_peak(each)
-    there, seconds, processor = _files(storage), at_work(port), processor_seconds(process_id)
+    there, rows, seconds, processor = _files(storage), metric(port, _ROWS), at_work(port), processor_seconds(process_id)
     command(environment, "request-export", ACCOUNT, "--wait", "--time-zone", "Europe/Berlin", *options)
     seconds, processor = at_work(port) - seconds, processor_seconds(process_id) - processor
     growth = [peak(each) - held for each, held in zip((process_id, database), before, strict=True)]
     new = _files(storage) - there
     file = max(new, key=lambda path: path.stat().st_size)
-    (manifest,) = new - {file}
-    verified = [sys.executable, "-c", _VERIFY, str(file), str(manifest)]
-    told = subprocess.run(verified, check=True, capture_output=True, text=True).stdout.split()
     size = file.stat().st_size
     for each in new:
         each.unlink()
     print(f"{form}: {seconds:.1f} s", flush=True)
-    return Made(form, int(told[0]), size, seconds, processor, growth[0], growth[1], float(told[1]), float(told[2]))
-
-
-_VERIFY = """
-import sys, time
-from pathlib import Path
-from benchmarks.proc import peak
-from credit_movements.verify.verification import verified
-began = time.monotonic()
-manifest, findings = verified(*map(Path, sys.argv[1:]))
-assert not findings.count, findings.listed
-print(manifest.row_count, time.monotonic() - began, peak())
-"""
+    return Made(form, int(metric(port, _ROWS) - rows), size, seconds, processor, *growth)
 
 
 def _files(storage: Path) -> set[Path]:

@@ -31,7 +31,8 @@ class Failure(Enum):
     )
     UNKNOWN_OPTION = (
         "unknown_option",
-        f"The file format that was chosen for this export is not known. {_TRY_AGAIN}, with another one.",
+        "What was chosen for the file of this export (its format, columns or types of movement) is not known, or does not go"
+        f" together. {_TRY_AGAIN}, with another choice.",
     )
     TEMPORARILY_UNAVAILABLE = (
         "temporarily_unavailable",

@@ -8,7 +8,7 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from sinks.read.slice import outages_named
-from sinks.read.summed.grains import CARD, DAY, DESCRIPTION, DESTINATION, HOUR, QUARTER_MICROS, USER
+from sinks.read.summed.grains import ACCOUNT, CARD, DAY, DESCRIPTION, DESTINATION, HOUR, QUARTER_MICROS, USER
 from sinks.read.summed.parts import MOVEMENTS, QUARTERS, SUM_SETTINGS, SUMMED_UP, Grain, Wanted, keyed, rows
 from sinks.read.summed.reach import summed
 
@@ -49,23 +49,25 @@ def spending(
     `key` has None for movements without a user, destination or card. A destination is the prefix of the rate that was
     applied. `only`: of the movements that have these alone (name of BY but DAY and HOUR → key).
 
-    At most 200 ms however long the history is, but where users or destinations are asked for along with anything else: then the
-    period's movements are added up. Raises TooManyPeriodsError, MovementsUnavailableError.
+    From sums of blocks, so it takes no longer where the history is long, but where users or destinations are asked for along
+    with anything else: then the period's movements are added up. Raises TooManyPeriodsError, MovementsUnavailableError.
     """
     only = only or {}
     first, last = (_instant(each) for each in (start, end))
     period = next((each for each in by if each in _PERIODS), None)
-    begins, names = _periods(first, last, time_zone, period)
+    begins, names, are_whole_hours = _periods(first, last, time_zone, period)
     with outages_named():
         wanted = Wanted(account_id, first, last, summed(client, account_id))
-        asked = rows(_grain({*by, *only}), wanted)
+        asked = rows(_grain({*by, *only}, are_whole_hours), wanted)
         question = _QUESTION.format(
-            keys=", ".join(_key(each) for each in by),
+            keys=", ".join(_key(each, are_whole_hours) for each in by),
             summed_up=SUMMED_UP,
             rows=asked.question,
             where=" AND ".join(["WHERE true", *(f"{_COLUMNS[name]} = {{only_{name}:String}}" for name in only)]),
         )
-        parameters = asked.parameters | {"begins": begins} | {f"only_{name}": key for name, key in only.items()}
+        # Hours of UTC need no list, which may be long.
+        needed = begins[:1] if period == HOUR and are_whole_hours else begins
+        parameters = asked.parameters | {"begins": needed} | {f"only_{name}": key for name, key in only.items()}
         found = client.query(question, parameters=parameters, settings=SUM_SETTINGS).result_rows
     return [
         {
@@ -83,21 +85,27 @@ def spending(
     ]
 
 
-def _grain(told_apart: set[str]) -> Grain:
+def _grain(told_apart: set[str], are_whole_hours: bool) -> Grain:
+    if told_apart <= {DAY, HOUR} and are_whole_hours:
+        # Fewer than those by quarter, description and card.
+        return keyed(ACCOUNT)
     if not told_apart & {USER, DESTINATION}:
         return QUARTERS
     return keyed(*told_apart) if len(told_apart) == 1 else MOVEMENTS
 
 
-def _key(by: str) -> str:
+def _key(by: str, are_whole_hours: bool) -> str:
+    if by == HOUR and are_whole_hours:
+        return f"at - positiveModulo(at, {_MICROS[HOUR]})"
     # The beginning of the day or hour, by the zone's rules as the exported file has them.
     return "roundDown(at, {begins:Array(Int64)})" if by in _PERIODS else _COLUMNS[by]
 
 
-def _periods(first: int, last: int, time_zone: str, period: str | None) -> tuple[list[int], dict[int, str]]:
-    """When the period's days or hours begin, and what each is called."""
+def _periods(first: int, last: int, time_zone: str, period: str | None) -> tuple[list[int], dict[int, str], bool]:
+    """When the period's days or hours begin, what each is called, and whether all begin with hours of UTC. The first day may
+    begin within one."""
     if period is None or first >= last:
-        return [0], {0: ""}
+        return [0], {0: ""}, True
     if last - first > MOST_PERIODS * _MICROS[period]:
         raise TooManyPeriodsError(f"more than {MOST_PERIODS:,} {period}s are asked for")
     quarters = pl.int_range(first - first % QUARTER_MICROS, last, QUARTER_MICROS, eager=True)
@@ -107,7 +115,11 @@ def _periods(first: int, last: int, time_zone: str, period: str | None) -> tuple
     # Where clocks are set back, an hour comes twice.
     told_apart = pl.struct(DAY if period == DAY else (HOUR, "ahead"))
     each = called.filter(told_apart.rle_id().is_first_distinct())
-    return each["begin"].to_list(), dict(zip(each["begin"], each["at"].dt.strftime(_PERIODS[period]), strict=True))
+    begins = each["begin"].to_list()
+    are_whole_hours = bool((ahead.dt.total_seconds() % 3600 == 0).all())
+    if period == HOUR and are_whole_hours:
+        begins[0] -= begins[0] % _MICROS[HOUR]
+    return begins, dict(zip(begins, each["at"].dt.strftime(_PERIODS[period]), strict=True)), are_whole_hours
 
 
 def _instant(moment: datetime) -> int:

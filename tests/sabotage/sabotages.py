@@ -48,7 +48,7 @@
 | refunds do not wait for a commit | what is being given back is given again | `refunds_see_all_refunds_before` |
 | a part of a block is taken for the whole | its sum lacks what came before: a balance is wrong | `sums_leave_no_hole` |
 | a step back in the log goes unnoticed | what is read again is added again | `a_step_back_counts_nothing_twice` |
-| a movement that the log has twice is in two sums | what an aborted transaction wrote is charged beside what was written again | `a_movement_that_the_log_has_twice_counts_once` |
+| a movement that the log has twice is in two sums | it is charged twice | `a_movement_that_the_log_has_twice_counts_once` |
 | sums behind a place in the log are taken | a retried export opens anew | `opening_balances_are_those_of_their_place` |
 | movements of other logs are not looked for | an event of two logs counts twice | `an_event_of_two_logs_counts_once` |
 | sums by user outlive an erasure | users of an erased account are told | `erased_users_have_no_sums` |

@@ -61,7 +61,7 @@ _OF_SUMS: Final = """
     adjustments AS adjusted,
     newest_at AS newest
 """
-_IN_SUMS: Final = {"description_text": _DESCRIPTION, "card": "rate_card_id", "currency_text": _CURRENCY}
+_IN_SUMS: Final = {ACCOUNT: "''", "description_text": _DESCRIPTION, "card": "rate_card_id", "currency_text": _CURRENCY}
 # What has a key is taken off the account's sum: the rest is what has none. Nobody asks when it was.
 _OF_KEYS: Final = f"""
     SELECT toInt64(0) AS at, %s, of_all * each.2 AS counted, of_charges * each.2 AS charged,
@@ -166,6 +166,7 @@ def _sums(grain: Grain, names: dict[str, str], begin: int | None, end: int | Non
         within.append(f"{time} < {_instant(names['end'])}")
     if grain.kinds:
         within.append("(" + " OR ".join(f"kind = '{kind}'" for kind in grain.kinds) + ")")
+    if len(grain.kinds) > 1:
         columns = ", ".join(f"{'money' if name == 'currency_text' else 'each.1'} AS {name}" for name in grain.columns)
         return _OF_KEYS % (columns, "PREWHERE " + " AND ".join(within))
     columns = ", ".join(f"{_IN_SUMS[name]} AS {name}" for name in grain.columns)

@@ -96,12 +96,12 @@ def moment(micros: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
-def key_of(row: dict[str, Any], by: str) -> str | None:
-    # Kathmandu is 5:45 ahead of UTC.
-    local = moment(row["occurred_at"]) + timedelta(hours=5, minutes=45)
+def key_of(row: dict[str, Any], by: str, zone: str) -> str | None:
+    ahead = timedelta(hours=5, minutes=45) if zone == "Asia/Kathmandu" else timedelta(hours=1)
+    local = moment(row["occurred_at"]) + ahead
     keys = {
         "day": f"{local:%Y-%m-%d}",
-        "hour": f"{local:%Y-%m-%dT%H:00:00}+05:45",
+        "hour": f"{local:%Y-%m-%dT%H:00:00}+{moment(0) + ahead:%H:%M}",
         "description": row["description"],
         "user": row["user_id"],
         "destination": row["destination_prefix"],
@@ -127,11 +127,14 @@ def check(
         (BEGIN + 20, BEGIN + 600_000_000),
     ):
         mine = [row for row in rows if begin <= row["occurred_at"] < end]
-        for keys in by:
+        # Their hours begin with a quarter of an hour of UTC, and with an hour. Without keys by time a zone changes nothing.
+        asked = [(keys, "Asia/Kathmandu") for keys in by]
+        asked += [(keys, "Africa/Lagos") for keys in by if keys in (("day",), ("hour",))]
+        for keys, zone in asked:
             wanted: dict[Any, list[dict[str, Any]]] = {}
             for row in mine:
-                wanted.setdefault(tuple(key_of(row, each) for each in keys), []).append(row)
-            found_rows = spending(client, account, moment(begin), moment(end), keys, "Asia/Kathmandu")
+                wanted.setdefault(tuple(key_of(row, each, zone) for each in keys), []).append(row)
+            found_rows = spending(client, account, moment(begin), moment(end), keys, zone)
             assert {row["key"]: (row["movements"], row["net"]) for row in found_rows} == {
                 key: (len(of_key), amount(of_key)) for key, of_key in wanted.items()
             }

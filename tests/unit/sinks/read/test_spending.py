@@ -24,15 +24,19 @@ def micros(text: str) -> int:
     ],
 )  # fmt: skip
 def test_hours_are_those_of_the_zone_with_their_offsets(zone: str, begin: str, end: str, hours: list[str]) -> None:
-    begins, names = _periods(micros(begin), micros(end), zone, "hour")
+    begins, names, are_whole_hours = _periods(micros(begin), micros(end), zone, "hour")
     assert [names[each].partition("T")[2] for each in begins] == hours
     assert begins == sorted(begins)
+    assert are_whole_hours == (zone == "Europe/Berlin")
 
 
 def test_a_day_has_its_23_or_25_hours() -> None:
-    begins, names = _periods(micros("2026-03-27T23:00Z"), micros("2026-03-30T12:00Z"), "Europe/Berlin", "day")
+    begins, names, are_whole_hours = _periods(
+        micros("2026-03-27T23:00Z"), micros("2026-03-30T12:00Z"), "Europe/Berlin", "day"
+    )
     assert list(names.values()) == ["2026-03-28", "2026-03-29", "2026-03-30"]
     assert [(after - before) // (3600 * 10**6) for before, after in pairwise(begins)] == [24, 23]
+    assert are_whole_hours
 
 
 def test_more_periods_than_anybody_reads_are_refused_before_they_are_counted() -> None:
