@@ -56,7 +56,6 @@ def main(arguments: list[str]) -> None:
             time.sleep(0.1)
         _picture(window, folder / "dashboard.png", "spending")
         _spending(window, folder, wants_all)
-        _sheet(window, folder, up.folder, where)
         if wants_all:
             run("request-export", ACCOUNT, "--wait", "--time-zone", "Mars/Olympus", *where)
             window.refresh()
@@ -70,6 +69,8 @@ def main(arguments: list[str]) -> None:
             if wants_all:
                 resize(window, NARROW)
                 _picture(window, folder / f"{name}-narrow.png")
+        # It makes a mail more.
+        _sheet(window, folder, up.folder, where)
 
 
 def _event(number: int) -> dict[str, object]:
@@ -136,7 +137,7 @@ def _spending(window: Chrome, folder: Path, wants_all: bool) -> None:
     if wants_all:
         _picture(window, folder / "spending-whole-dark.png")
     resize(window, NARROW)
-    _picture(window, folder / "spending-dark.png", "spending", "spending")
+    _picture(window, folder / "spending-dark.png", "spending", "alerts")
     if wants_all:
         _picture(window, folder / "spending-narrow.png")
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

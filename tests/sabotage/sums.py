@@ -14,7 +14,7 @@ from sinks.read.summed import reach
 from sinks.read.summed.reach import Reach
 from sinks.write import erase
 from sinks.write.sums import roll_up
-from tests.integration.sink import test_sums
+from tests.integration.sink import test_repeats, test_sums
 
 Fixture = Callable[[str], Any]
 
@@ -62,7 +62,7 @@ def a_step_back_counts_nothing_twice(fixture: Fixture) -> None:
 
 def a_movement_that_the_log_has_twice_counts_once(fixture: Fixture) -> None:
     with _client(fixture) as client:
-        test_sums.test_a_movement_that_the_log_has_twice_counts_once(client, step=70, crashes=False)
+        test_repeats.test_a_movement_that_the_log_has_twice_counts_once(client, step=70, crashes=False)
 
 
 def opening_balances_are_those_of_their_place(fixture: Fixture) -> None:

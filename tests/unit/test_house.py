@@ -49,6 +49,7 @@ ARROWS = {
         "sinks.read.movements",
         "sinks.read.slice",
         "sinks.read.spending",
+        "sinks.read.summed.grains",
         "sinks.read.totals",
         "sinks.write.columns",
         "sinks.write.insert",

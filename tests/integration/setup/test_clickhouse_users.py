@@ -26,10 +26,10 @@ from sinks.write.brand import check_brand, mark_brand
 from sinks.write.columns import movement_columns
 from sinks.write.erase import erase_account
 from sinks.write.insert import explain_refusal, insert_movements
-from sinks.write.migrations import apply_migrations
+from sinks.write.migrations import MIGRATIONS, apply_migrations
 from sinks.write.retention import set_retention
 from sinks.write.sums.of_ledger import sum_span
-from sinks.write.sums.store import delete_users, empty_sums, insert_reach
+from sinks.write.sums.store import delete_users, empty_sums, insert_reach, insert_repeats
 from sinks.write.tables import empty_movements
 from tests.clickhouse.users import working_as
 from tests.integration.records import YESTERDAY, minute, movements_table
@@ -92,7 +92,7 @@ def everything_read(client: Client) -> int:
 def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with working_as("credit_setup", data, tmp_path) as dsn:
-        assert len(apply_migrations(dsn)) == 7
+        assert len(apply_migrations(dsn)) == len(list(MIGRATIONS.glob("*.sql")))
         assert apply_migrations(dsn) == []
         with closing(clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)) as client:
             assert set_retention(client, timedelta(days=400))
@@ -113,6 +113,7 @@ def test_each_user_can_do_its_work_and_nothing_else(tmp_path: Path) -> None:
         # It adds up blocks that it has not read whole.
         sum_span(client, "log", 0, Span(0, 10), 10, [])
         insert_reach(client, "log", {0: Reach(10, 10)})
+        insert_repeats(client, "log", 1)
         delete_users(client, ["nobody"])
         other = (*READS[1:], WRITES[1], *CHANGES, *ELSEWHERE)
         assert refused(client, other) == list(other)

@@ -242,38 +242,6 @@ def test_sums_that_nothing_reaches_do_not_count(client: Client) -> None:
 
 
 @one_server
-@pytest.mark.parametrize("step", [45, 70, 400])
-@pytest.mark.parametrize("crashes", [False, True])
-def test_a_movement_that_the_log_has_twice_counts_once(client: Client, step: int, crashes: bool) -> None:
-    rows = made(300)
-    # The broker shows what a transaction wrote that was aborted.
-    log = rows[:170] + rows[110:]
-    if crashes:
-        sink(client, log[:160], step=step)
-        sink(client, log[:180], first=100, step=step)
-    sink(client, log, first=140 if crashes else 0, step=step)
-    assert (read_reach(client, "log")[0].reached, read_reach(client, "log")[0].has_repeats) == (0, True)
-    assert summed(client, "acme") is None
-    check(client, rows)
-    # Read again from its beginning, it has them again.
-    client.command(f"TRUNCATE TABLE {REACHED}")
-    sink(client, log, step=step)
-    check(client, rows)
-
-
-@one_server
-def test_a_rater_that_was_set_back_makes_no_repeats(client: Client) -> None:
-    rows = made(300)
-    # It comes upon events again that were none; of the others it knows that they were rated.
-    again = [row | {"source_offset": number} for number, row in enumerate(rows[200:])]
-    log = rows[:200] + again
-    sink(client, log)
-    sink(client, log, first=130)
-    assert read_reach(client, "log") == {0: Reach(BLOCK, 300)}
-    check(client, rows)
-
-
-@one_server
 def test_an_account_with_movements_of_another_log_is_added_up_from_the_ledger(client: Client) -> None:
     rows = made(350)
     sink(client, rows[:300], log_id="before")
