@@ -51,8 +51,11 @@ def main(kafka: str, seconds: int, rate: int) -> None:
         ):
             servers = {each: found.process_ids[each] for each in ("kafka", "clickhouse")}
             workers = {"rater": rater, "sink": sink, "watch": watch}
+            judged = 0
             for _ in range(_ROUNDS):
-                _show(_measure(settings, templates, rate, seconds, servers | workers))
+                result = _measure(settings, templates, rate, seconds, servers | workers, judged)
+                judged += result.judged
+                _show(result)
 
 
 def _show(result: Beside) -> None:
@@ -64,10 +67,12 @@ def _show(result: Beside) -> None:
     print(f"  {median:.1f} s at the median, {most:.1f} s at most; us of a processor an event: {micros}", flush=True)
 
 
-def _measure(settings: Settings, templates: Path, rate: int, seconds: int, process_ids: dict[str, int]) -> Beside:
+def _measure(
+    settings: Settings, templates: Path, rate: int, seconds: int, process_ids: dict[str, int], before: int
+) -> Beside:
     arguments = (str(settings.kafka_bootstrap_servers), str(templates), str(rate), str(seconds))
     line = [sys.executable, "-m", "benchmarks.latency.publisher", *arguments]
-    before, used = _look(settings), {name: processor_seconds(each) for name, each in process_ids.items()}
+    used = {name: processor_seconds(each) for name, each in process_ids.items()}
     busy = busy_seconds()
     looks: list[tuple[float, float, float]] = []
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as publisher:
@@ -77,17 +82,17 @@ def _measure(settings: Settings, templates: Path, rate: int, seconds: int, proce
         assert publisher.stdout is not None
         sent, published = publisher.stdout.read().split()
     deadline = time.monotonic() + _STRAGGLERS_SECONDS
-    while looks[-1][2] - before[2] < int(sent) and time.monotonic() < deadline:
+    while looks[-1][2] - before < int(sent) and time.monotonic() < deadline:
         looks.append(_look(settings))
         time.sleep(_ASK_EVERY_SECONDS)
     seconds_used = {name: processor_seconds(each) - used[name] for name, each in process_ids.items()}
     seconds_used["others"] = busy_seconds() - busy - sum(seconds_used.values())
     at, rated, judged = np.array(looks).T
     # When the rater had so many; the looks before the first one say nothing.
-    begun = judged > before[2]
+    begun = judged > before
     delays = np.maximum(at[begun] - np.interp(judged[begun], rated, at), 0.0)
     micros = {name: each / int(sent) * 1e6 for name, each in seconds_used.items()}
-    return Beside(float(published), int(judged[-1] - before[2]), delays.tolist(), micros)
+    return Beside(float(published), int(judged[-1] - before), delays.tolist(), micros)
 
 
 def _look(settings: Settings) -> tuple[float, float, float]:
