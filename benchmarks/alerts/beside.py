@@ -3,7 +3,7 @@
 `python -m benchmarks.alerts.beside [--kafka apache|embedded] [--seconds N] [RATE]`: one rater, one sink and one watch,
 processes as their operator has them, and a publisher that sends RATE usage events a second. A movement's delay is the time from
 when the rater had committed so many events to when the watch had judged so many movements, by their metrics pages, asked four
-times a second. All share the machine's processors, with whatever else runs there.
+times a second. Three rounds. All share the machine's processors, with whatever else runs there.
 """
 
 import argparse
@@ -16,26 +16,28 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.latency.__main__ import SECONDS, Used, prepare
+from benchmarks.latency.__main__ import SECONDS, prepare
+from benchmarks.proc import busy_seconds, processor_seconds
 from benchmarks.product import metric, worker
-from benchmarks.results import save
 from benchmarks.stack import APACHE, EMBEDDED, stack
 from credit_movements.settings import Settings, settings_of
 from tests.jars import NoJarsError
 
 _RATE = 20_000
+_ROUNDS = 3
 _ASK_EVERY_SECONDS = 0.25
 _STRAGGLERS_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Beside:
-    """`delays`: in seconds, one for each look at the pages. `processors`: how much of one each process took."""
+    """`delays`: in seconds, one for each look at the pages. `micros`: of a processor, that each process took an event; of the
+    last one all that ran on the machine besides."""
 
     published: float
     judged: int
     delays: list[float]
-    processors: dict[str, float]
+    micros: dict[str, float]
 
 
 def main(kafka: str, seconds: int, rate: int) -> None:
@@ -49,35 +51,48 @@ def main(kafka: str, seconds: int, rate: int) -> None:
         ):
             servers = {each: found.process_ids[each] for each in ("kafka", "clickhouse")}
             workers = {"rater": rater, "sink": sink, "watch": watch}
-            result = _measure(settings, templates, rate, seconds, servers | workers)
+            judged = 0
+            for _ in range(_ROUNDS):
+                result = _measure(settings, templates, rate, seconds, servers | workers, judged)
+                judged += result.judged
+                _show(result)
+
+
+def _show(result: Beside) -> None:
     median, most = (float(np.percentile(result.delays, each)) for each in (50, 100))
-    processors = ", ".join(f"{name} {share:.2f}" for name, share in result.processors.items())
-    print(f"{result.published:,.0f} events/s published, {result.judged:,} movements judged")
-    print(f"the watch behind the rater: {median:.1f} s at the median, {most:.1f} s at most; processors: {processors}")
-    save(f"alerts-beside-{kafka}", {"rate": rate, "published": result.published, "delay": [median, most]})
+    micros = ", ".join(f"{name} {each:.1f}" for name, each in result.micros.items())
+    print(
+        f"{result.published:,.0f} events/s published, {result.judged:,} movements judged; the watch behind the rater:"
+    )
+    print(f"  {median:.1f} s at the median, {most:.1f} s at most; us of a processor an event: {micros}", flush=True)
 
 
-def _measure(settings: Settings, templates: Path, rate: int, seconds: int, process_ids: dict[str, int]) -> Beside:
+def _measure(
+    settings: Settings, templates: Path, rate: int, seconds: int, process_ids: dict[str, int], before: int
+) -> Beside:
     arguments = (str(settings.kafka_bootstrap_servers), str(templates), str(rate), str(seconds))
     line = [sys.executable, "-m", "benchmarks.latency.publisher", *arguments]
+    used = {name: processor_seconds(each) for name, each in process_ids.items()}
+    busy = busy_seconds()
     looks: list[tuple[float, float, float]] = []
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as publisher:
-        used = Used({**process_ids, "publisher": publisher.pid})
         while publisher.poll() is None:
             looks.append(_look(settings))
             time.sleep(_ASK_EVERY_SECONDS)
-        processors = used.processors()
         assert publisher.stdout is not None
         sent, published = publisher.stdout.read().split()
     deadline = time.monotonic() + _STRAGGLERS_SECONDS
-    while looks[-1][2] < int(sent) and time.monotonic() < deadline:
+    while looks[-1][2] - before < int(sent) and time.monotonic() < deadline:
         looks.append(_look(settings))
         time.sleep(_ASK_EVERY_SECONDS)
+    seconds_used = {name: processor_seconds(each) - used[name] for name, each in process_ids.items()}
+    seconds_used["others"] = busy_seconds() - busy - sum(seconds_used.values())
     at, rated, judged = np.array(looks).T
-    # When the rater had so many; the looks with nothing judged say nothing.
-    begun = judged > 0
+    # When the rater had so many; the looks before the first one say nothing.
+    begun = judged > before
     delays = np.maximum(at[begun] - np.interp(judged[begun], rated, at), 0.0)
-    return Beside(float(published), int(judged[-1]), delays.tolist(), processors)
+    micros = {name: each / int(sent) * 1e6 for name, each in seconds_used.items()}
+    return Beside(float(published), int(judged[-1] - before), delays.tolist(), micros)
 
 
 def _look(settings: Settings) -> tuple[float, float, float]:

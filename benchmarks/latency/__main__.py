@@ -129,7 +129,7 @@ def _measure(world: World, rate: int, seconds: int) -> Latency:
         process_ids = {**world.process_ids, "publisher": publisher.pid, "this": os.getpid()}
         while not arrivals.messages and publisher.poll() is None:
             arrivals.take()
-        used, began_at = Used(process_ids), time.monotonic()
+        used, began_at = _Used(process_ids), time.monotonic()
         while time.monotonic() - began_at < seconds + WARM_UP_SECONDS - 1:
             arrivals.take()
         processors = used.processors()
@@ -148,7 +148,7 @@ def _measure(world: World, rate: int, seconds: int) -> Latency:
     return _latency(world.settings, rate, int(sent), float(published), seconds, arrivals, rows, processors)
 
 
-class Used:
+class _Used:
     """How much processor time processes take from now on."""
 
     def __init__(self, process_ids: dict[str, int]) -> None:

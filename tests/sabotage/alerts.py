@@ -7,6 +7,7 @@
 | a judge begins where the offset is | what an account had is not in its balance | `a_restarted_watch_knows_the_balances` |
 | a judge's file is ahead of the offset | what lies between is never told | `an_alert_of_an_aborted_commit_is_told` |
 | alerts go with an aborted commit | they are never told | `alerts_and_offsets_go_together` |
+| a second watch tells what the first has told | all of it is told again | `whoever_takes_over_tells_what_is_new` |
 | each watch dead-letters all wrong settings | one is a dead letter again and again | `wrong_settings_are_letters_once` |
 | half of the floor is enough for one call | a call that was long by chance is told | `few_calls_need_the_whole_floor` |
 | any movement counts however often it is shown | a balance is too low | `a_repeated_movement_counts_once` |
@@ -61,6 +62,16 @@ def file_ahead_of_the_offset(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(WatchedPartitions, "_begun", begun)
 
 
+def taken_over_without_silence(patch: pytest.MonkeyPatch) -> None:
+    def begun(partitions: WatchedPartitions, number: int, committed: int) -> WatchedPartition:
+        begins = honest(partitions, number, committed)
+        begins.silent_until, begins.told = 0, set()
+        return begins
+
+    honest = WatchedPartitions._begun
+    patch.setattr(WatchedPartitions, "_begun", begun)
+
+
 def alerts_go_with_the_commit(patch: pytest.MonkeyPatch) -> None:
     def tell(watch: Watch, **how: Any) -> None:
         try:
@@ -101,6 +112,11 @@ def offsets_set_back_tell_nothing_twice(fixture: Fixture) -> None:
     test_told_once.test_a_watch_that_is_started_anew_tells_what_is_new_and_nothing_else(kafka, True, True)
 
 
+def whoever_takes_over_tells_what_is_new(fixture: Fixture) -> None:
+    kafka = WatchDouble(fixture("tmp_path") / "watch")
+    test_told_once.test_a_watch_that_is_started_anew_tells_what_is_new_and_nothing_else(kafka, True, False)
+
+
 def a_restarted_watch_knows_the_balances(fixture: Fixture) -> None:
     kafka = WatchDouble(fixture("tmp_path") / "watch")
     test_told_once.test_what_a_restarted_watch_did_not_see_happen_counts_in_its_balances(kafka)
@@ -135,6 +151,7 @@ SABOTAGES = [
     ("a judge begins where the offset is", begin_at_the_offset, a_restarted_watch_knows_the_balances),
     ("a judge's file is ahead of the offset", file_ahead_of_the_offset, an_alert_of_an_aborted_commit_is_told),
     ("alerts go with an aborted commit", alerts_go_with_the_commit, alerts_and_offsets_go_together),
+    ("a second watch tells what the first has told", taken_over_without_silence, whoever_takes_over_tells_what_is_new),
     ("each watch dead-letters all wrong settings", all_wrong_settings_are_letters, wrong_settings_are_letters_once),
     ("half of the floor is enough for one call", half_is_enough_for_one_call, few_calls_need_the_whole_floor),
     ("any movement counts however often it is shown", repeats_count, a_repeated_movement_counts_once),

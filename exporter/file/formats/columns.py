@@ -38,13 +38,13 @@ DEFAULT: Final = (
     Column("Interaction ID", Kind.TEXT, 24),
     Column("Description", Kind.TEXT, 16),
     Column("Units", Kind.TEXT, 10),
-    Column("Units charged", Kind.NUMBER, 13),
-    Column("Value per unit", Kind.NUMBER, 20),
-    Column("Credit movement", Kind.NUMBER, 16),
+    Column("Units charged", Kind.NUMBER, 15),
+    Column("Value per unit", Kind.NUMBER, 22),
+    Column("Credit movement", Kind.NUMBER, 18),
 )
 DETAILS: Final = (
     Column("UTC offset", Kind.TEXT, 10),
-    Column("Duration (seconds)", Kind.NUMBER, 18),
+    Column("Duration (seconds)", Kind.NUMBER, 20),
     Column("User", Kind.TEXT, 16),
     Column("Direction", Kind.TEXT, 10),
     Column("From", Kind.TEXT, 16),
@@ -52,7 +52,7 @@ DETAILS: Final = (
     Column("Destination name", Kind.TEXT, 24),
     Column("Rate card", Kind.TEXT, 12),
     Column("Currency", Kind.TEXT, 9),
-    Column("Balance after", Kind.NUMBER, 16),
+    Column("Balance after", Kind.NUMBER, 18),
     Column("Movement ID", Kind.TEXT, 36),
 )
 

@@ -27,7 +27,7 @@ _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
 _TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 # A row is written as a kilobyte of XML, and held in several pieces meanwhile.
 _ROWS_AT_ONCE: Final = 8_192
-_BOLD, _TIME = 1, 2
+_BOLD, _TIME, _NUMBER, _BOLD_RIGHT = 1, 2, 3, 4
 # A sheet counts days from 1899-12-30 on, so that its 1900-03-01 is the right one.
 _DAYS_BEFORE_1970: Final = 25_569
 _DAY_DIGITS: Final = 10
@@ -59,9 +59,15 @@ _PARTS: Final = {
     '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills>'
     '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="3"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<cellXfs count="5"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/>'
-    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
+    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyAlignment="1">'
+    '<alignment horizontal="left"/></xf>'
+    # So that a number does not touch the text behind it.
+    '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0" applyAlignment="1">'
+    '<alignment horizontal="right" indent="1"/></xf>'
+    '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1" applyAlignment="1">'
+    '<alignment horizontal="right" indent="1"/></xf></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>',
 }
 
@@ -86,7 +92,8 @@ def _sheet(blocks: Iterable[pl.DataFrame], offsets: Offsets, is_detailed: bool) 
             check_sheet_rows(row_count)
     last = f"A1:{_letters(len(columns) - 1)}{row_count + 1}"
     # A page has all columns beside one another.
-    page = '<pageSetup paperSize="9" orientation="landscape" fitToWidth="1" fitToHeight="0"/>'
+    page = '<pageMargins left="0.4" right="0.4" top="0.5" bottom="0.5" header="0.3" footer="0.3"/>'
+    page += '<pageSetup paperSize="9" orientation="landscape" fitToWidth="1" fitToHeight="0"/>'
     yield f'</sheetData><autoFilter ref="{last}"/>{page}</worksheet>'.encode()
 
 
@@ -95,7 +102,8 @@ def _beginning(columns: tuple[Column, ...]) -> str:
         f'<col min="{at}" max="{at}" width="{column.width}" customWidth="1"/>' for at, column in enumerate(columns, 1)
     )
     header = "".join(
-        f'<c r="{_letters(at)}1" s="{_BOLD}" t="inlineStr"><is><t>{escape(column.header)}</t></is></c>'
+        f'<c r="{_letters(at)}1" s="{_BOLD_RIGHT if column.kind == Kind.NUMBER else _BOLD}" t="inlineStr">'
+        f"<is><t>{escape(column.header)}</t></is></c>"
         for at, column in enumerate(columns)
     )
     return (
@@ -123,7 +131,7 @@ def _cells(values: pl.Series, kind: Kind, letters: str, numbers: pl.Series) -> p
         around = (begin, f'" s="{_TIME}"><v>', "</v></c>")
         texts = _serials(values)
     else:
-        around = (begin, '"><v>', "</v></c>")
+        around = (begin, f'" s="{_NUMBER}"><v>', "</v></c>")
         texts = values
     before, between, after = map(pl.lit, around)
     return pl.select(pl.concat_str(before, numbers, between, texts, after)).to_series().fill_null("")

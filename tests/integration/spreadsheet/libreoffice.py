@@ -1,4 +1,4 @@
-"""LibreOffice Calc, headless: a file opened as a person would open it, saved, and read back cell by cell; or drawn."""
+"""LibreOffice Calc, headless: a file opened as a person would open it, saved, and read back cell by cell; or printed."""
 
 import os
 import shutil
@@ -47,9 +47,9 @@ def opened_sheet(xlsx: Path, folder: Path) -> list[list[Cell]]:
     return _opened(xlsx, folder)
 
 
-def drawn(xlsx: Path, folder: Path) -> Path:
-    """An SVG of its first page."""
-    return _converted(xlsx, "svg", folder)
+def printed(xlsx: Path, folder: Path) -> Path:
+    """A PDF of it."""
+    return _converted(xlsx, "pdf", folder)
 
 
 def _opened(file: Path, folder: Path, *options: str) -> list[list[Cell]]:
