@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from credit_movements.supervision.log_tail import LineSink, LogTail
-from credit_movements.supervision.processes import Service
+from credit_movements.supervision.processes import Service, ServiceFailedError
 from credit_movements.supervision.restarts import RestartPolicy
 
 STOP_SECONDS = 12.0
@@ -72,13 +72,19 @@ class Supervisor:
 
     def _start_all(self, end: threading.Event) -> bool:
         """False if the end came first."""
-        for stage in self._stages:
-            if isinstance(stage, Task):
-                self._started.append([])
-            for _ in _doing(stage) if isinstance(stage, Task) else self._starting(stage):
-                if end.wait(_POLL_SECONDS):
-                    return False
-                self._look_after()
+        try:
+            for stage in self._stages:
+                if isinstance(stage, Task):
+                    self._started.append([])
+                for _ in _doing(stage) if isinstance(stage, Task) else self._starting(stage):
+                    if end.wait(_POLL_SECONDS):
+                        return False
+                    self._look_after()
+        except ServiceFailedError:
+            # A Ctrl-C reaches a process, too, that has been forked and has no session of its own yet.
+            if end.wait(_POLL_SECONDS):
+                return False
+            raise
         return not end.is_set()
 
     def _starting(self, services: Sequence[Service]) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """What the tests of a Kafka do with its clients."""
 
+import time
 import uuid
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
@@ -25,6 +26,11 @@ def consumer_settings(address: str) -> dict[str, str | int | bool]:
 def create_topic(address: str, name: str, **config: str) -> None:
     admin = AdminClient({"bootstrap.servers": address})
     admin.create_topics([NewTopic(name, 1, 1, config=config)])[name].result(10)
+    # The controller has made it; the broker, which answers all else, hears of it a moment later.
+    deadline = time.monotonic() + 30
+    while name not in admin.list_topics(timeout=10).topics:
+        assert time.monotonic() < deadline, f"no topic {name}"
+        time.sleep(0.02)
 
 
 def read_to_the_end(consumer: Consumer, topic: str, offset: int = OFFSET_BEGINNING) -> tuple[list[Message], int]:

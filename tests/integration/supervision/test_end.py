@@ -63,6 +63,19 @@ class TestTheEnd:
             assert process.returncode == 0
         assert journal.has("a ended")
 
+    def test_a_ctrl_c_that_reaches_a_service_at_its_very_beginning_is_no_failure(
+        self, journal: Journal, log_dir: Path
+    ) -> None:
+        # While the others are started nobody looks at the first.
+        stage = (
+            "[Service('b', ('sh', '-c', 'kill -INT $PPID $$'), ready=lambda: False)]"
+            " + [Service(f'c{number}', ('sleep', '60')) for number in range(20)]"
+        )
+        stages = f"[[journal.worker('a')], {stage}]"
+        ended = subprocess.run(program(stages, journal, log_dir), capture_output=True, text=True, timeout=20)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert journal.has("a ended")
+
     def test_the_death_of_a_store_is_one_line_and_status_1(self, journal: Journal, log_dir: Path) -> None:
         with supervising("[[journal.worker('store', restart=False)]]", journal, log_dir) as process:
             os.kill(journal.process_id("store"), signal.SIGTERM)
