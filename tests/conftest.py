@@ -6,7 +6,9 @@ CREDIT_TEST_CLICKHOUSE_DSN and CREDIT_TEST_SCHEMA_REGISTRY_URL. They must be emp
 
 import gc
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -30,6 +32,24 @@ from tests.kafka.brokers import APACHE_KAFKA, BROKERS, OWN, TANSU, Kafka, empty,
 from tests.kafka.secured import SecuredKafka, secured_kafka
 from tests.s3.server import S3Server, s3_server
 
+MEMORY = Path("/dev/shm")
+# A run writes a few hundred megabytes.
+ENOUGH_BYTES, LARGE_MACHINE_BYTES = 4 * 1024**3, 12 * 1024**3
+
+
+def write_into_memory() -> None:
+    """Servers force what they write onto the disk, and a topic of Kafka is four files for each of its partitions: a test waited
+    three seconds for its topics alone, and now one. No test is about a machine that loses its power. TMPDIR names
+    another folder.
+    """
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if "TMPDIR" in os.environ or memory_bytes < LARGE_MACHINE_BYTES or not os.access(MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+write_into_memory()
 # A busy machine is slow, and that is no fault of what is tested.
 hypothesis_settings.register_profile("no deadline", deadline=None)
 hypothesis_settings.load_profile("no deadline")
