@@ -21,6 +21,8 @@ _ALWAYS = {
 }
 # aiohttp would name itself, Python and their versions.
 _SERVER = "credit-movements"
+# An account id may have a line break, which `.` is not.
+_ANY = r"[\s\S]*"
 
 
 def add_pages(
@@ -48,12 +50,12 @@ def add_pages(
         ("/healthz", healthz),
         ("/readyz", readyz),
         ("/metrics", metrics),
-        ("/downloads/{link:.*}", downloads.answer),
+        (f"/downloads/{{link:{_ANY}}}", downloads.answer),
     ):
         app.router.add_get(path, page)
     app.on_response_prepare.append(_add_headers)
     for each in accounts:
-        app.router.add_get(f"/{each.name}/{{account:.*}}", each.answer)
+        app.router.add_get(f"/{each.name}/{{account:{_ANY}}}", each.answer)
 
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -76,8 +76,8 @@ def metrics_page() -> str:
 def records_page() -> str:
     sections = []
     for topic in RECORD_TOPICS:
-        versions = sorted((ROOT / "schemas" / "avro").glob(f"{topic.record}*.avsc"), key=lambda path: len(path.name))
-        schema = json.loads(versions[-1].read_text(encoding="utf-8"))
+        newest = max((ROOT / "schemas" / "avro").glob(f"{topic.record}.*avsc"), key=_version)
+        schema = json.loads(newest.read_text(encoding="utf-8"))
         rows = [(f"`{each['name']}`", _avro_type(each["type"]), each["doc"]) for each in schema["fields"]]
         sections += [
             f"## {topic.record}",
@@ -186,6 +186,12 @@ def _metric(node: ast.Call, path: Path) -> tuple[str, ...]:
     name, meaning, *labels = (ast.literal_eval(each) for each in node.args)
     listed = ", ".join(f"`{each}`" for each in (labels[0] if labels else ()))
     return f"`{name}`", node.func.id.lower(), listed, meaning, f"`{path.relative_to(ROOT).as_posix()}`"
+
+
+def _version(schema: Path) -> int:
+    """The version in the name of a schema: `Record.avsc` is the first, `Record.2.avsc` the second."""
+    number = schema.name.split(".")[1]
+    return int(number) if number.isdecimal() else 1
 
 
 def _avro_type(kind: Any) -> str:
