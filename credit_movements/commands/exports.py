@@ -42,6 +42,8 @@ def request_export(
     data_dir: DataDir = None,
 ) -> None:
     """Ask for an export of an account's movements, as the dashboard does."""
+    from credit_movements.clock import now_micros
+    from credit_movements.exports.asked import check_asked
     from credit_movements.exports.period import micros_of_option
     from credit_movements.exports.progress import export_progress, show_outcome
     from credit_movements.exports.request import request, request_and_wait
@@ -58,6 +60,7 @@ def request_export(
         "descriptions": None if descriptions is None else ",".join(map(str.strip, descriptions.split(","))),
         "format": format_,
     }
+    check_asked(options, time_zone, now_micros())
     if not wait:
         record = request(settings, account, time_zone, requested_by, **options)
         console().print(
@@ -78,6 +81,8 @@ def request_export(
     if ended["status"] != "completed":
         fail(f"The export failed ({ended['error_code']}): {ended['error_message']}")
     show_outcome(ended, console())
+    if not outcome.is_as_asked:
+        fail("This file was asked for with other options than yours, and yours was not made: ask again now.")
     if descriptions is not None and not ended["row_count"] and not outcome.is_of_earlier:
         console().print(
             f"No movement of the period is of {descriptions}. A description is a usage type, top-up, refund, chargeback or"

@@ -26,7 +26,7 @@ def up(
         int, typer.Option(help="Port of the embedded ClickHouse.", min=1, max=65_535)
     ] = _PORTS.clickhouse,
 ) -> None:
-    """Run everything embedded on 127.0.0.1 until Ctrl-C: Kafka, registry, ClickHouse, rater, sink, exporter."""
+    """Run everything embedded on 127.0.0.1 until Ctrl-C: Kafka, registry, ClickHouse, rater, sink, watch, exporter."""
     _check_embedded()
     from credit_movements.settings import load_settings
     from credit_movements.stack.up import run_up

@@ -9,7 +9,10 @@ import typer
 def verify(
     file: Path,
     manifest: Annotated[
-        Path | None, typer.Option(help="Its manifest.  [default: beside it, .manifest.json in place of .csv]")
+        Path | None,
+        typer.Option(
+            help="Its manifest.  [default: beside it, .manifest.json in place of .csv, or behind another ending]"
+        ),
     ] = None,
 ) -> None:
     """Check an exported file against its manifest, line by line. Needs no server and no settings."""

@@ -10,10 +10,11 @@ from confluent_kafka import Consumer, Message
 
 from credit_movements import clients
 from credit_movements.clock import now_micros
+from credit_movements.exports.asked import digest_of
 from credit_movements.publishing.records import publish
 from credit_movements.settings import Settings
 from credit_movements.setup.allowed import check_may_read
-from exporter.notify.notifications import answered_below
+from exporter.notify.notifications import answered_below, asked_of
 from kafka_io.batches import consume
 from kafka_io.errors import Outage
 from kafka_io.offsets import assign
@@ -33,10 +34,12 @@ class NoOutcomeError(Outage):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The notification that answers a request; `is_of_earlier`: the request was a repeat of one already at work."""
+    """The notification that answers a request; `is_of_earlier`: the request was a repeat of one already at work; `is_as_asked`:
+    that is known to have asked for the same file."""
 
     notification: dict[str, Any]
     is_of_earlier: bool
+    is_as_asked: bool = True
 
 
 def request(
@@ -123,7 +126,7 @@ class Answers:
 
     codecs: Mapping[str, RecordCodec]
     asked: dict[str, Any]
-    notifications: list[tuple[dict[str, Any], int]] = field(default_factory=list)
+    notifications: list[tuple[dict[str, Any], int, str | None]] = field(default_factory=list)
     asked_at_offset: int | None = None
 
     def take(self, message: Message) -> None:
@@ -135,14 +138,14 @@ class Answers:
         if record["account_id"] != self.asked["account_id"]:
             return
         if topic == EXPORT_NOTIFICATIONS.name:
-            self.notifications.append((record, answered_below(message.headers())))
+            self.notifications.append((record, answered_below(message.headers()), asked_of(message.headers())))
         elif record["request_id"] == self.asked["request_id"]:
             self.asked_at_offset = message.offset()
 
     def outcome(self) -> Outcome | None:
-        for each, below in self.notifications:
+        for each, below, asked in self.notifications:
             if each["export_id"] == self.asked["request_id"]:
                 return Outcome(each, is_of_earlier=False)
             if self.asked_at_offset is not None and self.asked_at_offset < below:
-                return Outcome(each, is_of_earlier=True)
+                return Outcome(each, is_of_earlier=True, is_as_asked=asked == digest_of(self.asked))
         return None

@@ -70,7 +70,7 @@ class Conclusion:
 
     async def publish(self, accepted: AcceptedRequest, outcome: Outcome) -> None:
         """Publish until it is acknowledged. The notification's own time is its Kafka timestamp."""
-        headers = answered_requests(outcome)
+        headers = answered_requests(accepted.request, outcome)
         await self._publish(outcome.notification, accepted.request.position.partition, headers)
 
     async def publish_refusal(self, asked: ExportRequest) -> None:

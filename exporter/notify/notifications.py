@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from exporter.file.making import MadeFile
+from exporter.request.repeats import asked_digest
 from exporter.request.requests import ExportRequest
 from exporter.storage.records import AcceptedRequest, Notification, Outcome
 from schemas.dead_letters import Headers
@@ -14,7 +15,10 @@ from schemas.dead_letters import Headers
 _NAMESPACE = UUID("6f0a3c52-0c0d-4f5e-9b52-6b8d1a2f7e41")
 _MAX_ZONE_CHARACTERS = 128
 _TRY_AGAIN = "Please wait a few minutes and try again from the Dashboard"
+# Where waiting does not help.
+_ASK_OTHERWISE = "Please try again from the Dashboard"
 _ANSWERED_BELOW = "export.answered.below"
+_ASKED = "export.asked.sha256"
 
 
 class Failure(Enum):
@@ -22,17 +26,17 @@ class Failure(Enum):
 
     UNKNOWN_TIME_ZONE = (
         "unknown_time_zone",
-        f"The time zone of this export is not known. {_TRY_AGAIN}, with another time zone.",
+        f"The time zone of this export is not known. {_ASK_OTHERWISE}, with another time zone.",
     )
     INVALID_PERIOD = (
         "invalid_period",
         "The period of this export must begin before it ends, and before now, and be at most 13 months long."
-        f" {_TRY_AGAIN}, with another period.",
+        f" {_ASK_OTHERWISE}, with another period.",
     )
     UNKNOWN_OPTION = (
         "unknown_option",
         "What was chosen for the file of this export (its format, columns or types of movement) is not known, or does not go"
-        f" together. {_TRY_AGAIN}, with another choice.",
+        f" together. {_ASK_OTHERWISE}, with another choice.",
     )
     TEMPORARILY_UNAVAILABLE = (
         "temporarily_unavailable",
@@ -41,7 +45,7 @@ class Failure(Enum):
     TOO_LARGE_FOR_FORMAT = (
         "too_large_for_format",
         "This export has more lines than one sheet of a spreadsheet can hold (1,048,576)."
-        f" {_TRY_AGAIN}, with a shorter period, or as CSV or Parquet.",
+        f" {_ASK_OTHERWISE}, with a shorter period, or as CSV or Parquet.",
     )
     TOOK_TOO_LONG = (
         "took_too_long",
@@ -76,15 +80,22 @@ def refusal_id(account_id: str, request_id: str) -> str:
     return str(uuid5(_NAMESPACE, f"refused {len(account_id)}:{account_id}{request_id}"))
 
 
-def answered_requests(outcome: Outcome) -> Headers:
-    """The notification's header that says which requests of its account it answers: those in the same partition of
-    `export-requests`, below this offset."""
-    return [(_ANSWERED_BELOW, str(outcome.requests_end_offset).encode())]
+def answered_requests(request: ExportRequest, outcome: Outcome) -> Headers:
+    """The notification's headers that say which requests of its account it answers, those in the same partition of
+    `export-requests` below this offset, and for what file `request`, that of the export, asked (see `asked_digest`)."""
+    asked = asked_digest(request.file, request.time_zone, request.period_from_micros, request.period_to_micros)
+    return [(_ANSWERED_BELOW, str(outcome.requests_end_offset).encode()), (_ASKED, asked.encode())]
 
 
 def answered_below(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> int:
     """Reads that header; `headers` as a Kafka client gives them. 0 without it: a refusal answers only its own request."""
     return int(dict(headers or ()).get(_ANSWERED_BELOW, 0))
+
+
+def asked_of(headers: Iterable[tuple[str, Any]] | Mapping[str, Any] | None) -> str | None:
+    """Reads for what file the export was asked; None where an exporter of before wrote the notification."""
+    digest = dict(headers or ()).get(_ASKED)
+    return None if digest is None else bytes(digest).decode("ascii", "replace")
 
 
 def completed(

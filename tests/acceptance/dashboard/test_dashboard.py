@@ -96,7 +96,7 @@ def test_a_failure_is_told_with_its_reason_and_can_be_tried_again(up: RunningUp,
     open_billing(browser, up, "unlucky")
     shows(browser, "The export did not work")
     assert "The time zone of this export is not known." in told(browser)
-    assert "Please wait a few minutes and try again from the Dashboard" in told(browser)
+    assert "Please try again from the Dashboard, with another time zone." in told(browser)
     browser.find_element(By.ID, "again").click()
     shows(browser, "Your export is ready")
 

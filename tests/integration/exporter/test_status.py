@@ -128,17 +128,25 @@ def test_after_the_end_of_all_workers_the_next_one_knows_the_last_export(
         process.wait()
 
 
+@pytest.mark.parametrize(
+    ("options", "ends_with"),
+    [
+        ((), ""),
+        (("--columns", "detailed"), "asked for with other options than yours, and yours was not made: ask again now."),
+    ],
+)
 def test_a_person_who_waits_for_a_repeat_is_told_so_and_gets_the_earlier_export(
-    stack: Stack, ports: tuple[int, int], account: str
+    stack: Stack, ports: tuple[int, int], account: str, options: tuple[str, ...], ends_with: str
 ) -> None:
     partition = hold_up(stack, account)
     earlier = stack.ask(account)
     wait_for(lambda: asked(ports[0], account)["state"] == "running", 20)
-    with waiting_command(stack, account) as command:
+    with waiting_command(stack, account, *options) as command:
         wait_for(lambda: len(requested(stack, account)) == 2, 20)
         stack.commit_sink(partition)
         shown, errors = command.communicate(timeout=40)
-    assert command.returncode == 0, errors
+    assert command.returncode == (1 if options else 0), errors
+    assert errors.strip().endswith(ends_with)
     assert "An export is already being processed: waiting for that one." in shown
     assert "This is the export that was already being processed" in shown
     assert re.search(r"^Export running, \d+ s$", shown, re.MULTILINE)

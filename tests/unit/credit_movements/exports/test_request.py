@@ -7,12 +7,15 @@ from confluent_kafka import Message
 
 from credit_movements.exports.request import Answers
 from exporter.notify.notifications import answered_requests
+from exporter.request.file_options import AskedFile
+from exporter.request.requests import ExportRequest, RequestPosition
 from exporter.storage.records import Outcome
 from schemas.codec import RecordCodec
 from schemas.topics import EXPORT_NOTIFICATIONS, EXPORT_REQUESTS
 
 ASKED = {"request_id": "mine", "account_id": "acme"}
 ASKED_AT = 7
+EARLIER = ExportRequest("earlier", "acme", 0, None, None, RequestPosition("log", 0, 6), 0, file=AskedFile(format="csv"))
 
 
 class Codec:
@@ -36,7 +39,7 @@ class Record:
         return self._offset
 
     def headers(self) -> Any:
-        return None if self._outcome is None else answered_requests(self._outcome)
+        return None if self._outcome is None else answered_requests(EARLIER, self._outcome)
 
 
 MINE = Record(EXPORT_REQUESTS.name, ASKED, ASKED_AT)
@@ -76,3 +79,19 @@ def test_a_request_is_answered_by_its_own_export_or_by_one_that_ended_with_it_in
         answers.take(cast(Message, record))
     outcome = answers.outcome()
     assert (None if outcome is None else (outcome.notification["export_id"], outcome.is_of_earlier)) == answer
+
+
+@pytest.mark.parametrize(
+    ("mine", "is_as_asked"),
+    [({}, True), ({"time_zone": "UTC"}, True), ({"format": "xlsx"}, False), ({"period_to": 5}, False)],
+)
+def test_a_repeat_knows_whether_the_earlier_export_is_the_file_that_it_asked_for(
+    mine: dict[str, Any], is_as_asked: bool
+) -> None:
+    codecs = dict.fromkeys((EXPORT_REQUESTS.name, EXPORT_NOTIFICATIONS.name), cast(RecordCodec, Codec()))
+    answers = Answers(codecs, ASKED | mine)
+    for record in (Record(EXPORT_REQUESTS.name, ASKED | mine, ASKED_AT), ended("earlier", 8)):
+        answers.take(cast(Message, record))
+    outcome = answers.outcome()
+    assert outcome is not None
+    assert (outcome.is_of_earlier, outcome.is_as_asked) == (True, is_as_asked)

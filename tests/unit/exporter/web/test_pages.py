@@ -19,7 +19,16 @@ FORGED = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded
 
 
 def test_every_answer_says_that_no_copy_is_kept_and_no_other_site_is_told() -> None:
-    paths = ("/healthz", "/readyz", "/metrics", "/downloads/x", "/exports/acme", "/exports/a%0Ab", "/nothing", "/dashboard")
+    paths = (
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/downloads/x",
+        "/exports/acme",
+        "/exports/a%0Ab",
+        "/nothing",
+        "/dashboard",
+    )
     answers = asyncio.run(asyncio.wait_for(answered(*paths), 20))
     assert [status for status, _, _ in answers] == [200, 200, 200, 403, 401, 401, 404, 404]
     for _, headers, body in answers:
