@@ -27,7 +27,7 @@ from credit_movements.dashboard.questions import (
     period_of,
     time_zone_of,
 )
-from credit_movements.dashboard.spending import spent
+from credit_movements.dashboard.spending import balance, spent
 from credit_movements.dashboard.static import ServedFile, served_files
 from credit_movements.explain.explanation import NotExplainedError
 from credit_movements.exports.request import request
@@ -67,6 +67,7 @@ def add_dashboard(settings: Settings, app: web.Application) -> None:
     app.router.add_get("/dashboard", _to_the_page)
     for name, file in served_files().items():
         app.router.add_get(f"/dashboard/{name}", dashboard.guarded(_page_of(file)))
+    app.router.add_get("/dashboard/balance", dashboard.guarded(dashboard.balance))
     app.router.add_get("/dashboard/spending", dashboard.guarded(dashboard.spending))
     app.router.add_get("/dashboard/export", dashboard.guarded(dashboard.state))
     app.router.add_post("/dashboard/export", dashboard.guarded(dashboard.click))
@@ -141,6 +142,10 @@ class Dashboard:
         """Where the credit of the account `?account=` went in the days from `?from=` to `?to=`."""
         account_id, period = account_of(request.query.get("account")), period_of(request.query)
         return await self._looked_up(spent, account_id, period, only_of(request.query))
+
+    async def balance(self, request: web.Request) -> web.Response:
+        """The balance of the account `?account=`."""
+        return await self._looked_up(balance, account_of(request.query.get("account")))
 
     async def alerts(self, request: web.Request) -> web.Response:
         """What the account `?account=` was told of its credit."""

@@ -54,6 +54,12 @@ def spent(settings: Settings, account_id: str, period: Period, only: Mapping[str
     }
 
 
+def balance(settings: Settings, account_id: str) -> dict[str, Any]:
+    """The account's `balances` alone, where no period can be shown. Raises UnreachableError, MovementsUnavailableError."""
+    with closing(clickhouse.checked_client(settings)) as client, outages_named():
+        return {"balances": balance_answer(client, account_id, None)["balances"]}
+
+
 def _most_spent(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of each currency the keys that cost most, and after them one row of all others: its key is null, and `others` says how
     many they are."""

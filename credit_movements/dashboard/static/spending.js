@@ -53,7 +53,9 @@ async function load() {
     byId("spending-told").replaceChildren();
     render();
   } catch (error) {
-    if (mine === turn) byId("spending-told").replaceChildren(box("failed", "Your spending cannot be shown", [p(error.message), button("Try again", load)]));
+    if (mine !== turn) return;
+    byId("spending-told").replaceChildren(box("failed", "Your spending cannot be shown", [p(error.message), button("Try again", load)]));
+    await showNoPeriod(mine);
   }
   if (mine === turn) byId("spending").removeAttribute("aria-busy");
 }
@@ -74,7 +76,7 @@ function remember() {
 }
 
 function render() {
-  showBalance();
+  showBalance(answer.balances);
   chooseCurrency();
   const rows = answer.days.filter((row) => row.currency === currency);
   const types = typesOf(rows);
@@ -93,10 +95,25 @@ function render() {
   showMost("destinations", "destination", "Any number, or none");
 }
 
-function showBalance() {
-  const count = answer.balances.reduce((sum, each) => sum + each.movements, 0);
+// Nothing of another period stands below these days. A balance is of no period.
+async function showNoPeriod(mine) {
+  answer = null;
+  for (const id of ["chart", "chart-keys", "days-shown", "types", "currency-label", "currency"]) byId(id).hidden = true;
+  for (const id of ["figures", "days", "users", "destinations", "chart-told"]) byId(id).replaceChildren();
+  for (const note of document.querySelectorAll(".of-all-types")) note.hidden = true;
+  showOnly();
+  try {
+    const {balances} = await asked("balance", {});
+    if (mine === turn) showBalance(balances);
+  } catch (error) {
+    if (mine === turn) byId("balance").replaceChildren(Object.assign(p(error.message), {className: "soft"}));
+  }
+}
+
+function showBalance(balances) {
+  const count = balances.reduce((sum, each) => sum + each.movements, 0);
   const after = count === 0 ? "There are no movements yet." : `after ${number(count)} movement${count === 1 ? "" : "s"}`;
-  byId("balance").replaceChildren(...answer.balances.map(balance), Object.assign(p(after), {className: "soft"}));
+  byId("balance").replaceChildren(...balances.map(balance), Object.assign(p(after), {className: "soft"}));
 }
 
 // What is less than a cent is there, and small.

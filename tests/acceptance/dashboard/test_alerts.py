@@ -1,6 +1,7 @@
 """What the watch told an account stands on its Billing page, and on no other's."""
 
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from selenium.webdriver.common.by import By
 
 from credit_movements.settings import load_settings
 from schemas.partitioner import account_partition
-from tests.acceptance.command import RunningUp
+from schemas.topics import CREDIT_ALERTS
+from tests.acceptance.command import RunningUp, run
 from tests.acceptance.dashboard.page import NASTY, asked, complaints, open_billing, read, send, sms, until
+from tests.integration.stack import Stack
 
 WARNED = f"warned {NASTY}"
+ERASED = "gone\nby erasure"
 # More than half of the top-up, so that what is left is below the threshold.
 SECONDS = 80_000
 
@@ -52,3 +56,31 @@ def test_what_an_account_was_told_stands_on_its_page_and_on_no_other(
     open_billing(browser, up, "warned")
     assert not browser.find_element(By.ID, "alerts").is_displayed()
     assert asked(f"{up.pages}/dashboard/alerts?account=x", Host="rebound.example:80")[0] == 403
+
+
+def test_a_link_says_what_it_shows_and_of_an_erased_account_no_user_is_named(up: RunningUp, browser: Chrome) -> None:
+    hour = int(datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0).timestamp() * 1e6)
+    with Stack(load_settings(up.folder)) as stack:
+        stack.publish(CREDIT_ALERTS, *(unusual(subject, hour) for subject in ("user:anna", "country:+39", None)))
+    until(lambda: len(told(up, ERASED)) == 3)
+    browser.get(f"{up.pages}/dashboard/?account={quote(ERASED)}")
+    until(lambda: browser.find_element(By.ID, "alerts").is_displayed())
+    links = [each.text for each in browser.find_elements(By.CSS_SELECTOR, "#alerts .line")]
+    assert sorted(links) == ["Show the day's movements", "Show the movements", "Show the movements"]
+    assert run("erase", ERASED, "--data-dir", str(up.folder)).returncode == 0
+    assert {alert["subject"] for alert in told(up, ERASED)} == {"country:+39", None}
+    # A field of one line cannot show its line break, and must not make another account of it.
+    browser.find_element(By.CSS_SELECTOR, "#who button").click()
+    until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#alerts .line")) == 2)
+    assert "anna" not in browser.find_element(By.ID, "alerts").text
+    complaints(browser)
+
+
+def unusual(subject: str | None, hour: int) -> dict[str, Any]:
+    """A CreditAlert of the hour that begins at `hour` (microseconds)."""
+    return {
+        "alert_id": str(uuid.uuid4()), "account_id": ERASED, "kind": "unusual_spending", "subject": subject,
+        "window_from": hour, "window_to": hour + 3_600_000_000, "currency": "EUR", "balance_nanos": None,
+        "spent_nanos": 10**9, "usual_nanos": 0, "threshold_nanos": 10**8, "raised_at": hour,
+        "message": f"{subject} has spent 1 EUR.",
+    }  # fmt: skip

@@ -100,12 +100,40 @@ def test_the_filters_hold_for_the_bars_and_figures_and_stay(up: RunningUp, brows
     until(lambda: browser.find_elements(By.CSS_SELECTOR, "#figures dt"))
     assert {kind for _, kind in bars(browser)} == {"sms", "whatsapp"}
     assert browser.find_element(By.ID, "from").get_attribute("value") == day_ago(7)
-    browser.execute_script(
-        "const end = document.getElementById('to'); end.value = arguments[0]; end.dispatchEvent(new Event('change'))",
-        day_ago(9),
-    )
+    set_last_day(browser, day_ago(9))
     until(lambda: "ends before it begins" in browser.find_element(By.ID, "spending-told").text)
     [_] = complaints(browser)
+
+
+def test_a_wrong_period_leaves_the_balance_and_nothing_of_another_period(
+    up: RunningUp, browser: Chrome, spender: str
+) -> None:
+    def is_told_and_empty() -> bool:
+        return (
+            "ends before it begins" in browser.find_element(By.ID, "spending-told").text
+            and "25.0" not in browser.find_element(By.ID, "figures").text
+            and f"after {len(USED) + 1} movements" in browser.find_element(By.ID, "balance").text
+            and not any(browser.find_element(By.ID, each).is_displayed() for each in ("chart", "types", "days-shown"))
+            and [most_shown(browser, each) for each in ("users", "destinations")] == [[], []]
+        )
+
+    wrong = f"{up.pages}/dashboard/?account={quote(spender, safe='')}&from={day_ago(0)}&to={day_ago(9)}"
+    browser.get(wrong)
+    until(is_told_and_empty)
+    open_spending(browser, up, spender)
+    assert bars(browser)
+    set_last_day(browser, day_ago(40))
+    until(is_told_and_empty)
+    set_last_day(browser, day_ago(0))
+    until(lambda: browser.find_element(By.ID, "chart").is_displayed())
+    assert len(complaints(browser)) == 2
+
+
+def set_last_day(browser: Chrome, day: str) -> None:
+    browser.execute_script(
+        "const end = document.getElementById('to'); end.value = arguments[0]; end.dispatchEvent(new Event('change'))",
+        day,
+    )
 
 
 def test_who_and_what_cost_most_comes_first_and_leads_to_its_movements(
