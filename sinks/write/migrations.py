@@ -91,9 +91,12 @@ def _forget_what_is_not_there(cluster: ClickhouseCluster, path: Path, cluster_na
         there = {str(row["name"]) for row in found}
         if cluster.migrations_table not in there:
             return
-        applied = [names[row.version] for row in cluster.status(None, path) if row.state == STATUS_APPLIED]
-        made = {name for file in applied for name in _MADE.findall((path / file).read_text(encoding="utf-8"))}
-        if not (missing := sorted(made - there)):
+        made: dict[str, set[str]] = {STATUS_APPLIED: set(), STATUS_PENDING: set()}
+        for row in cluster.status(None, path):
+            if row.state in made:
+                made[row.state] |= set(_MADE.findall((path / names[row.version]).read_text(encoding="utf-8")))
+        # A file that failed half-way may have dropped a view that it makes anew.
+        if not (missing := sorted(made[STATUS_APPLIED] - made[STATUS_PENDING] - there)):
             return
         logger.warning(
             "ClickHouse lacks %s: made again, and all sums of movements anew. If movements are lost, too, `credit-movements"
