@@ -3,11 +3,12 @@
 import json
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from credit_movements.commands.output import Account, AsJson, DataDir, console, wide_console
+from credit_movements.terminal.texts import cell
 from kafka_io.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def balance(
         return
     table = Table("Currency", "Balance", "Movements", "Newest movement (UTC)")
     for each in found:
-        table.add_row(each.currency, plain(each.amount), str(each.movements), f"{each.as_of:%Y-%m-%d %H:%M:%S}")
+        table.add_row(cell(each.currency), plain(each.amount), str(each.movements), f"{each.as_of:%Y-%m-%d %H:%M:%S}")
     console().print(table)
 
 
@@ -82,6 +83,7 @@ def spending(
     from credit_movements.settings import load_settings
     from exporter.spending.answer import spending_answer
     from exporter.spending.question import BadQuestionError, spending_question
+    from sinks.read.balance import read_balance
 
     options = {"from": from_, "to": to, "by": by, "time_zone": time_zone, "currency": currency}
     given = {name: text for name, text in options.items() if text is not None}
@@ -89,22 +91,30 @@ def spending(
         question = spending_question(account, given, now_micros())
         with closing(clickhouse.checked_client(load_settings(data_dir))) as client:
             answer = spending_answer(client, question)
+            others = [] if currency is None or answer["rows"] else read_balance(client, account)
     except BadQuestionError as wrong:
         raise _of_option(wrong) from None
     if as_json:
         _print_json(answer)
         return
     if not answer["rows"]:
-        console().print(f"Account {account!r} has no movements from {answer['from']} to {answer['to']}.", markup=False)
+        console().print(_none_found(answer, [each.currency for each in others]), markup=False)
         return
-    table = Table(*(each.capitalize() for each in question.by), title=f"{answer['currency']}, {time_zone}")
+    table = Table(*(each.capitalize() for each in question.by), title=cell(f"{answer['currency']}, {time_zone}"))
     for name in ("Movements", "Charges", "Top-ups", "Adjustments", "Net"):
         table.add_column(name, justify="right")
     for row in answer["rows"]:
         keys = row["key"] if len(question.by) > 1 else [row["key"]]
         amounts = (row[name] for name in ("charges", "top_ups", "adjustments", "net"))
-        table.add_row(*("(none)" if key is None else key for key in keys), f"{row['movements']:,}", *amounts)
+        table.add_row(*(cell("(none)" if key is None else key) for key in keys), f"{row['movements']:,}", *amounts)
     wide_console().print(table)
+
+
+def _none_found(answer: dict[str, Any], currencies: list[str]) -> str:
+    """`currencies`: those of all movements of the account, where one was asked for."""
+    of = f" in {answer['currency']}" if currencies else ""
+    known = f" It has some in {', '.join(currencies)}." if currencies and answer["currency"] not in currencies else ""
+    return f"Account {answer['account_id']!r} has no movements{of} from {answer['from']} to {answer['to']}.{known}"
 
 
 def _of_option(wrong: "BadQuestionError") -> BadOptionError:

@@ -10,6 +10,7 @@ from credit_movements.dead_letters.decoding import Deciphered
 from credit_movements.dead_letters.letter import Letter
 from credit_movements.dead_letters.listing import Listing
 from credit_movements.dead_letters.replay import Fate, Replayed
+from credit_movements.terminal.texts import cell, printable
 from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, rfc3339
 
 _HEX_BYTES = 64
@@ -23,11 +24,15 @@ def show_listing(listing: Listing, console: Console) -> None:
     counts = Table("Topic", "Reason", "Count", "Oldest (UTC)", "Newest (UTC)")
     counts.columns[2].justify = "right"
     for line in listing.lines:
-        counts.add_row(line.topic, line.reason, f"{line.count:,}", _second(line.oldest), _second(line.newest))
+        counts.add_row(
+            cell(line.topic), cell(line.reason), f"{line.count:,}", _second(line.oldest), _second(line.newest)
+        )
     console.print(counts)
     for letter in listing.newest:
         console.print(
-            f"{_second(letter.at)}  {letter.name}  {letter.reason}: {letter.detail}", markup=False, highlight=False
+            printable(f"{_second(letter.at)}  {letter.name}  {letter.reason}: {letter.detail}"),
+            markup=False,
+            highlight=False,
         )
     console.print("`dead-letters list --show PLACE` decodes one of them.", markup=False, highlight=False)
 
@@ -64,7 +69,7 @@ def show_letter(letter: Letter, found: Deciphered, console: Console) -> None:
     """One letter, with all that could be decoded."""
 
     def say(name: str, value: Any) -> None:
-        console.print(f"{name:>16}  {value}", markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(f"{name:>16}  {value}"), markup=False, highlight=False, soft_wrap=True)
 
     for name, value in letter_json(letter).items():
         say(name, value)
@@ -94,7 +99,7 @@ def show_replay(replayed: Replayed, dry_run: bool, max_age: str, console: Consol
     for column in table.columns[2:]:
         column.justify = "right"
     for topic, reason in sorted({(topic, reason) for topic, reason, _ in replayed.counts}):
-        table.add_row(topic, reason, *(f"{replayed.counts[topic, reason, fate]:,}" for fate, _ in names))
+        table.add_row(cell(topic), cell(reason), *(f"{replayed.counts[topic, reason, fate]:,}" for fate, _ in names))
     console.print(table)
     for fate, text in _EXPLANATIONS.items():
         if count := replayed.of(fate):

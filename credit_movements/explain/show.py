@@ -6,6 +6,7 @@ from typing import Any
 from credit_movements.explain.explanation import Copy, Explanation, Fields, HeldBy, Searched
 from credit_movements.explain.texts import money, readable, time_of
 from credit_movements.explain.touching import Adjusted
+from credit_movements.terminal.texts import printable
 
 Say = Callable[[str], None]
 
@@ -95,12 +96,7 @@ def _say_record(copy: Copy, say: Say) -> None:
 
 def _say_pairs(pairs: Iterable[tuple[str, str | None]], say: Say) -> None:
     for name, value in pairs:
-        say(f"  {_plain(name):<{_WIDTH}}  {_plain(str(value))}" if name else f"  {_plain(str(value))}")
-
-
-def _plain(text: str) -> str:
-    """Without characters that would move a terminal's cursor or colour it: ids and numbers come from outside."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+        say(f"  {printable(name):<{_WIDTH}}  {printable(str(value))}" if name else f"  {printable(str(value))}")
 
 
 def _looked(searched: Searched) -> str:

@@ -6,8 +6,8 @@ from typing import Any, Final
 import polars as pl
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from credit_movements.terminal.texts import cell
 from credit_movements.whatif.amounts import per_unit, plain_decimals, plain_value
 from credit_movements.whatif.changes import ADDED, CHANGED, ENDED, Changes
 from exporter.file.formats.csv_file import guarded
@@ -77,7 +77,7 @@ def show_changes(changes: Changes, console: Console) -> None:
     for column in table.columns[3:]:
         column.justify = "right"
     for row in readable(Changes(largest.head(_MOST_SHOWN), 0)).iter_rows(named=True):
-        table.add_row(*map(Text, _cells(row)))
+        table.add_row(*map(cell, _cells(row)))
     console.print(table)
     if (more := len(changes.table) - _MOST_SHOWN) > 0:
         console.print(f"and {more:,} more: --csv FILE or --json shows all.", highlight=False)

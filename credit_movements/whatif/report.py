@@ -6,8 +6,8 @@ from typing import Any, Final
 import polars as pl
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from credit_movements.terminal.texts import cell
 from credit_movements.whatif.amounts import plain, plain_decimals
 from credit_movements.whatif.revaluation import PREFIX, USAGE_TYPE
 from credit_movements.whatif.service import WhatIf, accounts_of
@@ -115,7 +115,7 @@ def _show_table(title: str, rows: pl.DataFrame, name: str, console: Console) -> 
     for row in with_plain_amounts(rows).iter_rows(named=True):
         # What comes from outside is text, never markup.
         cells = [str(row[name] or ""), f"{row['movements']:,}", *(row[amount] for amount in AMOUNTS), row["currency"]]
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(cell, cells))
     console.print(table)
 
 

@@ -85,8 +85,9 @@ def _months_later(at: datetime, months: int) -> datetime:
 
 @cache
 def known_time_zones() -> frozenset[str]:
-    """The IANA names, exactly as written there. `localtime` is not one: it is the zone that the machine's owner chose."""
-    return frozenset(available_timezones() - {"localtime"})
+    """The IANA names, exactly as written there. `localtime` is not one: it is the zone that the machine's owner chose. Nor is
+    `Factory` a place's, the zone of a machine for which nobody has chosen one yet, and Polars does not know it."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def utc_offsets(period: Period) -> list[tuple[int, int]]:

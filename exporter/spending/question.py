@@ -59,7 +59,8 @@ def spending_question(account_id: str, given: Mapping[str, str], now_micros: int
 def balance_instant(given: Mapping[str, str]) -> int | None:
     """`given`: `at`, as `from` above; without it all movements count, and this is None. Raises BadQuestionError."""
     _check_names(given, BALANCE_NAMES)
-    return _instant(given, "at", _time_zone(given), 0) if "at" in given else None
+    zone = _time_zone(given)
+    return _instant(given, "at", zone, 0) if "at" in given else None
 
 
 def _check_names(given: Mapping[str, str], known: frozenset[str]) -> None:

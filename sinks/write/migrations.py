@@ -2,9 +2,10 @@
 
 There are two forms of the tables, each with files of its own: one server, and a cluster of shards with replicas. Both end with
 the same columns under the same names, which a test holds. Migrations go forward only. Each statement can be run twice, so a
-file that failed half-way is run again from its beginning.
+file that failed half-way is run again from its beginning, and all are where a restore left tables out.
 """
 
+import logging
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +16,14 @@ from clickhouse_migrations.clickhouse_cluster import ClickhouseCluster
 from clickhouse_migrations.connection import CLICKHOUSE_CONNECT
 from clickhouse_migrations.exceptions import MigrationException
 from clickhouse_migrations.migration import MigrationStorage
-from clickhouse_migrations.migrator import STATUS_PENDING
-from clickhouse_migrations.util import quote_string
+from clickhouse_migrations.migrator import STATUS_APPLIED, STATUS_PENDING
+from clickhouse_migrations.util import quote_identifier, quote_string
 from urllib3.exceptions import HTTPError
 
 from kafka_io.errors import UserError
+from sinks.read.summed.grains import REACHED
+
+logger = logging.getLogger(__name__)
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATIONS_OF_CLUSTER: Final = Path(__file__).parent / "migrations_of_cluster"
@@ -29,6 +33,7 @@ _APPLIED_OF_CLUSTER: Final = "ReplicatedMergeTree('/clickhouse/tables/all/{datab
 _CLUSTER_NAME: Final = re.compile(r"[\w-]{1,128}", re.ASCII)
 _LONGEST_TEXT: Final = 300
 _OF_A_CLUSTER: Final = "Distributed"
+_MADE: Final = re.compile(r"^CREATE (?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 
 
 class MigrationFailedError(UserError):
@@ -61,6 +66,7 @@ def _applied(cluster: ClickhouseCluster, path: Path, cluster_name: str | None) -
     pending: list[str] = []
     try:
         _check_form(cluster, cluster_name)
+        _forget_what_is_not_there(cluster, path, cluster_name)
         pending = _pending(cluster, path)
         # Where nothing is to do it checks that no applied file has changed.
         variables = None if cluster_name is None else {"CLUSTER": cluster_name}
@@ -72,6 +78,35 @@ def _applied(cluster: ClickhouseCluster, path: Path, cluster_name: str | None) -
             " harms nobody: mend the cause and run `credit-movements setup` again, it goes on there"
         ) from error
     return pending
+
+
+def _forget_what_is_not_there(cluster: ClickhouseCluster, path: Path, cluster_name: str | None) -> None:
+    """Where a table or view is missing that an applied file made, as a restore leaves them, no file counts as applied any more.
+    Sums that are left may be of another time than the movements: first of all none of them counts, so `setup` writes them anew.
+    """
+    database = cluster.default_db_name or "default"
+    names = MigrationStorage(path).migration_filenames()
+    with cluster.connection("") as connection:
+        found = connection.query(f"SELECT name FROM system.tables WHERE database = {quote_string(database)}")
+        there = {str(row["name"]) for row in found}
+        if cluster.migrations_table not in there:
+            return
+        made: dict[str, set[str]] = {STATUS_APPLIED: set(), STATUS_PENDING: set()}
+        for row in cluster.status(None, path):
+            if row.state in made:
+                made[row.state] |= set(_MADE.findall((path / names[row.version]).read_text(encoding="utf-8")))
+        # A file that failed half-way may have dropped a view that it makes anew.
+        if not (missing := sorted(made[STATUS_APPLIED] - made[STATUS_PENDING] - there)):
+            return
+        logger.warning(
+            "ClickHouse lacks %s: made again, and all sums of movements anew. If movements are lost, too, `credit-movements"
+            " rebuild` reads them again from the log",
+            ", ".join(missing),
+        )
+        of_cluster = "" if cluster_name is None else f" ON CLUSTER {quote_identifier(cluster_name)}"
+        for table in (REACHED, cluster.migrations_table):
+            place = f"{quote_identifier(database)}.{quote_identifier(table)}"
+            connection.command(f"TRUNCATE TABLE IF EXISTS {place}{of_cluster}")
 
 
 def _pending(cluster: ClickhouseCluster, path: Path) -> list[str]:

@@ -31,6 +31,10 @@ ROWS = [
     movement(4, account_id="other", occurred_at=NOW - HOUR),
     movement(5, account_id="two", occurred_at=NOW - HOUR),
     movement(6, account_id="two", occurred_at=NOW - HOUR, currency="USD"),
+    *(
+        movement(7 + number, account_id="odd", occurred_at=NOW - HOUR, user_id=user)
+        for number, user in enumerate(("[/b]", "[bold]anna[/bold]", "\x1b[31mred\n"))
+    ),
 ]  # fmt: skip
 
 
@@ -140,6 +144,21 @@ def test_the_commands_of_the_page_run(dsn: str, tmp_path: Any) -> None:
     told = run("balance", ACCOUNT, "--at", "2026-11-01", "--data-dir", str(tmp_path), CREDIT_CLICKHOUSE_DSN=dsn)
     assert (told.returncode, told.stderr) == (0, "")
     assert "9.49988" in told.stdout
+
+
+def test_a_user_of_any_text_is_shown_as_written_and_moves_no_cursor(dsn: str, tmp_path: Any) -> None:
+    environment = {"CREDIT_CLICKHOUSE_DSN": dsn}
+    told = run("spending", "odd", "--by", "user", "--from", "2025-11-28", "--data-dir", str(tmp_path), **environment)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert all(each in told.stdout for each in ("[/b]", "[bold]anna[/bold]", r"\x1b[31mred\n"))
+    assert "\x1b" not in told.stdout
+
+
+def test_a_currency_that_an_account_does_not_have_is_said_with_those_that_it_has(dsn: str, tmp_path: Any) -> None:
+    told = run("spending", "two", "--currency", "eur", "--data-dir", str(tmp_path), CREDIT_CLICKHOUSE_DSN=dsn)
+    assert told.returncode == 0
+    assert "has no movements in eur from" in told.stdout
+    assert told.stdout.endswith("It has some in EUR, USD.\n")
 
 
 def test_nobody_without_the_token_gets_an_answer(server: Server) -> None:

@@ -78,17 +78,20 @@ def test_after_a_restore_the_sinks_go_on_at_the_offsets_that_were_noted_before_t
     group = clients.group_consumer(audited.settings, SINKS)
     noted = committed_offsets(group, logs)
     database = audited.client.command("SELECT currentDatabase()")
-    backup = f"TABLE {database}.credit_movements TO Disk('backups', '{database}')"
+    tables = f"TABLE {database}.credit_movements, TABLE {database}.erased_accounts"
+    backup = f"{tables} TO Disk('backups', '{database}')"
     audited.client.command(f"BACKUP {backup}")
     audited.stack.publish(USAGE_EVENTS, *(event(number) for number in range(EVENTS, EVENTS + 20)))
     audited.work()
     before = rows(audited)
-    audited.client.command("DROP TABLE credit_movements SYNC")
+    for (name,) in audited.client.query("SHOW TABLES").result_rows:
+        audited.client.command(f"DROP TABLE {name} SYNC")
     audited.client.command(f"RESTORE {backup.replace(' TO ', ' FROM ')}")
     assert audited.client.command("SELECT count() FROM credit_movements FINAL") == EVENTS
     # As `kafka-consumer-groups.sh --reset-offsets` does it.
     commit(group, {each: OffsetAndNote(at) for each, at in noted.items()})
     group.close()
+    set_up(audited.settings)
     with audited.sinking():
         eventually(lambda: audited.sink_lag() == 0)
     assert rows(audited) == before

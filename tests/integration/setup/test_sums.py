@@ -1,4 +1,4 @@
-"""`setup` adds up a ledger of before: what ClickHouse has of this log, to the last whole block, once."""
+"""`setup` adds up a ledger of before, and a restored one: what ClickHouse has of this log, to the last whole block, once."""
 
 from contextlib import closing
 
@@ -48,3 +48,16 @@ def test_a_ledger_of_before_is_added_up_once(settings: Settings, database: str) 
         (balance,) = read_balance(client, "acme")
         assert (balance.movements, balance.amount.scaleb(9)) == (ROWS, -ROWS)
         assert set_up(settings).changed == []
+        # What a restore leaves out is made again, and what it left of the sums counts no longer.
+        for lost in (
+            ("movement_sums_by_key",),
+            ("movement_sums_by_quarter", "movement_sums_by_key", "movement_sums_reached"),
+            ("movement_sums_reached", "erased_accounts", "credit_movements_once"),
+        ):
+            for table in lost:
+                client.command(f"DROP TABLE {table} SYNC")
+            assert set_up(settings).changed == changed
+            assert read_reach(client, log_id) == {2: Reach(BLOCK_OFFSETS, BLOCK_OFFSETS)}
+            assert read_balance(client, "acme") == [balance]
+            assert client.command("SELECT sum(movements) FROM movement_sums_by_key FINAL") == BLOCK_OFFSETS
+            assert client.command("SELECT count() FROM credit_movements_once") == ROWS

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from exporter.request.window import Period
+from exporter.request.window import Period, known_time_zones
 from exporter.spending.question import BadQuestionError, balance_instant, spending_question
+from sinks.read.spending import _periods
 
 NOW = 1_764_316_800_000_000  # 2025-11-28T08:00:00Z
 DAY = 86_400 * 10**6
@@ -65,3 +66,15 @@ def test_a_balance_without_an_instant_is_that_of_all_movements() -> None:
     assert balance_instant({}) is None
     with pytest.raises(BadQuestionError):
         balance_instant({"by": "day"})
+
+
+def test_a_balance_of_a_zone_that_nobody_knows_is_refused_with_an_instant_and_without() -> None:
+    for given in ({}, {"at": "2025-11-28"}):
+        with pytest.raises(BadQuestionError, match="IANA name"):
+            balance_instant({"time_zone": "Mars/Olympus"} | given)
+
+
+def test_every_zone_that_may_be_asked_for_has_days_and_hours() -> None:
+    for zone in known_time_zones():
+        for by in ("day", "hour"):
+            assert _periods(NOW - DAY, NOW, zone, by)
