@@ -12,7 +12,7 @@ from kafka_io.access.refusals import told
 from kafka_io.errors import Outage
 from kafka_io.producing import Deliveries, poll, produce_all
 from schemas.codec import RecordCodec
-from schemas.topics import ACCOUNT_PLANS, RATES, Topic
+from schemas.topics import ACCOUNT_PLANS, ALERT_SETTINGS, RATES, Topic
 
 _CHUNK = 10_000
 _FLUSH_SECONDS = 60.0
@@ -63,7 +63,7 @@ def keys_of(topic: Topic, records: pl.DataFrame) -> pl.Series:
     begin = pl.from_epoch("effective_from", "us").dt.strftime(_RFC3339)
     keys = {
         RATES.name: pl.concat_str("rate_card_id", "usage_type", "destination_prefix", begin, separator="|"),
-        ACCOUNT_PLANS.name: pl.concat_str("account_id", begin, separator="@"),
+        **dict.fromkeys((ACCOUNT_PLANS.name, ALERT_SETTINGS.name), pl.concat_str("account_id", begin, separator="@")),
     }
     return records.select(keys.get(topic.name, pl.col("account_id"))).to_series()
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 Columns = dict[str, npt.NDArray[Any] | pl.Series]
 
 # Change it whenever the columns of a judge, or what they mean, change: what is on disk is then left out.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _OFFSETS, _BYTES = ".offsets", ".bytes"
 # What a file may raise that is not what was written.
 _BROKEN = (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile)

@@ -39,7 +39,7 @@ EVENT = (
 POSITION = r"(usage-events\.dlq/\d+@\d+)"
 ALERTS = (
     '{"account_id": "acme", "low_balance_nanos": 50000000000, "empty_soon_hours": null, "unusual_nanos": null,'
-    ' "effective_from": "2026-10-26T00:00:00Z"}\n'
+    ' "effective_from": "2027-01-01T00:00:00Z"}\n'
 )
 PLAN = '{"account_id": "planned", "rate_card_id": "default", "effective_from": "2026-01-01T00:00:00Z"}\n'
 

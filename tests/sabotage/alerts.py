@@ -11,6 +11,7 @@
 | each watch dead-letters all wrong settings | one is a dead letter again and again | `wrong_settings_are_letters_once` |
 | half of the floor is enough for one call | a call that was long by chance is told | `few_calls_need_the_whole_floor` |
 | any movement counts however often it is shown | a balance is too low | `a_repeated_movement_counts_once` |
+| an account is told without a bound | one theft is a flood of mails | `a_theft_over_many_lines_is_told_three_times` |
 """
 
 import uuid
@@ -21,7 +22,7 @@ import numpy as np
 import pytest
 
 from kafka_io.transactions import AbortedError
-from streams.alerts.judging import spending
+from streams.alerts.judging import judge, spending
 from streams.alerts.judging.alerts import Alert
 from streams.alerts.judging.judge import Judge
 from streams.alerts.judging.repeats import RecentMovements
@@ -100,6 +101,10 @@ def half_is_enough_for_one_call(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(spending, "SEVERAL", 1)
 
 
+def told_without_a_bound(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(judge, "MOST_TOLD_A_DAY", 1_000)
+
+
 def the_same_log_raises_the_same_alerts(_: Fixture) -> None:
     thefts = [test_judge.movement(100, 20, 2, -100 * test_judge.UNIT)]
     first, second = ([each.alert_id for each in test_judge.judged(Judge(), history)]
@@ -145,6 +150,10 @@ def a_repeated_movement_counts_once(_: Fixture) -> None:
     test_judge.test_a_movement_that_the_log_has_twice_counts_once()
 
 
+def a_theft_over_many_lines_is_told_three_times(_: Fixture) -> None:
+    test_judge.test_an_account_is_told_three_times_a_day_of_the_log_at_most([])
+
+
 SABOTAGES = [
     ("ids of alerts by chance", ids_by_chance, the_same_log_raises_the_same_alerts),
     ("told alerts are not read back", told_not_read_back, offsets_set_back_tell_nothing_twice),
@@ -155,4 +164,5 @@ SABOTAGES = [
     ("each watch dead-letters all wrong settings", all_wrong_settings_are_letters, wrong_settings_are_letters_once),
     ("half of the floor is enough for one call", half_is_enough_for_one_call, few_calls_need_the_whole_floor),
     ("any movement counts however often it is shown", repeats_count, a_repeated_movement_counts_once),
+    ("an account is told without a bound", told_without_a_bound, a_theft_over_many_lines_is_told_three_times),
 ]

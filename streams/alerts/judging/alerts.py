@@ -11,6 +11,7 @@ from streams.alerts.judging.amounts import plain
 # Of our own ids (RFC 9562, version 5), never to be changed: a told alert is known by its id.
 _NAMESPACE: Final = uuid.UUID("6d0f7c57-5f0e-5d5f-9c5f-6a8a3f2f6b11")
 _SECOND: Final = 10**6
+_CENT: Final = 10**7
 
 
 class AlertKind(StrEnum):
@@ -61,12 +62,13 @@ class Alert:
 
     @property
     def message(self) -> str:
+        """One line, whatever a user's name has in it."""
         match self.kind:
             case AlertKind.LOW_BALANCE:
                 threshold = self._money(self.threshold_nanos)
                 return f"Your balance has fallen below {threshold}: it is {self._money(self.balance_nanos)}."
             case AlertKind.EMPTY_SOON:
-                pace = self._money(self.threshold_nanos)
+                pace = self._money(_in_cents(self.threshold_nanos))
                 return (
                     f"Your balance is {self._money(self.balance_nanos)}. As you have spent in the last days, {pace} are gone"
                     f" within {self.hours} hours."
@@ -79,7 +81,7 @@ class Alert:
 
     @property
     def _who(self) -> str:
-        kind, _, name = self.subject.partition(":")
+        kind, _, name = _one_line(self.subject).partition(":")
         if kind == "user":
             return f"User {name} has spent"
         return f"Calls and messages to {name} have cost" if kind == "country" else "Your account has spent"
@@ -92,3 +94,12 @@ class Alert:
 
     def _money(self, nanos: int | None) -> str:
         return f"{plain(nanos)} {self.currency}" if nanos is not None else "unknown"
+
+
+def _in_cents(nanos: int | None) -> int | None:
+    """A pace is no exact amount. It is rounded up: what is gone is then never told as less than the balance that it exceeds."""
+    return None if nanos is None else -(-nanos // _CENT) * _CENT
+
+
+def _one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -5,7 +5,8 @@ whatever batches. What is usual changes only where a day of the log begins: with
 before it. So a batch is cut there, and each piece is judged as a table.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from streams.alerts.judging.balances import Balances, BalanceTable
 from streams.alerts.judging.buckets import WHOLE_DAY, Buckets, bucket_codes
 from streams.alerts.judging.facts import Facts, Named
 from streams.alerts.judging.repeats import RecentMovements
+from streams.alerts.judging.rules import MOST_TOLD_A_DAY
 from streams.alerts.judging.spending import OF_ACCOUNT, OF_COUNTRY, OF_USER, Spent, Unusual, spend
 from streams.events.sorted_keys import NONE, Ints, distinct
 from streams.pricing.tables.name_table import NameTable
@@ -35,6 +37,8 @@ class Judge:
         self._buckets = Buckets()
         self._recent = RecentMovements()
         self._today = _NO_DAY
+        # Of each account's slot how often it was told of its spending today.
+        self._told_today = Counter[int]()
 
     def judge(self, facts: Facts) -> list[Alert]:
         """Take the next movements of the log. Returns the alerts that they raise, in its order."""
@@ -53,6 +57,7 @@ class Judge:
             if latest[begin + 1] > self._today:
                 self._today = int(latest[begin + 1])
                 self._buckets = self._buckets.without_old(self._today)
+                self._told_today.clear()
             yield facts.of(slice(begin, end))
 
     def _judge_within_a_day(self, facts: Facts) -> list[Alert]:
@@ -60,9 +65,16 @@ class Judge:
         self._balances.know(len(self._accounts), self._today)
         balances = self._balances.move(accounts, facts.nanos, facts.rules, self._today, self._spent_on)
         spent = self._spent(facts, np.flatnonzero(facts.is_spent), accounts)
-        unusual = spend(self._buckets, spent, self._today)
+        unusual = self._few(spend(self._buckets, spent, self._today))
         alerts = [*_of_balances(facts, balances), *(self._of_spending(facts, balances, each) for each in unusual)]
         return sorted(alerts, key=lambda alert: (alert.offset, alert.kind, alert.subject))
+
+    def _few(self, unusual: Iterable[Unusual]) -> Iterator[Unusual]:
+        """Those that are told: the first ones of each account and day of the log."""
+        for each in unusual:
+            self._told_today[each.account] += 1
+            if self._told_today[each.account] <= MOST_TOLD_A_DAY:
+                yield each
 
     def _numbered(self, accounts: Named) -> Ints:
         used = distinct(accounts.codes)
@@ -128,7 +140,8 @@ class Judge:
         tables = {"balances": self._balances.columns(), "buckets": self._buckets.columns()}
         numbered = {f"{name}-{at}": each for name, columns in tables.items() for at, each in enumerate(columns)}
         texts = {"accounts": self._accounts.names.values, "subjects": self._subjects.names.values}
-        return {**numbered, **texts, "recent": self._recent.ids, "today": np.array([self._today])}
+        told = np.array([*self._told_today.items()], dtype=np.int64).reshape(-1, 2)
+        return {**numbered, **texts, "recent": self._recent.ids, "today": np.array([self._today]), "told": told}
 
     def restore(self, columns: dict[str, npt.NDArray[Any] | pl.Series]) -> None:
         """Know what another one knew. Raises KeyError where something is missing."""
@@ -139,6 +152,7 @@ class Judge:
         self._recent = RecentMovements()
         self._recent.add(np.asarray(columns["recent"]))
         self._today = int(columns["today"][0])
+        self._told_today = Counter(dict(np.asarray(columns["told"]).tolist()))
 
 
 def _account_slots(accounts: Ints) -> Ints:

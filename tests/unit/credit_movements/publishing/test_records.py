@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_movements.publishing.records import keys_of
-from schemas.topics import ACCOUNT_PLANS, RATES, USAGE_EVENTS
+from schemas.topics import ACCOUNT_PLANS, ALERT_SETTINGS, RATES, USAGE_EVENTS
 from streams.pricing.rate_checks import PLAN_COLUMNS, RATE_COLUMNS
 from streams.pricing.rates import EARLIEST_MICROS, LATEST_MICROS, AccountPlan, Rate
 
@@ -14,9 +14,10 @@ TIMES = st.integers(EARLIEST_MICROS, LATEST_MICROS)
 
 
 @given(st.lists(st.builds(AccountPlan, NAMES, NAMES, TIMES), min_size=1))
-def test_the_keys_of_plans(plans: list[AccountPlan]) -> None:
+def test_the_keys_of_plans_and_of_settings_of_alerts(plans: list[AccountPlan]) -> None:
     table = pl.DataFrame([vars(each) for each in plans], schema=PLAN_COLUMNS)
     assert keys_of(ACCOUNT_PLANS, table).to_list() == [each.key for each in plans]
+    assert keys_of(ALERT_SETTINGS, table).to_list() == [each.key for each in plans]
     assert keys_of(USAGE_EVENTS, table).to_list() == [each.account_id for each in plans]
 
 

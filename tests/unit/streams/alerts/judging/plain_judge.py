@@ -29,6 +29,7 @@ class PlainJudge:
         self.told: set[tuple[Key, int]] = set()
         self.alerts: list[tuple[Any, ...]] = []
         self.is_told = False
+        self.told_today: dict[Key, int] = defaultdict(int)
 
     def take(self, movement: dict[str, Any], offset: int) -> None:
         account = movement["currency"], movement["account_id"]
@@ -36,6 +37,7 @@ class PlainJudge:
         day, hour = divmod(at // HOUR, 24)
         if day > self.today:
             self.today, self.yesterdays = day, dict(self.spent)
+            self.told_today.clear()
         self.known_since.setdefault(account, self.today)
         rules = self.rules_of(account[1], at)
         self.balance[account] += nanos
@@ -119,5 +121,8 @@ class PlainJudge:
                 return
             self.is_told = True
             self.told.add((account, day))
+            self.told_today[account] += 1
+            if self.told_today[account] > 3:
+                return
             spent = self.spent[whose, day, part]
             self.alerts.append((offset, "unusual_spending", account[1], subject, *window, spent, median, threshold))

@@ -178,6 +178,36 @@ def test_a_late_movement_may_raise_and_never_twice() -> None:
     assert unusual(judged(judge, late)) == [("", 1, 100), ("", 1, 100)]
 
 
+@pytest.mark.parametrize("cuts", [[], [70], [25, 26, 32, 33, 60]])
+def test_an_account_is_told_three_times_a_day_of_the_log_at_most(cuts: list[int]) -> None:
+    def theft(day: int, number: int, **fields: Any) -> dict[str, Any]:
+        return movement(number, day, 2, -30 * UNIT, user_id=f"line {number}", destination="+18761234567", **fields)
+
+    # On the last day the first one is late: it counts on the day of the log on which it came.
+    other = [movement(300, 0, 8, UNIT, account_id="other"), theft(21, 301, account_id="other")]
+    thefts = [*(theft(20, 100 + line) for line in range(12)), theft(21, 200), theft(20, 201), *other, theft(21, 202)]
+    history = [*steady(20), *thefts, *(theft(21, 210 + line) for line in range(3))]
+    told = [alert.offset for alert in judged(Judge(), history, cuts) if alert.kind is AlertKind.UNUSUAL_SPENDING]
+    assert told == [21, 22, 23, 33, 34, 37]
+
+
+@pytest.mark.parametrize("cut", [23, 30])
+def test_a_restored_judge_knows_how_often_it_told_today(cut: int) -> None:
+    thefts = [movement(100 + line, 20, 2, -30 * UNIT, user_id=f"line {line}") for line in range(12)]
+    history = [*steady(20), *thefts]
+    first, second = Judge(), Judge()
+    told = judged(first, history[:cut])
+    second.restore(first.columns())
+    assert len(unusual([*told, *second.judge(facts_of(history[cut:], cut, settings_of(None)))])) == 3
+
+
+def test_a_month_that_comes_in_one_go_is_no_flood() -> None:
+    """As where an account's history is sent into a partition that another account has brought to today already."""
+    newest = [movement(0, 0, 8, UNIT), movement(1, 34, 8, UNIT, account_id="other")]
+    past = [movement(10 + number, number // 40, 10, -UNIT) for number in range(34 * 40)]
+    assert len(unusual(judged(Judge(), [*newest, *past], [500]))) <= 3
+
+
 def test_a_movement_that_the_log_has_twice_counts_once() -> None:
     """As the embedded broker shows it where a transaction was aborted."""
     twice = [movement(1, 0, 8, 20 * UNIT), movement(2, 0, 9, -6 * UNIT), movement(2, 0, 9, -6 * UNIT)]
@@ -215,6 +245,21 @@ def test_what_an_alert_says_to_a_customer() -> None:
     )
     # For ever: by it a told alert is known.
     assert theft.alert_id == "758e40b4-e9b3-556c-ab1b-c2b9b506c0c4"
+
+
+def test_a_pace_is_told_in_cents_and_a_message_is_one_line() -> None:
+    # Within three days of 8 EUR in all: 8 / 24 an hour, which does not come out even.
+    spent = [movement(1 + day, day, 10, -8 * UNIT) for day in range(3)]
+    history = [movement(0, 0, 1, 120 * UNIT), *spent, movement(9, 3, 1, -(88 * UNIT + UNIT // 2), user_id="a")]
+    (soon,) = [each for each in judged(Judge(), history) if each.kind is AlertKind.EMPTY_SOON]
+    assert (
+        soon.message == "Your balance is 7.5 EUR. As you have spent in the last days, 8 EUR are gone within 24 hours."
+    )
+    judge = Judge()
+    judged(judge, steady(20))
+    (theft,) = judged(judge, [movement(100, 20, 2, -30 * UNIT, user_id="an\nna\u2028\x1b[1m")])
+    assert theft.message.startswith("User an\ufffdna\ufffd\ufffd[1m has spent 30 EUR")
+    assert theft.record["subject"] == "user:an\nna\u2028\x1b[1m"
 
 
 @pytest.mark.parametrize("cuts", [[], [36], [22, 30, 36]])
