@@ -1,10 +1,11 @@
 """Spending that is far outside an account's own past, by account, by user and by country: fraud shows there.
 
-An hour is held against the same hour of the 28 days before, a day against these days. What is usual is their median, and how
-far they stray their median absolute deviation: so a few days of fraud or of holidays in the past change little. All times are
-UTC. Of each account, user and country at most one alert a day is raised, and of one movement at most one: of its user, else
-of its country, else of the account. What a user or a country has explained is not told of the account once more.
-How many an account is told on a day of the log is the judge's.
+An hour is held against the same hour of the 28 days before, a day against these days. Days on which the account spent
+nothing at all do not count: after a pause nothing else is usual. What is usual is their median, and how far they stray their
+median absolute deviation: so a few days of fraud or of holidays in the past change little. All times are UTC. Of each
+account, user and country at most one alert a day is raised, and of one movement at most one: of its user, else of its
+country, else of the account. What a user or a country has explained is not told of the account once more. How many an
+account is told on a day of the log is the judge's.
 """
 
 from collections.abc import Iterator
@@ -99,17 +100,25 @@ def spend(buckets: Buckets, spent: Spent, today: int) -> list[Unusual]:
     return _first_of_each_day(buckets, found)
 
 
-def usual(buckets: Buckets, slots: Ints, days: Ints, parts: Ints, days_known: Ints, today: int) -> tuple[Ints, Ints]:
+def usual(
+    buckets: Buckets, slots: Ints, accounts: Ints, days: Ints, parts: Ints, days_known: Ints, today: int
+) -> tuple[Ints, Ints]:
     """The median of the like parts of the days before each of these days, and their median absolute deviation (the lower ones
-    of two). `days_known`: how many of them count, 1 at least."""
+    of two), 0 where none counts. `days_known`: how many of them are known, 1 at least. `accounts`: whose slots these are."""
     back = np.arange(1, DAYS_OF_PAST + 1)
-    past = bucket_codes(slots[:, None], days[:, None] - back, parts[:, None])
-    spent = buckets.before(past.ravel(), today).reshape(past.shape)
-    counts = back <= days_known[:, None]
-    middles = (np.minimum(days_known, DAYS_OF_PAST) - 1)[:, None] // 2
-    medians = _middle(np.where(counts, spent, _NO_DAY), middles)
+    spent, of_account = (
+        buckets.before(past.ravel(), today).reshape(past.shape)
+        for past in (
+            bucket_codes(slots[:, None], days[:, None] - back, parts[:, None]),
+            bucket_codes(accounts[:, None], days[:, None] - back, WHOLE_DAY),
+        )
+    )
+    counts = (back <= days_known[:, None]) & (of_account > 0)
+    number = counts.sum(axis=1)
+    middles = (np.maximum(number, 1) - 1)[:, None] // 2
+    medians = np.where(number, _middle(np.where(counts, spent, _NO_DAY), middles), 0)
     deviations = _middle(np.where(counts, np.abs(spent - medians[:, None]), _NO_DAY), middles)
-    return medians, deviations
+    return medians, np.where(number, deviations, 0)
 
 
 def _middle(values: np.ndarray[tuple[int, int], np.dtype[np.int64]], middles: Ints) -> Ints:
@@ -141,9 +150,10 @@ def _unusual(buckets: Buckets, groups: _Groups, spent: Spent, days: Ints, factor
     if not len(hot):
         return []
     rows, days_known, parts = rows[hot], days_known[hot], groups.codes[hot] & 31
-    medians, deviations = usual(buckets, spent.slots[rows], days[rows], parts, days_known, today)
-    of_account, _ = usual(buckets, spent.accounts[rows], days[rows], parts, days_known, today)
-    is_part = spent.slots[rows] != spent.accounts[rows]
+    slots, accounts = spent.slots[rows], spent.accounts[rows]
+    medians, deviations = usual(buckets, slots, accounts, days[rows], parts, days_known, today)
+    of_account, _ = usual(buckets, accounts, accounts, days[rows], parts, days_known, today)
+    is_part = slots != accounts
     strays = np.maximum(deviations * DEVIATIONS, medians * MEDIANS)
     strays = np.where(is_part, np.maximum(strays, of_account // ACCOUNT_SHARE), strays)
     least = np.where(are_several[hot] & (medians != 0), least[hot] * QUIET_SHARE, least[hot])

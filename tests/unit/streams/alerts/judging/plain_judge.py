@@ -89,8 +89,12 @@ class PlainJudge:
         spent = [self.yesterdays.get((account, self.today - back, "day"), 0) for back in range(1, days + 1)]
         return sum(each // (24 * days) for each in spent)
 
-    def _usual(self, whose: Key, day: int, part: object, known: int) -> tuple[int, int]:
-        past = sorted(self.yesterdays.get((whose, day - back, part), 0) for back in range(1, min(28, known) + 1))
+    def _usual(self, account: Key, whose: Key, day: int, part: object, known: int) -> tuple[int, int]:
+        days = [day - back for back in range(1, min(28, known) + 1)]
+        used = [each for each in days if self.yesterdays.get((account, each, "day"), 0)]
+        past = sorted(self.yesterdays.get((whose, each, part), 0) for each in used)
+        if not past:
+            return 0, 0
         median = past[(len(past) - 1) // 2]
         return median, sorted(abs(each - median) for each in past)[(len(past) - 1) // 2]
 
@@ -108,12 +112,12 @@ class PlainJudge:
         known = day - self.known_since[account]
         if known < 7 or (whose, day) in self.told:
             return
-        median, deviation = self._usual(whose, day, part, known)
+        median, deviation = self._usual(account, whose, day, part, known)
         floor = rules.unusual_nanos * (3 if part == "day" else 1)
         if median == 0 and self.counts[whose, day, part] >= 5:
             floor //= 2
         if subject:
-            floor = max(floor, self._usual(account, day, part, known)[0] // 2)
+            floor = max(floor, self._usual(account, account, day, part, known)[0] // 2)
         threshold = median + max(9 * deviation, 2 * median, floor)
         if self.spent[whose, day, part] > threshold:
             self.told.add((whose, day))

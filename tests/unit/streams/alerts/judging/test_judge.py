@@ -247,6 +247,34 @@ def test_what_an_alert_says_to_a_customer() -> None:
     assert theft.alert_id == "758e40b4-e9b3-556c-ab1b-c2b9b506c0c4"
 
 
+def business(days: list[int]) -> list[dict[str, Any]]:
+    """An account that spends 48 on each of these days, and was topped up on day 0."""
+    calls = [(day, call) for day in days for call in range(48)]
+    used = [movement(number, day, 9 + call // 8, -UNIT, user_id="bot") for number, (day, call) in enumerate(calls, 1)]
+    return [movement(0, 0, 8, 100_000 * UNIT), *used]
+
+
+@pytest.mark.parametrize(
+    ("days", "told_on"),
+    [
+        pytest.param([*range(20), *range(35, 50)], [], id="closed for 15 days, then as before"),
+        pytest.param([*range(30), *range(58, 70)], [58], id="closed for 28 days, of which nobody knows what is usual"),
+        pytest.param(list(range(8, 20)), [8], id="first used on day 8"),
+        pytest.param(list(range(0, 70, 7)), [], id="once a week"),
+    ],
+)
+def test_days_on_which_an_account_spent_nothing_do_not_count_as_its_past(days: list[int], told_on: list[int]) -> None:
+    alerts = [each for each in judged(Judge(), business(days)) if each.kind is AlertKind.UNUSUAL_SPENDING]
+    assert [each.window_from // DAY - FIRST_DAY for each in alerts] == told_on
+
+
+@pytest.mark.parametrize("days", [[], list(range(0, 34, 7)), [*range(6), 20]])
+def test_a_theft_from_an_account_that_is_seldom_used_is_told(days: list[int]) -> None:
+    thefts = [movement(3_000 + number, 34, 2, -5 * UNIT, destination="+18761234567") for number in range(40)]
+    told = unusual(judged(Judge(), [*business(days), *thefts]))
+    assert told[:1] == [("country:+1876", 1, 25)]
+
+
 def test_a_pace_is_told_in_cents_and_a_message_is_one_line() -> None:
     # Within three days of 8 EUR in all: 8 / 24 an hour, which does not come out even.
     spent = [movement(1 + day, day, 10, -8 * UNIT) for day in range(3)]
