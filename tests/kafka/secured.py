@@ -185,7 +185,11 @@ class SecuredKafka:
             if not formatted.is_dir():
                 first = self.nodes[0]
                 format_folder(self._jars, first.properties_file, random_id(), *options)
-                first.data.rename(formatted)
+                # Its folder may be on another device.
+                new = formatted.with_suffix(".new")
+                shutil.rmtree(new, ignore_errors=True)
+                shutil.move(first.data, new)
+                new.rename(formatted)
         for node in self.nodes:
             shutil.copytree(formatted, node.data)
             meta = node.data / "meta.properties"
