@@ -134,7 +134,7 @@ def play(
         made_mails = mails(settings, folder)
         alert_mail = next(each for each in alert_mails.result() if each.stem == alerts[0]["alert_id"])
     with console.status("The accountant asks for a sheet with all details …"):
-        detailed = request_of_now(account_id, "Europe/Berlin", "user-2", columns="detailed", format="xlsx")
+        detailed = request_of_now(account_id, DEMO_ZONE, "user-2", columns="detailed", format="xlsx")
         publish(settings, EXPORT_REQUESTS, [detailed])
         _wait_for_notifications(settings, len(notifications) + 1)
         told = next(each for each in _notifications(settings) if each["export_id"] == detailed["request_id"])

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.adjustments import KINDS
 from schemas.arrow import arrow_of, numpy_of
 from streams.alerts.judging.countries import NO_COUNTRY, countries
 from streams.alerts.judging.rules import RowRules
@@ -20,7 +19,6 @@ from streams.dedup.fingerprints import Hashes, id_hashes
 from streams.events.sorted_keys import NONE, Ints, distinct
 from streams.pricing.tables.hash_index import Mask
 
-_NOT_SPENT: Final = ("top-up", *KINDS)
 _NULL: Final = arrow_of(np.array([NONE]))[0]
 
 
@@ -68,7 +66,8 @@ class Facts:
     @classmethod
     def read(cls, table: pl.DataFrame, offsets: Ints, logged_at: Ints, settings: AccountSettings) -> "Facts":
         """Of all rows of a table of movements."""
-        is_spent = (pl.col("credit_movement_nanos") < 0) & ~pl.col("description").is_in(_NOT_SPENT)
+        # The unit says what a movement is, never the description: an old usage type may be called `refund`.
+        is_spent = (pl.col("credit_movement_nanos") < 0) & (pl.col("unit") != "")
         found = table.select(
             pl.concat_str("currency", "account_id").alias("account"),
             pl.concat_str(pl.lit("user:"), "user_id").alias("user"),

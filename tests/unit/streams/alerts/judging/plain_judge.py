@@ -45,7 +45,7 @@ class PlainJudge:
         self._fall("low_balance", account, rules.low_balance_nanos, offset, window)
         gone = self._pace(account) * rules.empty_soon_hours
         self._fall("empty_soon", account, gone, offset, window)
-        is_charge = nanos < 0 and movement["description"] not in ("top-up", "refund", "chargeback", "correction")
+        is_charge = nanos < 0 and movement["unit"] != ""
         if not is_charge or day < self.today - 35:
             return
         for whose, _ in self._whose(account, movement):

@@ -29,7 +29,7 @@ def movement(number: int, day: int, hour: int, nanos: int, **fields: Any) -> dic
         movement_id=f"00000000-0000-4000-8000-{number:012x}",
         occurred_at=(FIRST_DAY + day) * DAY + hour * HOUR + number,
         credit_movement_nanos=nanos,
-        **{"description": "call" if nanos < 0 else "top-up", **fields},
+        **({"description": "call", "unit": "seconds"} if nanos < 0 else {"description": "top-up", "unit": ""}) | fields,
     )
 
 
@@ -90,7 +90,8 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
                 currency=draw(st.sampled_from(["EUR", "EUR", "USD"])),
                 user_id=draw(st.sampled_from([None, "anna"])),
                 destination=draw(st.sampled_from([None, "+491511234", "+339876"])),
-                description=draw(st.sampled_from(["call", "refund"])) if nanos < 0 else "top-up",
+                # An old usage type may be called as an adjustment is; only the unit tells them apart.
+                **({"description": "refund", "unit": draw(st.sampled_from(["seconds", ""]))} if nanos < 0 else {}),
             )
         )
     return made
